@@ -1,0 +1,214 @@
+"""The commands. Heavy imports happen inside them, so that ``gammvae --help`` answers at once."""
+
+import argparse
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gammvae import __version__
+from gammvae.errors import DivergenceError, InputError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
+DISK_ERRORS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}
+
+
+def main() -> None:
+    """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
+    with exit_codes():
+        dispatch(sys.argv[1:])
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Ends the program with one line and an exit code for what is no defect of its own."""
+    try:
+        yield
+    except InputError as error:
+        stop(error, code=2)
+    except DivergenceError as error:
+        stop(error, code=1)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        stop(f"{error.filename or 'output'} cannot be written or read: {error.strerror}", code=2)
+    except KeyboardInterrupt:
+        stop("interrupted; the same command goes on from here", code=130)
+
+
+def dispatch(arguments: list[str]) -> None:
+    """Calls the command that the first argument names."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+    elif arguments[0] == "--version":
+        print(f"gammvae {__version__}")
+    elif arguments[0] in COMMANDS:
+        COMMANDS[arguments[0]](arguments[1:])
+    else:
+        raise InputError(f"unknown command {arguments[0]!r}: it must be {', '.join(COMMANDS)}")
+
+
+def usage() -> str:
+    """The text of ``gammvae --help``."""
+    lines = [f"  {name:<10} {command.__doc__}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: gammvae COMMAND [ARGUMENTS]",
+            "",
+            "Deep clustering with a Gamma mixture variational autoencoder.",
+            "",
+            *lines,
+            "",
+            "gammvae train --help lists what can be set; gammvae --version prints the version.",
+        ]
+    )
+
+
+def train(arguments: list[str]) -> None:
+    """pretrain, initialise and train one run, or a sweep of them with --multirun"""
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gammvae.config import Config
+
+    ConfigStore.instance().store(name="schema", node=Config)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
+    sys.argv = ["gammvae train", *arguments]
+    decorate = hydra.main(
+        version_base="1.3", config_path="pkg://gammvae.conf", config_name="train"
+    )
+    try:
+        with one_line_usage_errors():
+            decorate(train_one)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
+
+
+def train_one(cfg: "DictConfig") -> float:
+    """Runs one composed configuration, prints its figures and returns its ELBO."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from gammvae.runs import RunDirectory, run_path
+    from gammvae.tables import summary
+
+    log_to_terminal()
+    hydra = HydraConfig.get()
+    # A sweep goes on after a failed job, so there Hydra must see the exception itself.
+    with exit_codes() if hydra.mode == RunMode.RUN else nullcontext():
+        config: Any = OmegaConf.to_object(cfg)
+        path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
+        directory = RunDirectory(path)
+        result = directory.finished(config)
+        if result is None:
+            from gammvae.experiment import run
+
+            result = run(config, directory)
+        else:
+            print(f"{path} is finished; overwrite=true runs it again")
+        print(summary(result))
+        print(path)
+        return result["metrics"]["elbo"]
+
+
+def evaluate(arguments: list[str]) -> None:
+    """recompute the figures of a finished run: gammvae evaluate RUN [device=...]"""
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gammvae.runs import RunDirectory
+    from gammvae.tables import comparison
+
+    if not arguments or "=" in arguments[0] or arguments[0].startswith("-"):
+        raise InputError("evaluate needs a run directory: gammvae evaluate RUN [device=...]")
+    directory = RunDirectory(arguments[0])
+    stored = directory.read_result()
+    try:
+        config = directory.read_config(elsewhere(arguments[1:]))
+    except OmegaConfBaseException as error:
+        raise InputError(explain(error)) from error
+    log_to_terminal()
+
+    from gammvae.experiment import Experiment
+
+    result = Experiment(config, directory).reevaluate()
+    print(comparison(stored, result))
+
+
+def elsewhere(overrides: list[str]) -> list[str]:
+    """Checks that overrides of a stored configuration change only where and on what it is read."""
+    for override in overrides:
+        if override.partition("=")[0] not in ("device", "dataset.root", "dataset.download"):
+            raise InputError(
+                f"{override} cannot be set: it must be device=, dataset.root= or dataset.download="
+            )
+    root = os.environ.get("GAMMVAE_DATA")
+    return [f"dataset.root={root}", *overrides] if root else overrides
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "evaluate": evaluate}
+
+
+def log_to_terminal() -> None:
+    """Shows what the program logs, on standard error."""
+    import logging
+
+    logger = logging.getLogger("gammvae")
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False  # Hydra gives the root logger a handler of its own
+
+
+@contextmanager
+def one_line_usage_errors() -> Iterator[None]:
+    """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
+
+    def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+        raise InputError(message)
+
+    original = argparse.ArgumentParser.error
+    argparse.ArgumentParser.error = error  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser.error = original  # type: ignore[method-assign]
+
+
+def explain(error: Exception) -> str:
+    """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
+    from gammvae.config import options
+
+    text = " ".join(str(error).split())
+    unknown = re.match(r"Could not override '([^']+)'", text)
+    if unknown:
+        parent, _, name = unknown[1].rpartition(".")
+        if valid := options(parent):
+            return f"unknown option {unknown[1]}: {parent or 'train'} has {', '.join(valid)}"
+    if error.__cause__ is not None:
+        text += ": " + " ".join(str(error.__cause__).split())
+    return re.sub(r" (Config search path|full_key|object_type|reference_type).*", "", text)
+
+
+def stop(message: object, code: int) -> NoReturn:
+    """Ends the program with one line on standard error."""
+    print(f"gammvae: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(code)

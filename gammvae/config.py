@@ -1,0 +1,220 @@
+"""The types of a configuration, its ranges and the rules between its fields.
+
+Values live in the YAML files of ``conf/``; every field here is without a default.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from omegaconf import MISSING
+
+from gammvae.errors import InputError
+
+
+@dataclass
+class DatasetConfig:
+    """Where the samples come from; ``loader`` names a function that returns a ``Dataset``."""
+
+    name: str = MISSING
+    n_clusters: int = MISSING
+    likelihood: str = MISSING
+    root: str = MISSING
+    download: bool = MISSING
+    loader: dict[str, Any] = MISSING
+
+
+@dataclass
+class ModelConfig:
+    """The family of prior and posterior, and how the posterior is sampled."""
+
+    name: str = MISSING
+    family: str = MISSING
+    reparameterization: str = MISSING
+
+
+@dataclass
+class ArchitectureConfig:
+    """Encoder widths (the decoder mirrors them) and the latent size."""
+
+    name: str = MISSING
+    hidden: list[int] = MISSING
+    latent_dim: int = MISSING
+
+
+@dataclass
+class OptimizerConfig:
+    """A class of ``torch.optim`` with its ``arguments``, and what goes around it."""
+
+    name: str = MISSING
+    lr: float = MISSING
+    mixture_lr: float = MISSING
+    schedule: str = MISSING
+    clip_grad_norm: float | None = MISSING
+    arguments: dict[str, Any] = MISSING
+
+
+@dataclass
+class InitConfig:
+    """How the mixture starts."""
+
+    start: str = MISSING
+    n_init: int = MISSING
+    labels: str | None = MISSING
+    max_iter: int = MISSING
+    tol: float = MISSING
+
+
+@dataclass
+class StageConfig:
+    """A stage of training: ``epochs``, or as many as make about ``updates`` optimizer steps."""
+
+    epochs: int | None = MISSING
+    updates: int = MISSING
+    kl_weight: float = MISSING
+
+
+@dataclass
+class Config:
+    """All of ``gammvae train``; see ``conf/train.yaml`` for the values and their reasons."""
+
+    dataset: DatasetConfig = MISSING
+    model: ModelConfig = MISSING
+    architecture: ArchitectureConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    init: InitConfig = MISSING
+    pretrain: StageConfig = MISSING
+    train: StageConfig = MISSING
+    n_clusters: int = MISSING
+    batch_size: int = MISSING
+    seed: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+    output_root: str = MISSING
+    run_dir: str | None = MISSING
+    overwrite: bool = MISSING
+
+    def __post_init__(self) -> None:
+        for key, rule in RULES.items():
+            value = attrgetter(key)(self)
+            if not rule.holds(value):
+                raise InputError(f"{key}={value} is out of range: it must be {rule.text}")
+        check_rules_between_fields(self)
+
+
+class Rule(NamedTuple):
+    """A test of one value, and the same in words, to follow "it must be"."""
+
+    holds: Callable[[Any], bool]
+    text: str
+
+
+def at_least(least: float) -> Rule:
+    return Rule(lambda value: least <= value < math.inf, f"a number of at least {least}")
+
+
+def positive() -> Rule:
+    return Rule(lambda value: 0 < value < math.inf, "a positive number")
+
+
+def one_of(*names: str) -> Rule:
+    return Rule(lambda value: value in names, "one of " + ", ".join(names))
+
+
+def optional(rule: Rule) -> Rule:
+    return Rule(lambda value: value is None or rule.holds(value), f"null or {rule.text}")
+
+
+REPARAMETERIZATIONS = {
+    "gamma": ("wilson_hilferty", "wilson_hilferty_boosted", "marsaglia_tsang", "implicit"),
+    "normal": ("location_scale",),
+}
+
+RULES = {
+    "dataset.n_clusters": at_least(1),
+    "dataset.likelihood": one_of("bernoulli", "normal"),
+    "model.family": one_of(*REPARAMETERIZATIONS),
+    "architecture.hidden": Rule(
+        lambda sizes: len(sizes) > 0 and all(size >= 1 for size in sizes),
+        "a list of one or more layer widths of at least 1",
+    ),
+    "architecture.latent_dim": at_least(1),
+    "optimizer.lr": positive(),
+    "optimizer.mixture_lr": positive(),
+    "optimizer.schedule": one_of("constant", "linear", "cosine"),
+    "optimizer.clip_grad_norm": optional(positive()),
+    "init.start": one_of("kmeans", "gmm", "labels"),
+    "init.n_init": at_least(1),
+    "init.max_iter": at_least(1),
+    "init.tol": at_least(0),
+    "pretrain.epochs": optional(at_least(0)),
+    "pretrain.updates": at_least(0),
+    "pretrain.kl_weight": at_least(0),
+    "train.epochs": optional(at_least(0)),
+    "train.updates": at_least(0),
+    "train.kl_weight": positive(),
+    "n_clusters": at_least(1),
+    "batch_size": at_least(1),
+    "seed": Rule(lambda seed: 0 <= seed < 2**31, "an integer from 0 to 2147483647"),
+    "device": Rule(
+        lambda device: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None,
+        "one of auto, cpu, cuda, cuda:N, mps",
+    ),
+    "precision": one_of("auto", "float32", "bfloat16"),
+}
+
+# What may differ between two calls that compute the same run.
+VOLATILE = ("dataset.root", "dataset.download", "device", "output_root", "run_dir", "overwrite")
+
+
+def check_rules_between_fields(config: Config) -> None:
+    """Refuses values that are fine alone and not together."""
+    model, init = config.model, config.init
+    if model.reparameterization not in REPARAMETERIZATIONS[model.family]:
+        raise InputError(
+            f"model.reparameterization={model.reparameterization} is unknown: for "
+            f"model.family={model.family} it must be one of "
+            + ", ".join(REPARAMETERIZATIONS[model.family])
+        )
+    if (init.start == "labels") != (init.labels is not None):
+        raise InputError(
+            f"init.labels={init.labels} does not go with init.start={init.start}: "
+            "a file of labels is given exactly when the start is labels"
+        )
+    if "_target_" not in config.dataset.loader:
+        raise InputError(
+            f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
+        )
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """The configuration as flat keys and values, without what cannot change the result."""
+    return {
+        key: value
+        for key, value in flatten(dataclasses.asdict(config))
+        if key not in VOLATILE
+    }
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields ``("a.b", value)`` for every leaf of nested dictionaries."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def options(key: str) -> list[str]:
+    """The names that may follow ``key`` (``""``: at the top), for messages about unknown ones."""
+    node: Any = Config
+    for name in filter(None, key.split(".")):
+        types = {field.name: field.type for field in dataclasses.fields(node)}
+        node = types.get(name)
+        if not dataclasses.is_dataclass(node):
+            return []
+    return sorted(field.name for field in dataclasses.fields(node))

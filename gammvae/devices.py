@@ -1,0 +1,80 @@
+"""Where a run computes, in what precision, and the state that lets it go on exactly."""
+
+import resource
+import sys
+from typing import Any
+
+import torch
+
+from gammvae.errors import InputError
+
+
+def available_devices() -> list[str]:
+    """The devices of this machine, the fastest first."""
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises:
+        InputError: It is not there.
+    """
+    available = available_devices()
+    if name == "auto":
+        return torch.device(available[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in available:
+        raise InputError(
+            f"device={name} is not available: this machine has {', '.join(available)}"
+        )
+    return torch.device(wanted)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type of the networks' arithmetic; ``auto`` is bfloat16 where the hardware has it.
+
+    Elsewhere bfloat16 is emulated, on a processor with AVX2 alone some fifteen times slower.
+    """
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = device.type == "cpu" and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+    return torch.bfloat16 if native else torch.float32
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """The state of torch's generators: the processor's and the device's."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Restores what ``random_state`` returned, as far as the present device is in it."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+    elif device.type == "mps" and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """The largest memory of this process so far, and on a GPU of its tensors, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak: dict[str, Any] = {
+        "host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+    }
+    if device.type == "cuda":
+        peak["cuda"] = torch.cuda.max_memory_allocated(device)
+    return peak

@@ -1,0 +1,204 @@
+"""One run of the method, readable from top to bottom as the algorithm.
+
+Pretrain an autoencoder, initialise a mixture on its embeddings, train everything on the ELBO.
+"""
+
+import logging
+import platform
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+import gammvae
+from gammvae.building import build_model, build_optimizer, number_of_epochs, read_labels
+from gammvae.checkpoints import load_checkpoint, save_checkpoint
+from gammvae.config import Config, StageConfig
+from gammvae.datasets import load_dataset
+from gammvae.devices import choose_device, choose_precision, peak_memory
+from gammvae.errors import InputError
+from gammvae.evaluation import Assignments, evaluate
+from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
+from gammvae.metrics import used_clusters
+from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
+from gammvae.training import Stage, fit, warn_of_collapse
+
+log = logging.getLogger(__name__)
+
+# A checkpoint is due after this many seconds, and this many times what the last one took, so that
+# saving costs 5 % at most.
+CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
+
+
+def run(config: Config, directory: RunDirectory) -> dict[str, Any]:
+    """Runs one experiment, or goes on where an interrupted one stopped, and returns its result.
+
+    Raises:
+        InputError: Configuration, data or what is in the directory do not allow it.
+        DivergenceError: Training left the finite numbers.
+    """
+    experiment = Experiment(config, directory)
+    with directory.open(config):
+        experiment.pretrain()
+        experiment.initialize()
+        experiment.train()
+        return experiment.finish()
+
+
+class Experiment:
+    """The stages of one run. Each is skipped if its outcome is already in the directory.
+
+    Args:
+        config: What to run.
+        directory: Where its files are; not touched before the first stage.
+    """
+
+    def __init__(self, config: Config, directory: RunDirectory) -> None:
+        self.config = config
+        self.directory = directory
+        self.device = choose_device(config.device)
+        self.precision = choose_precision(config.precision, self.device)
+        self.dataset = load_dataset(config.dataset)
+        if config.n_clusters > len(self.dataset.x):
+            raise InputError(
+                f"n_clusters={config.n_clusters} exceeds the {len(self.dataset.x)} samples of "
+                f"dataset {config.dataset.name}: every cluster needs at least one"
+            )
+        torch.manual_seed(config.seed)
+        self.model = build_model(config, self.dataset.x.shape[1]).to(self.device)
+        build_optimizer(config, self.model)  # refuses bad arguments before anything is written
+        self.x = torch.from_numpy(self.dataset.x).to(self.device)
+
+    def pretrain(self) -> None:
+        """Trains encoder and decoder on the reconstruction alone."""
+        if (self.directory / "train.pt").exists():
+            return
+        self._train("pretrain", self.config.pretrain)
+
+    def initialize(self) -> None:
+        """Fits the mixture to the posteriors of all samples, by coordinate ascent on the ELBO."""
+        if (self.directory / "train.pt").exists():
+            return
+        self.directory.drop_metrics("init", 0)
+        began = time.perf_counter()
+        config, n_clusters = self.config.init, self.config.n_clusters
+        q_z = posteriors(self.model, self.x)
+        if config.labels is not None:
+            starts = iter([read_labels(config.labels, len(self.x), n_clusters)])
+        else:
+            embedding = q_z.mean.cpu().double().numpy()
+            starts = starting_labels(
+                config.start, embedding, n_clusters, config.n_init, self.config.seed
+            )
+        mixture, history = fit_mixture(
+            q_z, starts, n_clusters, max_iter=config.max_iter, tol=config.tol
+        )
+        set_prior(self.model, mixture)
+        sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
+        record = {
+            "stage": "init",
+            "epoch": 0,
+            "kl": -(mixture.bound + q_z.entropy().mean().item()),
+            "used_clusters": used_clusters(sizes),
+            "bounds": [start.bound for start in history],
+            "iterations": [start.n_iter for start in history],
+            "seconds": time.perf_counter() - began,
+        }
+        log.info(
+            "init: KL %.2f nats from the best of %d starts, %d of %d clusters used, %.1f s",
+            *(record["kl"], len(history), record["used_clusters"], n_clusters, record["seconds"]),
+        )
+        self.directory.append_metrics(record)
+        self._save("train", 0, None)
+
+    def train(self) -> None:
+        """Trains networks and mixture together on the ELBO."""
+        self._train("train", self.config.train)
+
+    def finish(self) -> dict[str, Any]:
+        """Clusters all samples, and writes assignments and result."""
+        began = time.perf_counter()
+        assignments, figures = self._evaluate()
+        self.directory.write(
+            ASSIGNMENTS, lambda file: np.savez_compressed(file, **assignments._asdict())
+        )
+        seconds = dict.fromkeys(STAGES, 0.0)
+        for record in self.directory.read_metrics():
+            seconds[record["stage"]] += record["seconds"]
+        seconds["evaluate"] = time.perf_counter() - began
+        result = {
+            **self._identity(),
+            "metrics": figures,
+            "seconds": seconds,
+            "peak_memory_bytes": peak_memory(self.device),
+        }
+        self.directory.write_json(RESULT, result)
+        return result
+
+    def reevaluate(self) -> dict[str, Any]:
+        """Recomputes the figures of the finished run from its weights; writes nothing.
+
+        Raises:
+            InputError: There are no weights, or they are damaged or of other data.
+        """
+        if load_checkpoint(self.directory, "train", self.model, None, self.dataset.digest) is None:
+            raise InputError(f"{self.directory.path} holds no weights: train.pt is missing")
+        return {**self._identity(), "metrics": self._evaluate()[1]}
+
+    def _evaluate(self) -> tuple[Assignments, dict[str, Any]]:
+        return evaluate(self.model, self.x, self.dataset.y, seed=self.config.seed)
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "dataset": self.config.dataset.name,
+            "model": self.config.model.name,
+            "seed": self.config.seed,
+            "n_clusters": self.config.n_clusters,
+            "samples": len(self.x),
+            "dataset_digest": self.dataset.digest,
+            "device": str(self.device),
+            "precision": str(self.precision).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "gammvae": gammvae.__version__,
+            },
+        }
+
+    def _train(self, name: str, config: StageConfig) -> None:
+        optimizer = build_optimizer(self.config, self.model)
+        first_epoch = self._load(name, optimizer)
+        stage = Stage(
+            name,
+            number_of_epochs(config, len(self.x), self.config.batch_size),
+            self.config.batch_size,
+            config.kl_weight,
+            self.config.optimizer.schedule,
+            self.config.optimizer.clip_grad_norm,
+            self.precision,
+        )
+        if 0 < first_epoch == stage.epochs:
+            return
+        if first_epoch:
+            log.info("%s goes on after epoch %d of %d", name, first_epoch, stage.epochs)
+        self.directory.drop_metrics(name, first_epoch)
+        used, saved, cost = self.config.n_clusters, time.perf_counter(), 0.0
+        for record in fit(self.model, self.x, stage, optimizer, first_epoch):
+            self.directory.append_metrics(record)
+            used = warn_of_collapse(record, self.config.n_clusters, used)
+            now = time.perf_counter()
+            if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
+                self._save(name, record["epoch"] + 1, optimizer)
+                saved = time.perf_counter()
+                cost = saved - now
+        self._save(name, stage.epochs, None)
+
+    def _load(self, stage: str, optimizer: Optimizer) -> int:
+        epoch = load_checkpoint(self.directory, stage, self.model, optimizer, self.dataset.digest)
+        return epoch or 0
+
+    def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:
+        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.dataset.digest)

@@ -1,0 +1,129 @@
+"""From a pretrained autoencoder to a mixture prior: coordinate ascent on the ELBO.
+
+With encoder and decoder fixed, the ELBO depends on the mixture only through the expected sufficient
+statistics of ``q(z|x)``. Its ascent is EM on them: the E-step is the best ``q(c|x)``, the M-step a
+weighted maximum-likelihood fit. Point embeddings would ignore the width of ``q(z|x)`` and give
+components that are too narrow.
+
+Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.distributions import Gamma, Independent, Normal
+
+from gammvae.mixture import (
+    Array,
+    Family,
+    GammaFamily,
+    MixtureFit,
+    NormalFamily,
+    expectation_maximization,
+    kmeans_labels,
+    one_hot,
+)
+from gammvae.model import MixtureVAE
+from gammvae.networks import MAX_CONCENTRATION
+
+CHUNK = 4096
+
+
+class Start(NamedTuple):
+    """What one start reached: the bound on ``-kl_z - kl_c`` up to a constant, and its cost."""
+
+    bound: float
+    n_iter: int
+
+
+@torch.no_grad()
+def posteriors(model: MixtureVAE, x: Tensor) -> Independent:
+    """``q(z|x)`` of all samples ``x`` ``(N, F)``, batch shape ``(N,)``, event shape ``(D,)``."""
+    chunks = [model.encoder(chunk).base_dist for chunk in x.split(CHUNK)]
+    parameters = {
+        name: torch.cat([getattr(chunk, name) for chunk in chunks])
+        for name in chunks[0].arg_constraints
+    }
+    return Independent(type(chunks[0])(**parameters, validate_args=False), 1)
+
+
+def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
+    """The family of ``q(z|x)`` and its expected sufficient statistics, ``(N, 2 D)``, in float64."""
+    base = q_z.base_dist
+    if isinstance(base, Gamma):
+        alpha, beta = base.concentration.cpu().double(), base.rate.cpu().double()
+        statistics = torch.cat([alpha / beta, torch.digamma(alpha) - beta.log()], dim=-1)
+        return GammaFamily(MAX_CONCENTRATION), statistics.numpy()
+    if isinstance(base, Normal):
+        mean, scale = base.loc.cpu().double(), base.scale.cpu().double()
+        return NormalFamily(), torch.cat([mean, mean**2 + scale**2], dim=-1).numpy()
+    raise TypeError(f"no sufficient statistics for {type(base).__name__}")
+
+
+def starting_labels(
+    start: str, embedding: Array, n_clusters: int, n_init: int, seed: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yields ``n_init`` partitions ``(N,)`` of the embedding ``(N, D)`` to start EM from.
+
+    Args:
+        start: ``"kmeans"``, or ``"gmm"`` for a Gaussian mixture with diagonal covariances.
+        embedding: Posterior means.
+        n_clusters: ``K``.
+        n_init: Number of partitions.
+        seed: Seed of the first; the others follow it.
+    """
+    for random_state in range(seed, seed + n_init):
+        if start == "gmm":
+            gmm = GaussianMixture(n_clusters, covariance_type="diag", random_state=random_state)
+            with threadpool_limits(limits=1):
+                yield gmm.fit_predict(embedding)
+        else:
+            yield kmeans_labels(embedding, n_clusters, random_state)
+
+
+def fit_mixture(
+    q_z: Independent,
+    starts: Iterator[NDArray[np.int64]],
+    n_clusters: int,
+    *,
+    max_iter: int,
+    tol: float,
+) -> tuple[MixtureFit, list[Start]]:
+    """The mixture with the best bound over all starting partitions, and what each start reached.
+
+    Args:
+        q_z: Posteriors of all samples.
+        starts: Partitions ``(N,)`` with labels in ``0 .. K - 1``.
+        n_clusters: ``K``.
+        max_iter: Iterations of EM at most, per start.
+        tol: EM ends when an iteration raises the bound by less, in nats per sample.
+    """
+    family, statistics = expected_statistics(q_z)
+    best: MixtureFit | None = None
+    history = []
+    for labels in starts:
+        resp = one_hot(labels, n_clusters)
+        for fit in expectation_maximization(
+            family, statistics, resp, max_iter=max_iter, tol=tol
+        ):
+            pass
+        history.append(Start(fit.bound, fit.n_iter))
+        if best is None or fit.bound > best.bound:
+            best = fit
+    if best is None:
+        raise ValueError("starts must hold at least one partition, got none")
+    return best, history
+
+
+def set_prior(model: MixtureVAE, fit: MixtureFit) -> None:
+    """Writes a fitted mixture into the model's prior."""
+    n_samples = len(fit.log_resp)
+    # An empty component keeps a hundredth of a sample, so that its logit is finite.
+    log_weights = np.maximum(fit.log_weights, -np.log(100 * n_samples))
+    model.prior.assign(*(torch.from_numpy(array) for array in (log_weights, *fit.parameters)))

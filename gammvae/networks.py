@@ -1,0 +1,142 @@
+"""Encoders and decoders: modules that return distributions.
+
+Letters: ``B`` batch, ``D`` latent features, ``F`` features of the data.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent, Normal
+
+from gammvae.distributions import Reparameterization
+
+# exp(10) = 22,026: far beyond any latent scale, far inside float32, so that no mean overflows.
+MAX_LOG_MEAN = 10.0
+# Above it the closed-form Gamma KL in float32 is off by more than 0.002 nats.
+MAX_CONCENTRATION = 1e4
+# The same relative width as a Gamma distribution at the cap of its concentration.
+LOG_SCALE_RANGE = (math.log(1e-2), math.log(1e2))
+
+
+def bounded(h: Tensor, low: float, high: float) -> Tensor:
+    """Squashes ``h`` into ``(low, high)``: nearly the identity inside, a gradient everywhere."""
+    middle, half = (high + low) / 2, (high - low) / 2
+    return middle + half * torch.tanh((h - middle) / half)
+
+
+class MLP(nn.Sequential):
+    """A fully connected ReLU network, Glorot-initialised.
+
+    Args:
+        sizes: Width of the input and of every layer.
+    """
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__()
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            self.append(glorot(nn.Linear(inputs, outputs)))
+            self.append(nn.ReLU(inplace=True))
+
+
+def glorot(layer: nn.Linear) -> nn.Linear:
+    """Glorot-uniform weights and zero biases, the initialisation VaDE's results depend on."""
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class GammaEncoder(nn.Module):
+    r"""Returns :math:`q(z|x) = \prod_d \mathrm{Gamma}(\alpha_d(x), \beta_d(x))`.
+
+    The head gives the logarithms of mean and concentration; the rate is their quotient.
+
+    Args:
+        body: Maps ``(B, F)`` to ``(B, width)``.
+        width: Features of the body's output.
+        latent_dim: ``D``.
+        reparameterization: The sampler, and the floor of the concentration it needs.
+    """
+
+    def __init__(
+        self, body: nn.Module, width: int, latent_dim: int, reparameterization: Reparameterization
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.head = glorot(nn.Linear(width, 2 * latent_dim))
+        self.distribution = reparameterization.distribution
+        self.min_log_concentration = math.log(reparameterization.min_concentration)
+
+    def forward(self, x: Tensor) -> Independent:
+        log_mean, log_concentration = self.head(self.body(x)).float().chunk(2, dim=-1)  # (B, D)
+        log_mean = bounded(log_mean, -MAX_LOG_MEAN, MAX_LOG_MEAN)
+        log_concentration = bounded(
+            log_concentration, self.min_log_concentration, math.log(MAX_CONCENTRATION)
+        )
+        concentration, rate = log_concentration.exp(), (log_concentration - log_mean).exp()
+        return Independent(self.distribution(concentration, rate, validate_args=False), 1)
+
+
+class NormalEncoder(nn.Module):
+    r"""Returns :math:`q(z|x) = \prod_d \mathcal{N}(\mu_d(x), \sigma_d(x)^2)`.
+
+    Args:
+        body: Maps ``(B, F)`` to ``(B, width)``.
+        width: Features of the body's output.
+        latent_dim: ``D``.
+    """
+
+    def __init__(self, body: nn.Module, width: int, latent_dim: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = glorot(nn.Linear(width, 2 * latent_dim))
+
+    def forward(self, x: Tensor) -> Independent:
+        mean, log_scale = self.head(self.body(x)).float().chunk(2, dim=-1)  # (B, D)
+        scale = bounded(log_scale, *LOG_SCALE_RANGE).exp()
+        return Independent(Normal(mean, scale, validate_args=False), 1)
+
+
+class BernoulliDecoder(nn.Module):
+    """Returns ``p(x|z)`` for data in [0, 1], one Bernoulli per feature.
+
+    Grey values between 0 and 1 are scored by the cross-entropy, as the field does.
+
+    Args:
+        body: Maps ``(B, D)`` to ``(B, width)``.
+        width: Features of the body's output.
+        features: ``F``.
+    """
+
+    def __init__(self, body: nn.Module, width: int, features: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = glorot(nn.Linear(width, features))
+
+    def forward(self, z: Tensor) -> Independent:
+        logits = self.head(self.body(z)).float()  # (B, F)
+        return Independent(Bernoulli(logits=logits, validate_args=False), 1)
+
+
+class NormalDecoder(nn.Module):
+    """Returns ``p(x|z)`` for real data: a mean per feature and one learned scale for all.
+
+    Args:
+        body: Maps ``(B, D)`` to ``(B, width)``.
+        width: Features of the body's output.
+        features: ``F``.
+    """
+
+    def __init__(self, body: nn.Module, width: int, features: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = glorot(nn.Linear(width, features))
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, z: Tensor) -> Independent:
+        mean = self.head(self.body(z)).float()  # (B, F)
+        scale = bounded(self.log_scale, *LOG_SCALE_RANGE).exp().expand_as(mean)
+        return Independent(Normal(mean, scale, validate_args=False), 1)
+
+
+DECODERS = {"bernoulli": BernoulliDecoder, "normal": NormalDecoder}

@@ -1,0 +1,229 @@
+"""The run directory: what a run leaves on disk, written so that a kill loses nothing.
+
+    config.yaml       the resolved configuration
+    run.log           what was said
+    metrics.jsonl     one line an epoch
+    pretrain.pt       the state of each stage of training; the last one holds the trained model
+    train.pt
+    assignments.npz   labels, responsibilities, embedding, in the dataset's order
+    result.json       the result; a run that has one is finished
+
+Every file but the log is written beside its place and renamed, or appended to by whole lines.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gammvae.config import VOLATILE, Config, identity
+from gammvae.errors import InputError
+
+CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
+ASSIGNMENTS = "assignments.npz"
+STAGES = ("pretrain", "init", "train")
+# The configuration goes last: while a directory holds anything of a run, it says of which.
+FILES = (RESULT, ASSIGNMENTS, "train.pt", "pretrain.pt", METRICS, LOG, CONFIG)
+LOCK = ".lock"
+# Overrides that are in the path anyway, or cannot change the result.
+NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)
+MAX_NAME = 120
+
+
+def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str]) -> Path:
+    """``<output_root>/<dataset>/<model>/<other overrides>/seed=<seed>``.
+
+    Args:
+        config: The configuration.
+        choices: The chosen file of every group.
+        overrides: The overrides of the command line, ``key=value``.
+    """
+    others = sorted(
+        override.lstrip("+")
+        for override in overrides
+        if override.lstrip("+~").partition("=")[0] not in NOT_IN_NAME
+    )
+    name = ",".join(others)
+    readable = re.sub(r"[^\w.,=+~-]+", "_", name)[:MAX_NAME]
+    if readable != name:  # two different names must not become one
+        readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    parent = Path(config.output_root) / choices["dataset"] / choices["model"]
+    return parent / readable / f"seed={config.seed}"
+
+
+class RunDirectory:
+    """The files of one run.
+
+    Args:
+        path: The directory; made when the run is opened.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @contextmanager
+    def open(self, config: Config) -> Iterator[None]:
+        """Holds the directory for this process, and writes the configuration into it.
+
+        Raises:
+            InputError: It holds something else, or another process works in it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(self / LOCK, timeout=0).acquire()
+        except Timeout as error:
+            raise InputError(f"{self.path} is in use by another process") from error
+        with lock:
+            self._refuse_foreign()
+            if config.overwrite:
+                for name in FILES:
+                    (self / name).unlink(missing_ok=True)
+            self.check_config(config)
+            text = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
+            self.write(CONFIG, lambda file: file.write(text.encode()))
+            with log_to(self / LOG):
+                yield
+
+    def finished(self, config: Config) -> dict[str, Any] | None:
+        """The result, if the directory holds the finished run of this configuration.
+
+        Raises:
+            InputError: It holds a run of another configuration.
+        """
+        if config.overwrite or not (self / RESULT).exists():
+            return None
+        self.check_config(config)
+        return self.read_result()
+
+    def check_config(self, config: Config) -> None:
+        """Compares the stored configuration, if there is one, with this one.
+
+        Raises:
+            InputError: They differ; the message shows where.
+        """
+        if not (self / CONFIG).exists():
+            return
+        there, here = identity(self.read_config()), identity(config)
+        different = [
+            f"{key} is {there.get(key)} there and {here.get(key)} here"
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
+        ]
+        if different:
+            raise InputError(
+                f"{self.path} holds a run of another configuration: {'; '.join(different)}; "
+                "overwrite=true replaces it, run_dir=PATH goes elsewhere"
+            )
+
+    def read_config(self, overrides: Sequence[str] = ()) -> Config:
+        """The stored configuration, with ``key=value`` overrides on top.
+
+        Raises:
+            InputError: There is none, or it is damaged.
+        """
+        path = self / CONFIG
+        try:
+            merged = OmegaConf.merge(
+                OmegaConf.structured(Config),
+                OmegaConf.load(path),
+                OmegaConf.from_dotlist(list(overrides)),
+            )
+            config = OmegaConf.to_object(merged)
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path} is not a run directory: no {CONFIG} in it") from error
+        except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, InputError) as error:
+            raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        assert isinstance(config, Config)
+        return config
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run.
+
+        Raises:
+            InputError: There is none, or it is damaged.
+        """
+        try:
+            result = json.loads((self / RESULT).read_text())
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path} is not a finished run: no {RESULT} in it") from error
+        except ValueError as error:
+            raise InputError(f"{self / RESULT} is damaged: {error}") from error
+        if not isinstance(result, dict) or "metrics" not in result:
+            raise InputError(f"{self / RESULT} is damaged: it holds no metrics")
+        return result
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Adds one line to the metrics."""
+        with (self / METRICS).open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of the metrics; a kill may have cut the last one short."""
+        records = []
+        if (self / METRICS).exists():
+            for line in (self / METRICS).read_text().splitlines():
+                try:
+                    records.append(json.loads(line))
+                except ValueError:
+                    break
+        return records
+
+    def drop_metrics(self, stage: str, epoch: int) -> None:
+        """Removes the lines at or past an epoch of a stage, which is where the run goes on."""
+        position = (STAGES.index(stage), epoch)
+        kept = [
+            record
+            for record in self.read_metrics()
+            if (STAGES.index(record["stage"]), record["epoch"]) < position
+        ]
+        text = "".join(json.dumps(record) + "\n" for record in kept)
+        self.write(METRICS, lambda file: file.write(text.encode()))
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Writes one readable JSON file."""
+        text = json.dumps(value, indent=2) + "\n"
+        self.write(name, lambda file: file.write(text.encode()))
+
+    def write(self, name: str, save: Callable[[IO[bytes]], Any]) -> None:
+        """Writes one file as a whole or not at all."""
+        temporary = self / f".{name}.tmp"
+        with temporary.open("wb") as file:
+            save(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self / name)
+
+    def _refuse_foreign(self) -> None:
+        names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
+        if names and CONFIG not in names:
+            raise InputError(
+                f"{self.path} is not a run directory: it holds {min(names)} and no {CONFIG}"
+            )
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Copies what the program logs into a file."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("gammvae")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,47 @@
+"""Results as text for a terminal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Columns padded to their widest cell, the first row over a rule."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([padded[0], "  ".join("-" * width for width in widths), *padded[1:]])
+
+
+def summary(result: dict[str, Any]) -> str:
+    """The figures of one run; ACC, NMI and ARI where the dataset has classes."""
+    metrics = result["metrics"]
+    cells = {"dataset": result["dataset"], "model": result["model"], "seed": str(result["seed"])}
+    cells |= {name.upper(): f"{metrics[name]:.4f}" for name in ("acc", "nmi", "ari") if name in metrics}
+    cells["ELBO"] = f"{metrics['elbo']:.2f}"
+    if metrics["silhouette"] is not None:
+        cells["silhouette"] = f"{metrics['silhouette']:.4f}"
+    cells["clusters"] = f"{metrics['used_clusters']} of {result['n_clusters']}"
+    cells["seconds"] = f"{sum(result['seconds'].values()):.0f}"
+    return table(cells, [cells.values()])
+
+
+def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
+    """The stored figures of a run beside the recomputed ones, and whether they are the same."""
+    before, after = stored["metrics"], recomputed["metrics"]
+    rows = [
+        [name, str(before.get(name)), str(value), "same" if before.get(name) == value else "differs"]
+        for name, value in after.items()
+    ]
+    text = table(["figure", "stored", "recomputed", ""], rows)
+    differing = [row[0] for row in rows if row[-1] != "same"]
+    if not differing:
+        return f"{text}\nall figures agree"
+    return (
+        f"{text}\n{len(differing)} figures differ; the run was made on {stored['device']} with "
+        f"{stored['threads']} threads and torch {stored['versions']['torch']}, this is "
+        f"{recomputed['device']} with {recomputed['threads']} threads and torch "
+        f"{recomputed['versions']['torch']}"
+    )

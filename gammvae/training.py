@@ -1,0 +1,210 @@
+"""The one training loop: stochastic gradient ascent on the ELBO, for pretraining and for SGVB."""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from gammvae.errors import DivergenceError
+from gammvae.metrics import used_clusters
+from gammvae.model import ELBO, MixtureVAE
+
+log = logging.getLogger(__name__)
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda t: 1.0,
+    "linear": lambda t: 1 - t,
+    "cosine": lambda t: 0.5 * (1 + math.cos(math.pi * t)),
+}
+TERMS = ("reconstruction", "kl_z", "kl_c")
+LOG_LINES = 20
+
+
+class Stage(NamedTuple):
+    """What one call of ``fit`` does.
+
+    Attributes:
+        name: Name of the stage in logs, metrics and checkpoints.
+        epochs: Passes over the data.
+        batch_size: Samples per step.
+        kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
+        schedule: A key of ``SCHEDULES``: learning rate over the stage, relative to its start.
+        clip_grad_norm: Cap of the gradient's norm, or ``None``.
+        precision: Type of the networks' arithmetic; the latent terms stay in float32.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    kl_weight: float
+    schedule: str
+    clip_grad_norm: float | None
+    precision: torch.dtype
+
+
+class Totals:
+    """Sums over an epoch, kept on the device so that no step waits for the host."""
+
+    def __init__(self, n_clusters: int, device: torch.device) -> None:
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.sums = torch.zeros(len(TERMS) + 1, dtype=dtype, device=device)
+        self.counts = torch.zeros(n_clusters, dtype=torch.int64, device=device)
+        self.first_bad_step = torch.full((len(TERMS),), math.inf, device=device)
+
+    @torch.no_grad()
+    def add(self, elbo: ELBO, step: int) -> None:
+        """Adds one batch."""
+        sums = torch.stack([getattr(elbo, term).sum() for term in TERMS])
+        bad = torch.where(sums.isfinite(), math.inf, step)
+        self.first_bad_step = torch.minimum(self.first_bad_step, bad)
+        self.sums[:-1] += sums
+        self.sums[-1] += elbo.q_c.entropy().sum()
+        labels = elbo.q_c.logits.argmax(-1)
+        self.counts.scatter_add_(0, labels, torch.ones_like(labels))
+
+    def bad_terms(self) -> list[str]:
+        """The terms that left the finite numbers first, by name."""
+        first = self.first_bad_step.tolist()
+        earliest = min(first)
+        return [
+            term
+            for term, step in zip(TERMS, first, strict=True)
+            if step == earliest and math.isfinite(step)
+        ]
+
+
+def fit(
+    model: MixtureVAE,
+    x: Tensor,
+    stage: Stage,
+    optimizer: Optimizer,
+    first_epoch: int = 0,
+) -> Iterator[dict[str, Any]]:
+    """Trains the model in place and yields one record of figures after every epoch.
+
+    Args:
+        model: On the device of ``x``.
+        x: All samples, ``(N, F)``.
+        stage: What to do.
+        optimizer: Of the model's parameters; its rates are those the schedule starts from.
+        first_epoch: Epochs already done, when a stage is resumed.
+
+    Raises:
+        DivergenceError: A term of the ELBO is not finite; nothing is yielded for that epoch.
+    """
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    steps = math.ceil(len(x) / stage.batch_size)
+    with (
+        tqdm(
+            total=stage.epochs * steps,
+            initial=first_epoch * steps,
+            desc=stage.name,
+            unit="batch",
+            disable=None,
+        ) as bar,
+        contextlib.nullcontext() if bar.disable else logging_redirect_tqdm(),
+    ):
+        for epoch in range(first_epoch, stage.epochs):
+            factor = SCHEDULES[stage.schedule](epoch / stage.epochs)
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+            began = time.perf_counter()
+            totals = train_epoch(model, x, stage, optimizer, bar)
+            bad = totals.bad_terms()  # waits for the device
+            if bad:
+                raise DivergenceError(
+                    f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch}; "
+                    "a lower optimizer.lr or optimizer.clip_grad_norm may help"
+                )
+            record = {
+                "stage": stage.name,
+                "epoch": epoch,
+                **figures(model, totals, len(x), stage.kl_weight),
+                "lr": optimizer.param_groups[0]["lr"],
+                "seconds": (seconds := time.perf_counter() - began),
+                "samples_per_second": len(x) / seconds,
+            }
+            report(record, stage, bar)
+            yield record
+
+
+def train_epoch(
+    model: MixtureVAE, x: Tensor, stage: Stage, optimizer: Optimizer, bar: tqdm
+) -> Totals:
+    """One pass over the data in random order."""
+    totals = Totals(len(model.prior.logits), x.device)
+    autocast = torch.autocast(
+        x.device.type, stage.precision, enabled=stage.precision != torch.float32
+    )
+    order = torch.randperm(len(x), device=x.device)
+    for step, batch in enumerate(order.split(stage.batch_size)):
+        with autocast:
+            elbo = model.elbo(x[batch])
+        optimizer.zero_grad()
+        (-elbo.value(stage.kl_weight).mean()).backward()
+        if stage.clip_grad_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
+        optimizer.step()
+        totals.add(elbo, step)
+        bar.update()
+    return totals
+
+
+def figures(
+    model: MixtureVAE, totals: Totals, n_samples: int, kl_weight: float
+) -> dict[str, float | None]:
+    """The epoch's means in nats per sample; those of the mixture only where it is trained."""
+    *terms, q_c_entropy = (totals.sums / n_samples).tolist()
+    record: dict[str, float | None] = dict(zip(TERMS, terms, strict=True))
+    with torch.no_grad():
+        weights_entropy = model.prior().weights.entropy().item()
+    record |= {
+        "elbo": terms[0] - terms[1] - terms[2],
+        "weights_entropy": weights_entropy,
+        "used_clusters": used_clusters(totals.counts.cpu().numpy()),
+        "assignment_entropy": q_c_entropy,
+    }
+    if kl_weight == 0:  # the mixture is not there yet, figures about it would mislead
+        record |= dict.fromkeys(record.keys() - {"reconstruction"})
+    return record
+
+
+def report(record: dict[str, Any], stage: Stage, bar: tqdm) -> None:
+    """Shows an epoch's figures on the bar, or as a line of the log where there is no terminal."""
+    shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
+    bar.set_postfix_str(", ".join(shown), refresh=False)
+    epoch = record["epoch"] + 1
+    if bar.disable and (epoch == stage.epochs or epoch % math.ceil(stage.epochs / LOG_LINES) == 0):
+        log.info(
+            "%s epoch %d/%d: %s, %.2f s an epoch",
+            stage.name,
+            epoch,
+            stage.epochs,
+            ", ".join(shown),
+            record["seconds"],
+        )
+
+
+def warn_of_collapse(record: dict[str, Any], n_clusters: int, before: int) -> int:
+    """Logs a warning when clusters died since the last epoch; returns how many are in use."""
+    used = record["used_clusters"]
+    if used is None:
+        return before
+    if used < before:
+        log.warning(
+            "%s epoch %d: %d of %d clusters hold less than 1 %% of their fair share of the samples",
+            record["stage"],
+            record["epoch"] + 1,
+            n_clusters - used,
+            n_clusters,
+        )
+    return used
