@@ -56,7 +56,7 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
 
 
 def number_of_epochs(stage: StageConfig, n_samples: int, batch_size: int) -> int:
-    """``stage.epochs``, or as many as make about ``stage.updates`` optimizer steps, at least one."""
+    """``stage.epochs``, or as many, at least one, as make about ``stage.updates`` steps."""
     if stage.epochs is not None:
         return stage.epochs
     return max(1, round(stage.updates / math.ceil(n_samples / batch_size)))

@@ -28,6 +28,9 @@ DISK_ERRORS = {
     errno.ENAMETOOLONG,
 }
 
+# What may be set when a finished run is read: where and on what, not what.
+ELSEWHERE = ("device", "dataset.root", "dataset.download")
+
 
 def main() -> None:
     """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
@@ -81,7 +84,7 @@ def usage() -> str:
 
 
 def train(arguments: list[str]) -> None:
-    """pretrain, initialise and train one run, or a sweep of them with --multirun"""
+    """Pretrain, initialize and train one run, or a sweep of them with --multirun."""
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
@@ -92,9 +95,7 @@ def train(arguments: list[str]) -> None:
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
     sys.argv = ["gammvae train", *arguments]
-    decorate = hydra.main(
-        version_base="1.3", config_path="pkg://gammvae.conf", config_name="train"
-    )
+    decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
         with one_line_usage_errors():
             decorate(train_one)()
@@ -131,13 +132,13 @@ def train_one(cfg: "DictConfig") -> float:
 
 
 def evaluate(arguments: list[str]) -> None:
-    """recompute the figures of a finished run: gammvae evaluate RUN [device=...]"""
+    """Recompute the figures of a finished run, gammvae evaluate RUN [device=...]."""
     from omegaconf.errors import OmegaConfBaseException
 
     from gammvae.runs import RunDirectory
     from gammvae.tables import comparison
 
-    if not arguments or "=" in arguments[0] or arguments[0].startswith("-"):
+    if not arguments or arguments[0].startswith(("-", *(f"{key}=" for key in ELSEWHERE))):
         raise InputError("evaluate needs a run directory: gammvae evaluate RUN [device=...]")
     directory = RunDirectory(arguments[0])
     stored = directory.read_result()
@@ -156,10 +157,9 @@ def evaluate(arguments: list[str]) -> None:
 def elsewhere(overrides: list[str]) -> list[str]:
     """Checks that overrides of a stored configuration change only where and on what it is read."""
     for override in overrides:
-        if override.partition("=")[0] not in ("device", "dataset.root", "dataset.download"):
-            raise InputError(
-                f"{override} cannot be set: it must be device=, dataset.root= or dataset.download="
-            )
+        key, equals, _ = override.partition("=")
+        if key not in ELSEWHERE or not equals:
+            raise InputError(f"{override} cannot be set: it must be one of {', '.join(ELSEWHERE)}")
     root = os.environ.get("GAMMVAE_DATA")
     return [f"dataset.root={root}", *overrides] if root else overrides
 

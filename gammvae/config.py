@@ -114,18 +114,22 @@ class Rule(NamedTuple):
 
 
 def at_least(least: float) -> Rule:
+    """A finite number from ``least`` up."""
     return Rule(lambda value: least <= value < math.inf, f"a number of at least {least}")
 
 
 def positive() -> Rule:
+    """A finite number above zero."""
     return Rule(lambda value: 0 < value < math.inf, "a positive number")
 
 
 def one_of(*names: str) -> Rule:
+    """One of some names."""
     return Rule(lambda value: value in names, "one of " + ", ".join(names))
 
 
 def optional(rule: Rule) -> Rule:
+    """What the rule allows, or null."""
     return Rule(lambda value: value is None or rule.holds(value), f"null or {rule.text}")
 
 
@@ -193,11 +197,7 @@ def check_rules_between_fields(config: Config) -> None:
 
 def identity(config: Config) -> dict[str, Any]:
     """The configuration as flat keys and values, without what cannot change the result."""
-    return {
-        key: value
-        for key, value in flatten(dataclasses.asdict(config))
-        if key not in VOLATILE
-    }
+    return {key: value for key, value in flatten(dataclasses.asdict(config)) if key not in VOLATILE}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -172,9 +172,7 @@ def usps(root: str, download: bool) -> Dataset:
         tables.append(read(load, path, (n_samples, 257)))
     table = np.concatenate(tables)
     pixels = ((table[:, :-1] + 1) / 2 * 255).astype(np.uint8)
-    return Dataset(
-        pixels.astype(np.float32) / 255, table[:, -1].astype(np.int64) - 1, (1, 16, 16)
-    )
+    return Dataset(pixels.astype(np.float32) / 255, table[:, -1].astype(np.int64) - 1, (1, 16, 16))
 
 
 def require(path: Path, fetch: Callable[[], Any], address: str, download: bool) -> None:

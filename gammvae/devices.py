@@ -28,9 +28,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device(available[0])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in available:
-        raise InputError(
-            f"device={name} is not available: this machine has {', '.join(available)}"
-        )
+        raise InputError(f"device={name} is not available: this machine has {', '.join(available)}")
     return torch.device(wanted)
 
 

@@ -160,7 +160,7 @@ class Mixture(MixtureSameFamily):
         return self.component_distribution
 
     def posterior(self, z: Tensor) -> Categorical:
-        """The component's distribution given ``z`` ``(*, D)``, by Bayes' rule, batch shape ``*``."""
+        """The component's distribution given ``z`` ``(*, D)``, by Bayes' rule."""
         return Categorical(logits=self.logits + self.components.log_prob(z.unsqueeze(-2)))
 
 

@@ -94,9 +94,7 @@ def silhouette(embedding: NDArray, labels: NDArray, seed: int) -> float | None:
         seed: Seed of the sample of at most ``SILHOUETTE_SAMPLES`` points.
     """
     if len(labels) > SILHOUETTE_SAMPLES:
-        chosen = np.random.default_rng(seed).choice(
-            len(labels), SILHOUETTE_SAMPLES, replace=False
-        )
+        chosen = np.random.default_rng(seed).choice(len(labels), SILHOUETTE_SAMPLES, replace=False)
         embedding, labels = embedding[chosen], labels[chosen]
     if not 1 < len(np.unique(labels)) < len(labels):
         return None

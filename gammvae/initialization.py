@@ -54,7 +54,7 @@ def posteriors(model: MixtureVAE, x: Tensor) -> Independent:
 
 
 def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
-    """The family of ``q(z|x)`` and its expected sufficient statistics, ``(N, 2 D)``, in float64."""
+    """The family of ``q(z|x)`` and its expected statistics, ``(N, 2 D)``, in float64."""
     base = q_z.base_dist
     if isinstance(base, Gamma):
         alpha, beta = base.concentration.cpu().double(), base.rate.cpu().double()
@@ -109,10 +109,7 @@ def fit_mixture(
     history = []
     for labels in starts:
         resp = one_hot(labels, n_clusters)
-        for fit in expectation_maximization(
-            family, statistics, resp, max_iter=max_iter, tol=tol
-        ):
-            pass
+        *_, fit = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
         history.append(Start(fit.bound, fit.n_iter))
         if best is None or fit.bound > best.bound:
             best = fit

@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 Array = NDArray[np.float64]
 
 MIN_CONCENTRATION = 1e-3
-MAX_RATE = 1e300  # keeps the rate finite where the mean is a denormal number
+MAX_CONCENTRATION = 1e7  # above it the equation for the concentration cancels in float64
+SMALLEST = 1e-300  # smaller samples count as this one, so that every rate is finite
 NEWTON_STEPS = 12
 
 
@@ -53,13 +54,14 @@ class GammaFamily:
 
     def statistics(self, z: Array) -> Array:
         """``[z, log z]``, ``(N, 2 D)``."""
+        z = np.maximum(z, SMALLEST)
         return np.hstack([z, np.log(z)])
 
     def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
         """Concentration and rate, ``(K, D)``, from the means of ``z`` and ``log z``."""
         mean, mean_log = np.hsplit(mean_statistics, 2)
         concentration = fit_concentration(np.log(mean) - mean_log, self.max_concentration)
-        return concentration, np.minimum(concentration / mean, MAX_RATE)
+        return concentration, concentration / mean
 
     def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
         """``sum_d (a - 1) log z - b z + a log b - log Gamma(a)``, ``(N, K)``."""
@@ -310,12 +312,13 @@ class GammaMixture(DensityMixin, ClusterMixin, BaseEstimator):
         statistics = family.statistics(self._validated(X, reset=False))
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights_)
-        return log_weights + family.log_density(
-            statistics, (self.concentrations_, self.rates_)
-        )
+        return log_weights + family.log_density(statistics, (self.concentrations_, self.rates_))
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Array:
         X = validate_data(self, X, dtype=np.float64, reset=reset)
+        return self._in_support(X)
+
+    def _in_support(self, X: Array) -> Array:
         if (X <= 0).any():
             raise ValueError(f"X must be positive, got a smallest value of {X.min()}")
         return X
@@ -326,9 +329,10 @@ class GammaMixture(DensityMixin, ClusterMixin, BaseEstimator):
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.tol < 0:
             raise ValueError(f"tol must not be negative, got {self.tol}")
-        if self.max_concentration <= MIN_CONCENTRATION:
+        if not MIN_CONCENTRATION < self.max_concentration <= MAX_CONCENTRATION:
             raise ValueError(
-                f"max_concentration must exceed {MIN_CONCENTRATION}, got {self.max_concentration}"
+                f"max_concentration must be above {MIN_CONCENTRATION:g} and at most "
+                f"{MAX_CONCENTRATION:g}, got {self.max_concentration}"
             )
         if n_samples < self.n_components:
             raise ValueError(

@@ -25,6 +25,7 @@ class GammaMixturePrior(nn.Module):
         self.log_rate = nn.Parameter(torch.zeros(n_clusters, latent_dim))
 
     def forward(self) -> Mixture:
+        """The mixture ``p(c) p(z|c)``."""
         components = Gamma(self.log_concentration.exp(), self.log_rate.exp(), validate_args=False)
         return Mixture(self.logits, components)
 
@@ -46,9 +47,8 @@ class NormalMixturePrior(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(n_clusters, latent_dim))
 
     def forward(self) -> Mixture:
-        return Mixture(
-            self.logits, Normal(self.mean, self.log_scale.exp(), validate_args=False)
-        )
+        """The mixture ``p(c) p(z|c)``."""
+        return Mixture(self.logits, Normal(self.mean, self.log_scale.exp(), validate_args=False))
 
     @torch.no_grad()
     def assign(self, log_weights: Tensor, mean: Tensor, variance: Tensor) -> None:
@@ -106,7 +106,7 @@ class MixtureVAE(nn.Module):
         )
 
     def assign(self, q_z: Independent) -> Categorical:
-        """``q(c|x)`` for a given ``q(z|x)``, without sampling; its mode is the predicted cluster."""
+        """``q(c|x)`` given ``q(z|x)``, without sampling; its mode is the predicted cluster."""
         prior = self.prior()
         return best_assignment(prior, pairwise_kl(q_z, prior.components))
 

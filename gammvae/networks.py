@@ -68,6 +68,7 @@ class GammaEncoder(nn.Module):
         self.min_log_concentration = math.log(reparameterization.min_concentration)
 
     def forward(self, x: Tensor) -> Independent:
+        """``q(z|x)`` for ``x`` ``(B, F)``."""
         log_mean, log_concentration = self.head(self.body(x)).float().chunk(2, dim=-1)  # (B, D)
         log_mean = bounded(log_mean, -MAX_LOG_MEAN, MAX_LOG_MEAN)
         log_concentration = bounded(
@@ -92,6 +93,7 @@ class NormalEncoder(nn.Module):
         self.head = glorot(nn.Linear(width, 2 * latent_dim))
 
     def forward(self, x: Tensor) -> Independent:
+        """``q(z|x)`` for ``x`` ``(B, F)``."""
         mean, log_scale = self.head(self.body(x)).float().chunk(2, dim=-1)  # (B, D)
         scale = bounded(log_scale, *LOG_SCALE_RANGE).exp()
         return Independent(Normal(mean, scale, validate_args=False), 1)
@@ -114,6 +116,7 @@ class BernoulliDecoder(nn.Module):
         self.head = glorot(nn.Linear(width, features))
 
     def forward(self, z: Tensor) -> Independent:
+        """``p(x|z)`` for ``z`` ``(B, D)``."""
         logits = self.head(self.body(z)).float()  # (B, F)
         return Independent(Bernoulli(logits=logits, validate_args=False), 1)
 
@@ -134,6 +137,7 @@ class NormalDecoder(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, z: Tensor) -> Independent:
+        """``p(x|z)`` for ``z`` ``(B, D)``."""
         mean = self.head(self.body(z)).float()  # (B, F)
         scale = bounded(self.log_scale, *LOG_SCALE_RANGE).exp().expand_as(mean)
         return Independent(Normal(mean, scale, validate_args=False), 1)

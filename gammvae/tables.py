@@ -19,7 +19,9 @@ def summary(result: dict[str, Any]) -> str:
     """The figures of one run; ACC, NMI and ARI where the dataset has classes."""
     metrics = result["metrics"]
     cells = {"dataset": result["dataset"], "model": result["model"], "seed": str(result["seed"])}
-    cells |= {name.upper(): f"{metrics[name]:.4f}" for name in ("acc", "nmi", "ari") if name in metrics}
+    cells |= {
+        name.upper(): f"{metrics[name]:.4f}" for name in ("acc", "nmi", "ari") if name in metrics
+    }
     cells["ELBO"] = f"{metrics['elbo']:.2f}"
     if metrics["silhouette"] is not None:
         cells["silhouette"] = f"{metrics['silhouette']:.4f}"
@@ -32,11 +34,16 @@ def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
     """The stored figures of a run beside the recomputed ones, and whether they are the same."""
     before, after = stored["metrics"], recomputed["metrics"]
     rows = [
-        [name, str(before.get(name)), str(value), "same" if before.get(name) == value else "differs"]
+        [
+            name,
+            str(before.get(name)),
+            str(value),
+            "same" if before.get(name) == value else "differs",
+        ]
         for name, value in after.items()
     ]
     text = table(["figure", "stored", "recomputed", ""], rows)
-    differing = [row[0] for row in rows if row[-1] != "same"]
+    differing = [row[0] for row in rows if row[-1]]
     if not differing:
         return f"{text}\nall figures agree"
     return (

@@ -201,7 +201,7 @@ def warn_of_collapse(record: dict[str, Any], n_clusters: int, before: int) -> in
         return before
     if used < before:
         log.warning(
-            "%s epoch %d: %d of %d clusters hold less than 1 %% of their fair share of the samples",
+            "%s epoch %d: %d of %d clusters hold under 1 %% of their fair share of the samples",
             record["stage"],
             record["epoch"] + 1,
             n_clusters - used,

@@ -1,0 +1,61 @@
+"""Fixtures: seeded generators, composed configurations, the command in a second process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from gammvae.config import Config
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+TINY = ("architecture.hidden=[16]", "architecture.latent_dim=3", "init.n_init=1")
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def compose_config(*overrides: str) -> Config:
+    """The configuration of ``gammvae train OVERRIDES``."""
+    with initialize_config_module("gammvae.conf", version_base="1.3"):
+        config = OmegaConf.to_object(compose("train", overrides=list(overrides)))
+    assert isinstance(config, Config)
+    return config
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def gammvae(tmp_path: Path) -> Command:
+    """Runs ``python -m gammvae`` in an empty folder, without dataset files and without network."""
+
+    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gammvae", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "GAMMVAE_DATA": str(tmp_path / "data"), **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real dataset files, where ``GAMMVAE_DATA`` names one."""
+    root = os.environ.get("GAMMVAE_DATA")
+    if root is None or not (Path(root) / "MNIST").is_dir():
+        pytest.skip("GAMMVAE_DATA names no folder with dataset files")
+    return Path(root)

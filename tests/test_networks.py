@@ -1,0 +1,95 @@
+import pytest
+import scipy.stats
+import torch
+from torch import nn
+from torch.distributions import Gamma, Normal
+
+from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.networks import (
+    MAX_CONCENTRATION,
+    MLP,
+    BernoulliDecoder,
+    GammaEncoder,
+    NormalDecoder,
+    NormalEncoder,
+    bounded,
+)
+
+
+def gamma_encoder(name="wilson_hilferty"):
+    return GammaEncoder(MLP([6, 8]), 8, 3, GAMMA_REPARAMETERIZATIONS[name])
+
+
+def test_bounded_stays_inside_and_never_loses_the_gradient():
+    h = torch.linspace(-30, 30, 101, dtype=torch.float64, requires_grad=True)
+    value = bounded(h, -2.0, 9.0)
+    value.sum().backward()
+    assert value.min() > -2
+    assert value.max() < 9
+    assert (h.grad > 0).all()
+    assert bounded(torch.tensor(3.5), -2.0, 9.0).item() == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize("name", GAMMA_REPARAMETERIZATIONS)
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
+def test_gamma_encoder_keeps_its_ranges_for_any_input(name, size):
+    encoder = gamma_encoder(name)
+    q_z = encoder(torch.randn(50, 6) * size)
+    base = q_z.base_dist
+    assert isinstance(base, Gamma)
+    assert (q_z.batch_shape, q_z.event_shape) == ((50,), (3,))
+    floor = GAMMA_REPARAMETERIZATIONS[name].min_concentration
+    # 1e-5: rounding of exp(log(...)) in float32
+    assert base.concentration.min() >= floor * (1 - 1e-5)
+    assert base.concentration.max() <= MAX_CONCENTRATION * (1 + 1e-5)
+    assert base.rate.isfinite().all()
+    assert q_z.rsample().isfinite().all()
+
+
+def test_normal_encoder_returns_a_normal_with_finite_scale():
+    q_z = NormalEncoder(MLP([6, 8]), 8, 3)(torch.randn(50, 6) * 1e6)
+    assert isinstance(q_z.base_dist, Normal)
+    assert (q_z.batch_shape, q_z.event_shape) == ((50,), (3,))
+    assert (q_z.stddev >= 0.0099).all()
+    assert (q_z.stddev <= 101).all()
+
+
+def test_bernoulli_decoder_scores_by_the_cross_entropy():
+    decoder = BernoulliDecoder(MLP([3, 8]), 8, 6)
+    z, x = torch.rand(5, 3), torch.rand(5, 6)
+    p_x = decoder(z)
+    logits = p_x.base_dist.logits
+    expected = -nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    torch.testing.assert_close(p_x.log_prob(x), expected)
+    assert p_x.log_prob(x).shape == (5,)
+
+
+def test_normal_decoder_is_scipys_normal_and_learns_its_scale():
+    decoder = NormalDecoder(MLP([3, 8]), 8, 6)
+    z, x = torch.rand(5, 3), torch.randn(5, 6)
+    p_x = decoder(z)
+    expected = scipy.stats.norm(p_x.mean.detach(), p_x.stddev.detach()).logpdf(x).sum(-1)
+    torch.testing.assert_close(p_x.log_prob(x), torch.tensor(expected, dtype=torch.float32))
+    p_x.log_prob(x).sum().backward()
+    assert decoder.log_scale.grad is not None
+    assert decoder.log_scale.grad != 0
+
+
+def test_latent_terms_stay_in_float32_under_bfloat16():
+    encoder, decoder = gamma_encoder(), BernoulliDecoder(MLP([3, 8]), 8, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        q_z = encoder(torch.rand(5, 6))
+        p_x = decoder(q_z.rsample())
+        assert encoder.body(torch.rand(5, 6)).dtype == torch.bfloat16
+    assert q_z.base_dist.concentration.dtype == torch.float32
+    assert q_z.base_dist.rate.dtype == torch.float32
+    assert p_x.base_dist.logits.dtype == torch.float32
+
+
+def test_mlp_starts_glorot_uniform():
+    layer = MLP([300, 200])[0]
+    limit = (6 / 500) ** 0.5
+    assert layer.weight.abs().max() <= limit
+    # standard deviation of a uniform, 60,000 weights: 4 standard errors are 1 % of it
+    assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)
+    assert (layer.bias == 0).all()

@@ -1,0 +1,180 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.optim import SGD, Adam
+
+from gammvae.errors import DivergenceError
+from gammvae.training import SCHEDULES, Stage, fit, train_epoch, warn_of_collapse
+from tests.test_model import build
+
+
+def stage(**changes):
+    settings = {
+        "name": "train",
+        "epochs": 3,
+        "batch_size": 32,
+        "kl_weight": 1.0,
+        "schedule": "constant",
+        "clip_grad_norm": None,
+        "precision": torch.float32,
+    }
+    return Stage(**(settings | changes))
+
+
+def records(model, x, settings, optimizer, first_epoch=0):
+    return list(fit(model, x, settings, optimizer, first_epoch))
+
+
+@pytest.mark.parametrize("family", ["wilson_hilferty", "normal"])
+def test_training_raises_the_bound(family):
+    model, x = build(family), torch.rand(200, 6).round()
+    history = records(model, x, stage(epochs=20), Adam(model.parameters(), lr=0.01))
+    assert history[-1]["elbo"] > history[0]["elbo"] + 0.1
+
+
+def test_a_record_holds_the_means_of_the_epoch():
+    """Against the same figures computed sample by sample on a model that does not move."""
+    model, x = build("implicit"), torch.rand(100, 6)
+    (record,) = records(model, x, stage(epochs=1), SGD(model.parameters(), lr=0.0))
+    with torch.no_grad():
+        elbo = model.elbo(x)
+    assert record["kl_z"] == pytest.approx(elbo.kl_z.mean().item(), rel=1e-5)
+    assert record["kl_c"] == pytest.approx(elbo.kl_c.mean().item(), rel=1e-5, abs=1e-6)
+    assert record["assignment_entropy"] == pytest.approx(elbo.q_c.entropy().mean().item(), rel=1e-4)
+    assert record["weights_entropy"] == pytest.approx(model.prior().weights.entropy().item())
+    terms = record["reconstruction"], record["kl_z"], record["kl_c"]
+    assert record["elbo"] == pytest.approx(terms[0] - terms[1] - terms[2])
+    counts = np.bincount(elbo.q_c.logits.argmax(-1), minlength=3)
+    assert record["used_clusters"] == (counts >= 0.01 * 100 / 3).sum()
+    assert record["samples_per_second"] == pytest.approx(100 / record["seconds"])
+    # one sample of z each: 5 standard errors of the difference of two means
+    error = elbo.reconstruction.std().item() * math.sqrt(2 / 100)
+    assert record["reconstruction"] == pytest.approx(
+        elbo.reconstruction.mean().item(), abs=5 * error
+    )
+
+
+def test_pretraining_reports_nothing_about_a_mixture_that_is_not_there():
+    model, x = build("implicit"), torch.rand(100, 6)
+    (record,) = records(
+        model, x, stage(epochs=1, kl_weight=0.0), Adam(model.parameters(), lr=0.01)
+    )
+    assert math.isfinite(record["reconstruction"])
+    for name in ("kl_z", "kl_c", "elbo", "weights_entropy", "used_clusters", "assignment_entropy"):
+        assert record[name] is None
+
+
+def test_every_sample_is_seen_once_an_epoch():
+    model, x = build("implicit"), torch.rand(50, 6)
+    seen = []
+    elbo = model.elbo
+    model.elbo = lambda batch: seen.append(batch) or elbo(batch)
+    records(model, x, stage(epochs=2, batch_size=16), Adam(model.parameters()))
+    assert [len(batch) for batch in seen] == [16, 16, 16, 2] * 2
+    for epoch in (seen[:4], seen[4:]):
+        assert torch.equal(torch.cat(epoch).sort(0).values, x.sort(0).values)
+    assert not torch.equal(torch.cat(seen[:4]), torch.cat(seen[4:]))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_sets_the_rate_of_every_epoch_and_group(name):
+    model, x = build("implicit"), torch.rand(50, 6)
+    optimizer = Adam([{"params": model.encoder.parameters(), "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": list(model.prior.parameters()), "lr": 0.01})
+    rates = [
+        (record["lr"], optimizer.param_groups[1]["lr"])
+        for record in fit(model, x, stage(epochs=4, schedule=name), optimizer)
+    ]
+    factors = [SCHEDULES[name](epoch / 4) for epoch in range(4)]
+    np.testing.assert_allclose(rates, [(0.5 * factor, 0.01 * factor) for factor in factors])
+    assert factors[0] == 1
+    assert factors == sorted(factors, reverse=True)
+    assert factors[-1] > 0
+
+
+def test_a_stage_in_two_parts_equals_one_whole():
+    def trained(parts):
+        torch.manual_seed(3)
+        model, x = build("wilson_hilferty"), torch.rand(100, 6)
+        optimizer = Adam(model.parameters(), lr=0.01)
+        figures = []
+        for first, last in parts:
+            for record in fit(model, x, stage(epochs=4, schedule="cosine"), optimizer, first):
+                figures.append(record["elbo"])
+                if record["epoch"] + 1 == last:
+                    break
+        return figures, [parameter.detach().clone() for parameter in model.parameters()]
+
+    whole, halves = trained([(0, 4)]), trained([(0, 2), (2, 4)])
+    assert whole[0] == halves[0]
+    assert all(torch.equal(a, b) for a, b in zip(whole[1], halves[1], strict=True))
+
+
+def test_clipping_bounds_the_step():
+    model, x = build("implicit"), torch.rand(32, 6)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    records(model, x, stage(epochs=1, clip_grad_norm=1e-3), SGD(model.parameters(), lr=1.0))
+    moved = sum(
+        (a - b).pow(2).sum() for a, b in zip(before, model.parameters(), strict=True)
+    ).sqrt()
+    assert moved.item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_a_term_that_is_not_finite_is_named_with_stage_and_epoch():
+    model, x = build("implicit"), torch.rand(64, 6)
+    settings = stage(name="train", epochs=5)
+    history = fit(model, x, settings, Adam(model.parameters(), lr=0.01))
+    next(history)
+    next(history)
+    with torch.no_grad():
+        model.prior.log_rate[0, 0] = math.inf
+    with pytest.raises(DivergenceError, match=r"^kl_z.* became non-finite in train, epoch 2"):
+        next(history)
+
+
+def test_the_term_that_broke_first_is_named_alone():
+    model, x = build("implicit"), torch.rand(64, 6)
+    with torch.no_grad():
+        model.decoder.head.bias.fill_(math.nan)
+    history = fit(model, x, stage(batch_size=16), Adam(model.parameters(), lr=0.01))
+    with pytest.raises(DivergenceError, match="^reconstruction became non-finite"):
+        next(history)
+
+
+def test_bfloat16_trains_and_keeps_float32_weights():
+    model, x = build("wilson_hilferty"), torch.rand(100, 6)
+    history = records(
+        model, x, stage(epochs=5, precision=torch.bfloat16), Adam(model.parameters(), lr=0.01)
+    )
+    assert history[-1]["elbo"] > history[0]["elbo"]
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_collapse_is_warned_of_once_each_time_clusters_die(caplog):
+    used = 10
+    for epoch, now in enumerate([10, 9, 9, 7, 8]):
+        used = warn_of_collapse({"stage": "train", "epoch": epoch, "used_clusters": now}, 10, used)
+    warnings = [record.getMessage() for record in caplog.records]
+    assert warnings == [
+        "train epoch 2: 1 of 10 clusters hold under 1 % of their fair share of the samples",
+        "train epoch 4: 3 of 10 clusters hold under 1 % of their fair share of the samples",
+    ]
+    assert warn_of_collapse({"used_clusters": None}, 10, 6) == 6
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_no_step_waits_for_the_device():
+    from tqdm import tqdm
+
+    model, x = build("wilson_hilferty").cuda(), torch.rand(256, 6).cuda()
+    optimizer = Adam(model.parameters(), fused=True)
+    settings = stage(clip_grad_norm=1.0, precision=torch.bfloat16)
+    with tqdm(disable=True) as bar:
+        train_epoch(model, x, settings, optimizer, bar)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            train_epoch(model, x, settings, optimizer, bar)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
