@@ -157,9 +157,9 @@ def usps(root: str, download: bool) -> Dataset:
     from sklearn.datasets import load_svmlight_file
     from torchvision.datasets import USPS
 
-    def load(path: str) -> NDArray[np.float64]:
-        pixels, classes = load_svmlight_file(path, n_features=256)
-        return np.column_stack([pixels.toarray(), classes])
+    def load(path: str) -> NDArray[np.float32]:
+        pixels, classes = load_svmlight_file(path, n_features=256, dtype=np.float32)
+        return np.column_stack([pixels.toarray(), classes.astype(np.float32)])
 
     tables = []
     for part, n_samples in [("train", 7_291), ("test", 2_007)]:

@@ -66,6 +66,11 @@ class Experiment:
                 f"n_clusters={config.n_clusters} exceeds the {len(self.dataset.x)} samples of "
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
+        self.starting_labels = None
+        if config.init.labels is not None:
+            self.starting_labels = read_labels(
+                config.init.labels, len(self.dataset.x), config.n_clusters
+            )
         torch.manual_seed(config.seed)
         self.model = build_model(config, self.dataset.x.shape[1]).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
@@ -85,8 +90,8 @@ class Experiment:
         began = time.perf_counter()
         config, n_clusters = self.config.init, self.config.n_clusters
         q_z = posteriors(self.model, self.x)
-        if config.labels is not None:
-            starts = iter([read_labels(config.labels, len(self.x), n_clusters)])
+        if self.starting_labels is not None:
+            starts = iter([self.starting_labels])
         else:
             embedding = q_z.mean.cpu().double().numpy()
             starts = starting_labels(

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln, logsumexp, polygamma, xlogy
-from sklearn.base import BaseEstimator, ClusterMixin, DensityMixin
+from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -194,7 +194,7 @@ def kmeans_labels(z: Array, n_components: int, random_state: int) -> NDArray[np.
         return KMeans(n_components, n_init=1, random_state=random_state).fit(scaled).labels_
 
 
-class GammaMixture(DensityMixin, ClusterMixin, BaseEstimator):
+class GammaMixture(DensityMixin, BaseEstimator):
     """A mixture of Gamma distributions with independent features, fitted by EM.
 
     Args:
@@ -264,6 +264,10 @@ class GammaMixture(DensityMixin, ClusterMixin, BaseEstimator):
         self.lower_bound_, self.lower_bounds_ = fit.bound, [f.bound for f in best]
         self.n_iter_, self.converged_ = fit.n_iter, fit.converged
         return self
+
+    def fit_predict(self, X: ArrayLike, y: None = None) -> NDArray[np.int64]:
+        """Fits the mixture and returns ``labels_``."""
+        return self.fit(X).labels_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """The most probable component of each row of ``X`` ``(N, D)``, ``(N,)``."""

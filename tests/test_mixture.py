@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from scipy.special import digamma
+from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -136,6 +137,7 @@ def test_prediction_agrees_with_the_fit_and_with_bayes():
     x, _ = known_mixture(500)
     mixture = GammaMixture(3, random_state=0).fit(x)
     np.testing.assert_array_equal(mixture.predict(x), mixture.labels_)
+    np.testing.assert_array_equal(clone(mixture).fit_predict(x), mixture.labels_)
     resp = mixture.predict_proba(x)
     np.testing.assert_allclose(resp.sum(1), 1)
     np.testing.assert_array_equal(resp.argmax(1), mixture.labels_)

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from gammvae.devices import (
+    available_devices,
+    choose_device,
+    choose_precision,
+    peak_memory,
+    random_state,
+    set_random_state,
+)
+from gammvae.errors import InputError
+
+
+def test_auto_takes_the_fastest_device_there_is(monkeypatch):
+    assert choose_device("auto") == torch.device(available_devices()[0])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert available_devices() == ["cuda:0", "cuda:1", "mps", "cpu"]
+    assert choose_device("auto") == torch.device("cuda:0")
+    assert choose_device("cuda") == torch.device("cuda:0")
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps"])
+def test_an_absent_device_is_refused_with_what_there_is(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(InputError, match=f"device={name} is not available: this machine has cpu"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(("bf16", "amx"), [(False, False), (True, False), (False, True)])
+def test_auto_precision_follows_the_processor(bf16, amx, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    expected = torch.bfloat16 if bf16 or amx else torch.float32
+    assert choose_precision("auto", torch.device("cpu")) == expected
+    assert choose_precision("float32", torch.device("cpu")) == torch.float32
+    assert choose_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+
+
+def test_random_state_is_restored():
+    state = random_state(torch.device("cpu"))
+    first = torch.rand(3)
+    set_random_state(state, torch.device("cpu"))
+    assert torch.equal(torch.rand(3), first)
+
+
+def test_peak_memory_counts_a_large_tensor():
+    program = (
+        "import torch; from gammvae.devices import peak_memory; cpu = torch.device('cpu');"
+        "before = peak_memory(cpu)['host']; torch.ones(2**28); print(peak_memory(cpu)['host'] - before)"
+    )
+    # through a shell, because a process inherits the peak of the one that started it
+    shell = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, program]
+    grown = int(subprocess.run(shell, capture_output=True, check=True).stdout)
+    assert grown == pytest.approx(2**30, rel=0.1)  # 1 GiB of float32
