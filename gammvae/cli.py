@@ -3,11 +3,10 @@
 import argparse
 import errno
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from gammvae import __version__
 from gammvae.errors import DivergenceError, InputError
@@ -27,6 +26,8 @@ DISK_ERRORS = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }
+
+TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 # What may be set when a finished run is read: where and on what, not what.
 ELSEWHERE = ("device", "dataset.root", "dataset.download")
@@ -90,11 +91,11 @@ def train(arguments: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from gammvae.config import Config
+    from gammvae.config import Config, explain
 
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
-    sys.argv = ["gammvae train", *arguments]
+    sys.argv = ["gammvae train", *flags_first(arguments)]
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
         with one_line_usage_errors():
@@ -109,6 +110,7 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
+    from gammvae.config import to_config
     from gammvae.runs import RunDirectory, run_path
     from gammvae.tables import summary
 
@@ -116,7 +118,8 @@ def train_one(cfg: "DictConfig") -> float:
     hydra = HydraConfig.get()
     # A sweep goes on after a failed job, so there Hydra must see the exception itself.
     with exit_codes() if hydra.mode == RunMode.RUN else nullcontext():
-        config: Any = OmegaConf.to_object(cfg)
+        # through a plain container, so that a key added with + is checked like any other
+        config = to_config(OmegaConf.to_container(cfg, resolve=True))
         path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
         directory = RunDirectory(path)
         result = directory.finished(config)
@@ -133,8 +136,6 @@ def train_one(cfg: "DictConfig") -> float:
 
 def evaluate(arguments: list[str]) -> None:
     """Recompute the figures of a finished run, gammvae evaluate RUN [device=...]."""
-    from omegaconf.errors import OmegaConfBaseException
-
     from gammvae.runs import RunDirectory
     from gammvae.tables import comparison
 
@@ -142,10 +143,7 @@ def evaluate(arguments: list[str]) -> None:
         raise InputError("evaluate needs a run directory: gammvae evaluate RUN [device=...]")
     directory = RunDirectory(arguments[0])
     stored = directory.read_result()
-    try:
-        config = directory.read_config(elsewhere(arguments[1:]))
-    except OmegaConfBaseException as error:
-        raise InputError(explain(error)) from error
+    config = directory.read_config(elsewhere(arguments[1:]))
     log_to_terminal()
 
     from gammvae.experiment import Experiment
@@ -178,6 +176,16 @@ def log_to_terminal() -> None:
         logger.propagate = False  # Hydra gives the root logger a handler of its own
 
 
+def flags_first(arguments: list[str]) -> list[str]:
+    """Moves overrides behind the flags: Hydra wants them together, people mix them."""
+    overrides = [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if "=" in argument and not argument.startswith("-") and before not in TAKES_A_PATH
+    ]
+    return [argument for argument in arguments if argument not in overrides] + overrides
+
+
 @contextmanager
 def one_line_usage_errors() -> Iterator[None]:
     """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
@@ -191,21 +199,6 @@ def one_line_usage_errors() -> Iterator[None]:
         yield
     finally:
         argparse.ArgumentParser.error = original  # type: ignore[method-assign]
-
-
-def explain(error: Exception) -> str:
-    """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
-    from gammvae.config import options
-
-    text = " ".join(str(error).split())
-    unknown = re.match(r"Could not override '([^']+)'", text)
-    if unknown:
-        parent, _, name = unknown[1].rpartition(".")
-        if valid := options(parent):
-            return f"unknown option {unknown[1]}: {parent or 'train'} has {', '.join(valid)}"
-    if error.__cause__ is not None:
-        text += ": " + " ".join(str(error.__cause__).split())
-    return re.sub(r" (Config search path|full_key|object_type|reference_type).*", "", text)
 
 
 def stop(message: object, code: int) -> NoReturn:

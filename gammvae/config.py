@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.errors import InputError
 
@@ -195,6 +196,19 @@ def check_rules_between_fields(config: Config) -> None:
         )
 
 
+def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds of mapping
+    """The typed configuration from untyped mappings, later ones over earlier ones.
+
+    Raises:
+        InputError: A key is unknown, or a value is missing, of another type or out of its range.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), *layers)
+        return cast(Config, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        raise InputError(explain(error)) from error
+
+
 def identity(config: Config) -> dict[str, Any]:
     """The configuration as flat keys and values, without what cannot change the result."""
     return {key: value for key, value in flatten(dataclasses.asdict(config)) if key not in VOLATILE}
@@ -218,3 +232,16 @@ def options(key: str) -> list[str]:
         if not dataclasses.is_dataclass(node):
             return []
     return sorted(field.name for field in dataclasses.fields(node))
+
+
+def explain(error: Exception) -> str:
+    """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
+    text = " ".join(str(error).split())
+    unknown = re.match(r"Could not override '([^']+)'", text)
+    if unknown:
+        parent, _, name = unknown[1].rpartition(".")
+        if valid := options(parent):
+            return f"unknown option {unknown[1]}: {parent or 'train'} has {', '.join(valid)}"
+    if error.__cause__ is not None:
+        text += ": " + " ".join(str(error.__cause__).split())
+    return re.sub(r" (Config search path|full_key|object_type|reference_type).*", "", text)

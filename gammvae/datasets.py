@@ -5,22 +5,19 @@ arguments of these names, and whatever else its YAML says.
 """
 
 import hashlib
+import importlib
 import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from hydra.utils import get_method
 from numpy.typing import NDArray
 
 from gammvae.errors import InputError
-
-if TYPE_CHECKING:
-    from gammvae.config import DatasetConfig
 
 
 @dataclass(frozen=True)
@@ -47,29 +44,39 @@ class Dataset:
         return sha.hexdigest()
 
 
-def load_dataset(config: "DatasetConfig") -> Dataset:
-    """Calls the configured loader and checks what it returns.
+def load_dataset(
+    name: str, likelihood: str, loader: dict[str, Any], *, root: str, download: bool
+) -> Dataset:
+    """Calls a loader and checks what it returns.
+
+    Args:
+        name: For messages.
+        likelihood: What the samples must suit: ``bernoulli`` or ``normal``.
+        loader: The function's dotted path under ``_target_``, and its arguments.
+        root: Folder of dataset files, for loaders that take it.
+        download: Whether missing files may be fetched, for loaders that take it.
 
     Raises:
-        InputError: The loader cannot be found or called, a file is missing or damaged, or the
+        InputError: The loader cannot be imported or called, a file is missing or damaged, or the
             samples do not suit the likelihood.
     """
-    arguments = dict(config.loader)
+    arguments = dict(loader)
     target = arguments.pop("_target_")
     try:
-        loader: Callable[..., Dataset] = get_method(target)
-    except Exception as error:
+        module, _, attribute = target.rpartition(".")
+        load: Callable[..., Dataset] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"dataset.loader._target_={target} cannot be imported: {error}") from error
-    accepted = inspect.signature(loader).parameters
-    for name in ("root", "download"):
-        if name in accepted:
-            arguments.setdefault(name, getattr(config, name))
+    signature = inspect.signature(load)
+    for argument, value in (("root", root), ("download", download)):
+        if argument in signature.parameters:
+            arguments.setdefault(argument, value)
     try:
-        inspect.signature(loader).bind(**arguments)
+        signature.bind(**arguments)
     except TypeError as error:
         raise InputError(f"dataset.loader does not suit {target}: {error}") from error
-    dataset = loader(**arguments)
-    check_samples(dataset, config.name, config.likelihood)
+    dataset = load(**arguments)
+    check_samples(dataset, name, likelihood)
     return dataset
 
 

@@ -60,7 +60,13 @@ class Experiment:
         self.directory = directory
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        self.dataset = load_dataset(config.dataset)
+        self.dataset = load_dataset(
+            config.dataset.name,
+            config.dataset.likelihood,
+            config.dataset.loader,
+            root=config.dataset.root,
+            download=config.dataset.download,
+        )
         if config.n_clusters > len(self.dataset.x):
             raise InputError(
                 f"n_clusters={config.n_clusters} exceeds the {len(self.dataset.x)} samples of "
@@ -74,7 +80,9 @@ class Experiment:
         torch.manual_seed(config.seed)
         self.model = build_model(config, self.dataset.x.shape[1]).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
-        self.x = torch.from_numpy(self.dataset.x).to(self.device)
+        # A copy, because torch aligns memory and numpy does not always, and the last bits of a
+        # matrix product depend on it.
+        self.x = torch.from_numpy(self.dataset.x).clone().to(self.device)
 
     def pretrain(self) -> None:
         """Trains encoder and decoder on the reconstruction alone."""

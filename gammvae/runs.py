@@ -27,7 +27,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gammvae.config import VOLATILE, Config, identity
+from gammvae.config import VOLATILE, Config, identity, to_config
 from gammvae.errors import InputError
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
@@ -133,22 +133,17 @@ class RunDirectory:
         """The stored configuration, with ``key=value`` overrides on top.
 
         Raises:
-            InputError: There is none, or it is damaged.
+            InputError: There is none, it is damaged, or an override does not suit it.
         """
         path = self / CONFIG
         try:
-            merged = OmegaConf.merge(
-                OmegaConf.structured(Config),
-                OmegaConf.load(path),
-                OmegaConf.from_dotlist(list(overrides)),
-            )
-            config = OmegaConf.to_object(merged)
+            stored = OmegaConf.load(path)
+            config = to_config(stored)
         except FileNotFoundError as error:
             raise InputError(f"{self.path} is not a run directory: no {CONFIG} in it") from error
         except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, InputError) as error:
-            raise InputError(f"{path} is damaged: {' '.join(str(error).split())}") from error
-        assert isinstance(config, Config)
-        return config
+            raise InputError(f"{path} is damaged: {error}") from error
+        return to_config(stored, OmegaConf.from_dotlist(list(overrides))) if overrides else config
 
     def read_result(self) -> dict[str, Any]:
         """The result of a finished run.

@@ -34,21 +34,18 @@ def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
     """The stored figures of a run beside the recomputed ones, and whether they are the same."""
     before, after = stored["metrics"], recomputed["metrics"]
     rows = [
-        [
-            name,
-            str(before.get(name)),
-            str(value),
-            "same" if before.get(name) == value else "differs",
-        ]
+        [name, str(before.get(name)), str(value), "" if before.get(name) == value else "differs"]
         for name, value in after.items()
     ]
     text = table(["figure", "stored", "recomputed", ""], rows)
-    differing = [row[0] for row in rows if row[-1]]
+    differing = [row for row in rows if row[-1]]
     if not differing:
         return f"{text}\nall figures agree"
+    made, here = (
+        f"{one['device']} with {one['threads']} threads and torch {one['versions']['torch']}"
+        for one in (stored, recomputed)
+    )
     return (
-        f"{text}\n{len(differing)} figures differ; the run was made on {stored['device']} with "
-        f"{stored['threads']} threads and torch {stored['versions']['torch']}, this is "
-        f"{recomputed['device']} with {recomputed['threads']} threads and torch "
-        f"{recomputed['versions']['torch']}"
+        f"{text}\n{len(differing)} of {len(rows)} figures differ; "
+        f"the run was made on {made}, this is {here}"
     )

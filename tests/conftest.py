@@ -16,7 +16,7 @@ from gammvae.config import Config
 
 ConfigStore.instance().store(name="schema", node=Config)
 
-TINY = ("architecture.hidden=[16]", "architecture.latent_dim=3", "init.n_init=1")
+TINY = ("architecture.hidden=[64]", "architecture.latent_dim=4", "init.n_init=1")
 
 
 @pytest.fixture(autouse=True)

@@ -158,7 +158,13 @@ def test_a_stored_configuration_comes_back_the_same():
 
 @pytest.mark.parametrize(
     ("epochs", "updates", "n_samples", "expected"),
-    [(7, 3000, 70_000, 7), (0, 3000, 70_000, 0), (None, 3000, 70_000, 11), (None, 3000, 1797, 375), (None, 10, 70_000, 1)],
+    [
+        (7, 3000, 70_000, 7),
+        (0, 3000, 70_000, 0),
+        (None, 3000, 70_000, 11),
+        (None, 3000, 1797, 375),
+        (None, 10, 70_000, 1),
+    ],
 )
 def test_epochs_follow_from_the_number_of_updates(epochs, updates, n_samples, expected):
     assert number_of_epochs(StageConfig(epochs, updates, 1.0), n_samples, 256) == expected

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from gammvae.config import DatasetConfig
 from gammvae.datasets import Dataset, check_samples, digits, idx_images, load_dataset, usps
 from gammvae.errors import InputError
 
@@ -96,7 +95,9 @@ def test_a_failed_download_is_one_message(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
     offline.mirrors = ["https://example.org/"]
-    with pytest.raises(InputError, match=r"is missing and the download failed: Error downloading tr"):
+    with pytest.raises(
+        InputError, match=r"is missing and the download failed: Error downloading tr"
+    ):
         idx_images(str(tmp_path), download=True, name="MNIST")
 
 
@@ -146,7 +147,10 @@ def with_value(value):
     [
         (with_value(np.nan), "has the value nan in sample 3, feature 2"),
         (with_value(np.inf), "has the value inf in sample 3, feature 2"),
-        (with_value(1.5), r"values from 0.5 to 1.5: a bernoulli likelihood needs values in \[0, 1\]"),
+        (
+            with_value(1.5),
+            r"values from 0.5 to 1.5: a bernoulli likelihood needs values in \[0, 1\]",
+        ),
         (with_value(-0.1), "values from -0.1 to 0.5"),
         (replace(GOOD, x=GOOD.x[:0], y=None), r"samples of shape \(0, 4\)"),
         (replace(GOOD, x=GOOD.x[0]), r"samples of shape \(4,\)"),
@@ -184,14 +188,14 @@ def given(root: str, extra: int, download: bool = True) -> Dataset:
     return GOOD
 
 
-def config(**loader):
-    return DatasetConfig("mine", 2, "bernoulli", "there", False, loader)
+def load(**loader):
+    return load_dataset("mine", "bernoulli", loader, root="there", download=False)
 
 
 def test_a_loader_is_given_root_and_download_if_it_takes_them():
     target = f"{__name__}.given"
-    assert load_dataset(config(_target_=target, extra=3)) is GOOD
-    assert load_dataset(config(_target_="gammvae.datasets.digits")).x.shape == (1797, 64)
+    assert load(_target_=target, extra=3) is GOOD
+    assert load(_target_="gammvae.datasets.digits").x.shape == (1797, 64)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +209,7 @@ def test_a_loader_is_given_root_and_download_if_it_takes_them():
 )
 def test_a_loader_that_cannot_be_called_is_refused(loader, message):
     with pytest.raises(InputError, match=message):
-        load_dataset(config(**loader))
+        load(**loader)
 
 
 @pytest.mark.parametrize(

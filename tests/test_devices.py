@@ -8,7 +8,6 @@ from gammvae.devices import (
     available_devices,
     choose_device,
     choose_precision,
-    peak_memory,
     random_state,
     set_random_state,
 )
@@ -54,7 +53,8 @@ def test_random_state_is_restored():
 def test_peak_memory_counts_a_large_tensor():
     program = (
         "import torch; from gammvae.devices import peak_memory; cpu = torch.device('cpu');"
-        "before = peak_memory(cpu)['host']; torch.ones(2**28); print(peak_memory(cpu)['host'] - before)"
+        "before = peak_memory(cpu)['host']; torch.ones(2**28);"
+        "print(peak_memory(cpu)['host'] - before)"
     )
     # through a shell, because a process inherits the peak of the one that started it
     shell = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, program]

@@ -119,7 +119,10 @@ def test_closed_form_kl_against_monte_carlo(name):
 def mixtures():
     logits = float64([0.3, -1.0, 0.5])
     positive = torch.rand(3, 2, dtype=torch.float64) * 4 + 0.5
-    return [Mixture(logits, Gamma(positive, positive.flip(0))), Mixture(logits, Normal(positive, positive))]
+    return [
+        Mixture(logits, Gamma(positive, positive.flip(0))),
+        Mixture(logits, Normal(positive, positive)),
+    ]
 
 
 @pytest.mark.parametrize("mixture", mixtures(), ids=["gamma", "normal"])
@@ -164,6 +167,10 @@ def test_pairwise_kl_is_the_kl_of_every_pair(sampler):
     assert kl.shape == (5, 4)
     for b in range(5):
         for k in range(4):
-            first = Independent(sampler(*(getattr(q.base_dist, n)[b] for n in q.base_dist.arg_constraints)), 1)
-            second = Independent(family(*(getattr(p.base_dist, n)[k] for n in p.base_dist.arg_constraints)), 1)
+            first = Independent(
+                sampler(*(getattr(q.base_dist, n)[b] for n in q.base_dist.arg_constraints)), 1
+            )
+            second = Independent(
+                family(*(getattr(p.base_dist, n)[k] for n in p.base_dist.arg_constraints)), 1
+            )
             torch.testing.assert_close(kl[b, k], kl_divergence(first, second))

@@ -67,9 +67,7 @@ def test_no_iteration_lowers_the_bound(family, seed):
     q_z, _ = posterior(family)
     kind, statistics = expected_statistics(q_z)
     labels = np.random.default_rng(seed).integers(4, size=N)
-    fits = list(
-        expectation_maximization(kind, statistics, one_hot(labels, 4), max_iter=60, tol=0)
-    )
+    fits = list(expectation_maximization(kind, statistics, one_hot(labels, 4), max_iter=60, tol=0))
     assert len(fits) > 10
     assert np.diff([fit.bound for fit in fits]).min() > -1e-9
 

@@ -236,7 +236,10 @@ def test_the_fit_does_not_depend_on_the_scale_of_a_feature():
         ({"init_params": [0] * 9}, r"labels must have shape \(10,\), got \(9,\)"),
         ({"init_params": [1] * 10}, r"labels must lie in 0 .. 0, got 1 .. 1"),
         ({"init_params": [0.5] * 10}, "labels must be integers, got float64"),
-        ({"max_concentration": 0.0}, "max_concentration must be above 0.001 and at most 1e\\+07, got 0.0"),
+        (
+            {"max_concentration": 0.0},
+            "max_concentration must be above 0.001 and at most 1e\\+07, got 0.0",
+        ),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters, message):

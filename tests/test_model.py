@@ -18,9 +18,7 @@ def build(family, *, features=6, latent_dim=2, n_clusters=3, decoder=BernoulliDe
         encoder = NormalEncoder(MLP([features, 8]), 8, latent_dim)
         prior = NormalMixturePrior(n_clusters, latent_dim)
     else:
-        encoder = GammaEncoder(
-            MLP([features, 8]), 8, latent_dim, GAMMA_REPARAMETERIZATIONS[family]
-        )
+        encoder = GammaEncoder(MLP([features, 8]), 8, latent_dim, GAMMA_REPARAMETERIZATIONS[family])
         prior = GammaMixturePrior(n_clusters, latent_dim)
     with torch.no_grad():
         for parameter in prior.parameters():

@@ -58,9 +58,7 @@ def test_a_record_holds_the_means_of_the_epoch():
 
 def test_pretraining_reports_nothing_about_a_mixture_that_is_not_there():
     model, x = build("implicit"), torch.rand(100, 6)
-    (record,) = records(
-        model, x, stage(epochs=1, kl_weight=0.0), Adam(model.parameters(), lr=0.01)
-    )
+    (record,) = records(model, x, stage(epochs=1, kl_weight=0.0), Adam(model.parameters(), lr=0.01))
     assert math.isfinite(record["reconstruction"])
     for name in ("kl_z", "kl_c", "elbo", "weights_entropy", "used_clusters", "assignment_entropy"):
         assert record[name] is None

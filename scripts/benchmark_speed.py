@@ -1,0 +1,172 @@
+"""Measures a step of training on samples of MNIST's size, and prints ratios within one run.
+
+    python scripts/benchmark_speed.py [--device cpu] [--rounds 5] [--steps 20]
+
+The variants take turns, so that a machine whose speed drifts slows them all alike; the figures are
+medians over the rounds. "matrix products alone" is the least that any program needs for the same
+network: the products of forward and backward pass and nothing else.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
+
+from gammvae.building import build_model, build_optimizer
+from gammvae.config import Config, to_config
+from gammvae.devices import choose_device, choose_precision
+from gammvae.tables import table
+from gammvae.training import Stage, train_epoch
+
+FEATURES, SAMPLES, BATCH = 784, 70_000, 256
+Round = Callable[[], None]
+
+
+def compose_config(*overrides: str) -> Config:
+    """The configuration of ``gammvae train OVERRIDES``."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    with initialize_config_module("gammvae.conf", version_base="1.3"):
+        config = compose("train", overrides=["architecture=mlp", *overrides])
+    return to_config(OmegaConf.to_container(config, resolve=True))
+
+
+def training(x: Tensor, kl_weight: float, precision: torch.dtype, *overrides: str) -> Round:
+    """One round of the program's own loop over ``x``."""
+    config = compose_config(*overrides)
+    model = build_model(config, FEATURES).to(x.device)
+    optimizer = build_optimizer(config, model)
+    stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", None, precision)
+    bar = tqdm(disable=True)
+
+    def once() -> None:
+        train_epoch(model, x, stage, optimizer, bar)
+
+    return once
+
+
+def data_loader(x: Tensor) -> Round:
+    """One round over ``x`` through a ``DataLoader``, without training."""
+    loader = DataLoader(TensorDataset(x), BATCH, shuffle=True)
+
+    def once() -> None:
+        for _ in loader:
+            pass
+
+    return once
+
+
+def index(x: Tensor) -> Round:
+    """One round over ``x`` by index, as the loop does it, without training."""
+
+    def once() -> None:
+        for batch in torch.randperm(len(x), device=x.device).split(BATCH):
+            x[batch]
+
+    return once
+
+
+def products(x: Tensor, precision: torch.dtype) -> Round:
+    """The matrix products of one round of training over ``x``: 3 a layer, 2 for the first."""
+    model = build_model(compose_config(), FEATURES)
+    shapes = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear)]
+    operands = [
+        tuple(
+            torch.randn(shape, device=x.device).to(precision)
+            for shape in ((BATCH, inputs), (inputs, outputs), (BATCH, outputs))
+        )
+        for inputs, outputs in shapes
+    ]
+
+    def once() -> None:
+        for _ in range(len(x) // BATCH):
+            for layer, (below, weight, above) in enumerate(operands):
+                below @ weight
+                below.T @ above
+                if layer > 0:
+                    above @ weight.T
+
+    return once
+
+
+def measure(variants: dict[str, Round], rounds: int, device: torch.device) -> dict[str, float]:
+    """Median seconds of a round of each variant, after one round that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds + 1):
+        for name, once in variants.items():
+            synchronize(device)
+            began = time.perf_counter()
+            once()
+            synchronize(device)
+            if number:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def rows(seconds: dict[str, float], steps: int, base: str) -> Iterator[list[str]]:
+    """A line for every variant."""
+    epoch = SAMPLES / BATCH / steps
+    for name, value in seconds.items():
+        yield [
+            name,
+            f"{1000 * value / steps:.2f}",
+            f"{value * epoch:.2f}",
+            f"{value / seconds[base]:.2f}",
+        ]
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20, help="batches of 256 in a round")
+    arguments = parser.parse_args()
+    device = choose_device(arguments.device)
+    torch.manual_seed(0)
+    x = torch.rand(arguments.steps * BATCH, FEATURES).to(device)
+    auto = choose_precision("auto", device)
+    base = "SGVB, float32"
+    variants = {
+        base: training(x, 1.0, torch.float32),
+        "pretraining, float32": training(x, 0.0, torch.float32),
+        "SGVB, float32, Adam not fused": training(
+            x, 1.0, torch.float32, "+optimizer.arguments.fused=false"
+        ),
+        "SGVB, float32, VaDE": training(x, 1.0, torch.float32, "model=vade"),
+        "SGVB, float32, implicit": training(
+            x, 1.0, torch.float32, "model.reparameterization=implicit"
+        ),
+        "matrix products alone, float32": products(x, torch.float32),
+        "batches by index": index(x),
+        "batches by DataLoader": data_loader(x),
+    }
+    if auto == torch.bfloat16:
+        variants["SGVB, bfloat16"] = training(x, 1.0, torch.bfloat16)
+        variants["pretraining, bfloat16"] = training(x, 0.0, torch.bfloat16)
+        variants["matrix products alone, bfloat16"] = products(x, torch.bfloat16)
+    seconds = measure(variants, arguments.rounds, device)
+    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, auto is {auto}")
+    print(
+        table(
+            ["variant", "ms a step of 256", "s an epoch of 70,000", f"ratio to {base}"],
+            rows(seconds, arguments.steps, base),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

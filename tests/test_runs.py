@@ -1,0 +1,189 @@
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gammvae.errors import InputError
+from gammvae.runs import CONFIG, LOG, METRICS, RESULT, RunDirectory, run_path
+from tests.conftest import compose_config
+
+CHOICES = {"dataset": "digits", "model": "vade"}
+
+
+def path_of(*overrides):
+    return run_path(compose_config(*overrides), CHOICES, overrides)
+
+
+def test_the_path_names_dataset_model_other_overrides_and_seed():
+    assert path_of() == Path("outputs/digits/vade/seed=0")
+    assert path_of("dataset=digits", "seed=3", "device=cpu", "overwrite=true") == Path(
+        "outputs/digits/vade/seed=3"
+    )
+    both = path_of("train.epochs=3", "batch_size=64")
+    assert both == Path("outputs/digits/vade/batch_size=64,train.epochs=3/seed=0")
+    assert both == path_of("batch_size=64", "train.epochs=3")
+    assert path_of("output_root=there").parts[0] == "there"
+
+
+def test_overrides_that_make_no_file_name_stay_apart():
+    first = path_of("init=labels", "init.labels=/a/b.npy")
+    second = path_of("init=labels", "init.labels=/a_b.npy")
+    assert len(first.parts) == len(second.parts) == 5
+    assert first != second
+    long = [f"+optimizer.arguments.{'x' * 80}{i}=1" for i in range(4)]
+    name = run_path(compose_config(), CHOICES, long).parts[3]
+    assert len(name) < 140
+
+
+def write_run(directory, config):
+    with directory.open(config):
+        directory.append_metrics({"stage": "train", "epoch": 0})
+        directory.write_json(RESULT, {"metrics": {}})
+
+
+def test_a_finished_run_of_the_same_configuration_is_found(tmp_path):
+    directory, config = RunDirectory(tmp_path / "run"), compose_config()
+    assert directory.finished(config) is None
+    write_run(directory, config)
+    assert directory.finished(compose_config("device=cpu")) == {"metrics": {}}
+    assert directory.finished(compose_config("overwrite=true")) is None
+    assert directory.read_config() == config
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path):
+    directory = RunDirectory(tmp_path)
+    write_run(directory, compose_config())
+    other = compose_config("batch_size=64", "optimizer.lr=0.5")
+    message = (
+        "batch_size is 256 there and 64 here; optimizer.lr is 0.001 there and 0.5 here; "
+        "optimizer.mixture_lr is 0.001 there and 0.5 here; overwrite=true"
+    )
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=message):
+        directory.finished(other)
+    with pytest.raises(InputError, match=message), directory.open(other):
+        pass
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
+    directory = RunDirectory(tmp_path)
+    write_run(directory, compose_config())
+    (tmp_path / "notes.txt").write_text("mine")
+    with directory.open(compose_config("batch_size=64", "overwrite=true")):
+        assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == [
+            CONFIG,
+            "notes.txt",
+            LOG,
+        ]
+        assert directory.read_config().batch_size == 64
+
+
+def test_a_folder_of_other_things_is_not_touched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    directory = RunDirectory(tmp_path)
+    with (
+        pytest.raises(InputError, match=r"is not a run directory: it holds thesis\.tex"),
+        directory.open(compose_config("overwrite=true")),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["thesis.tex"]
+
+
+HOLD = """
+import sys, time
+from gammvae.runs import RunDirectory
+from tests.conftest import compose_config
+with RunDirectory(sys.argv[1]).open(compose_config()):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_process_is_refused_and_a_killed_one_frees_the_run(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(InputError, match="is in use by another process"),
+            RunDirectory(tmp_path).open(compose_config()),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with RunDirectory(tmp_path).open(compose_config()):
+        pass
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.write_json(RESULT, {"metrics": 1})
+
+    def fail(file):
+        file.write(b"half")
+        raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        directory.write(RESULT, fail)
+    assert directory.read_result() == {"metrics": 1}
+
+
+def test_metrics_are_cut_where_the_run_goes_on(tmp_path):
+    directory = RunDirectory(tmp_path)
+    lines = [
+        {"stage": stage, "epoch": epoch, "elbo": -0.1 - epoch / 3}
+        for stage, epochs in [("pretrain", 3), ("init", 1), ("train", 4)]
+        for epoch in range(epochs)
+    ]
+    for line in lines:
+        directory.append_metrics(line)
+    with (tmp_path / METRICS).open("a") as file:
+        file.write('{"stage": "train", "epo')  # killed while writing
+    assert directory.read_metrics() == lines
+    directory.drop_metrics("train", 2)
+    assert directory.read_metrics() == lines[:6]
+    text = "".join(json.dumps(line) + "\n" for line in lines[:6])
+    assert (tmp_path / METRICS).read_text() == text
+    directory.drop_metrics("init", 0)
+    assert directory.read_metrics() == lines[:3]
+    directory.drop_metrics("pretrain", 0)
+    assert directory.read_metrics() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged"),
+        (b"seed: abc", "is damaged: Value 'abc'"),
+        (b"sed: 3", "is damaged: Key 'sed' not in 'Config'"),
+        (b"{{{", "is damaged"),
+        (b"\xff\xfe\x00", "is damaged"),
+        (b"just text", "is damaged"),
+        (b"- 1\n- 2", "is damaged"),
+    ],
+)
+def test_a_damaged_configuration_is_refused(tmp_path, content, message):
+    (tmp_path / CONFIG).write_bytes(content)
+    with pytest.raises(InputError, match=rf"config\.yaml {message}"):
+        RunDirectory(tmp_path).read_config()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"seed": 1}'])
+def test_a_damaged_result_is_refused(tmp_path, content):
+    (tmp_path / RESULT).write_text(content)
+    with pytest.raises(InputError, match=r"result\.json is damaged"):
+        RunDirectory(tmp_path).read_result()
+
+
+def test_what_is_said_is_kept(tmp_path):
+    with RunDirectory(tmp_path).open(compose_config()):
+        logging.getLogger("gammvae.anything").warning("seven clusters")
+    logging.getLogger("gammvae.anything").warning("too late")
+    text = (tmp_path / LOG).read_text()
+    assert "WARNING seven clusters" in text
+    assert "too late" not in text
