@@ -2,17 +2,19 @@
 
 import inspect
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.optim import Optimizer
 
 from gammvae.config import Config, StageConfig
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.errors import InputError
 from gammvae.mixture import checked_labels
-from gammvae.model import GammaMixturePrior, MixtureVAE, NormalMixturePrior
+from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
 from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder
 
 
@@ -20,6 +22,8 @@ def build_model(config: Config, features: int) -> MixtureVAE:
     """The untrained model for samples of a number of ``features``."""
     hidden, latent_dim = config.architecture.hidden, config.architecture.latent_dim
     body, width = MLP([features, *hidden]), hidden[-1]
+    encoder: nn.Module
+    prior: MixturePrior
     if config.model.family == "gamma":
         reparameterization = GAMMA_REPARAMETERIZATIONS[config.model.reparameterization]
         encoder = GammaEncoder(body, width, latent_dim, reparameterization)
@@ -39,14 +43,17 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
         InputError: There is no such optimizer, or it refuses its arguments.
     """
     name, arguments = config.optimizer.name, config.optimizer.arguments
-    optimizer = getattr(torch.optim, name, None)
-    if not (inspect.isclass(optimizer) and issubclass(optimizer, Optimizer)):
+    optimizer: Any = getattr(torch.optim, name, object)
+    if Optimizer not in getattr(optimizer, "__mro__", ()):
         raise InputError(f"optimizer.name={name} is unknown: it must be a class of torch.optim")
     if "fused" in inspect.signature(optimizer).parameters:
         device = next(model.parameters()).device.type
         arguments = {"fused": device in ("cpu", "cuda"), **arguments}
     networks = [*model.encoder.parameters(), *model.decoder.parameters()]
-    mixture = {"params": list(model.prior.parameters()), "lr": config.optimizer.mixture_lr}
+    mixture: dict[str, Any] = {
+        "params": list(model.prior.parameters()),
+        "lr": config.optimizer.mixture_lr,
+    }
     if "weight_decay" in inspect.signature(optimizer).parameters:
         mixture["weight_decay"] = 0.0  # zero means nothing special for a logarithm
     try:

@@ -190,15 +190,15 @@ def flags_first(arguments: list[str]) -> list[str]:
 def one_line_usage_errors() -> Iterator[None]:
     """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
 
-    def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
         raise InputError(message)
 
     original = argparse.ArgumentParser.error
-    argparse.ArgumentParser.error = error  # type: ignore[method-assign]
+    setattr(argparse.ArgumentParser, "error", error)  # noqa: B010 - mypy forbids the plain form
     try:
         yield
     finally:
-        argparse.ArgumentParser.error = original  # type: ignore[method-assign]
+        setattr(argparse.ArgumentParser, "error", original)  # noqa: B010
 
 
 def stop(message: object, code: int) -> NoReturn:

@@ -10,7 +10,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,11 @@ def idx_images(root: str, download: bool, name: str) -> Dataset:
         images = base / name / "raw" / f"{part}-images-idx3-ubyte"
         labels = base / name / "raw" / f"{part}-labels-idx1-ubyte"
         for path in (images, labels):
-            require(path, lambda: source(base, download=True), source.mirrors[0], download)
+            require(path, partial(source, base, download=True), source.mirrors[0], download)
         x.append(read(lambda path: read_image_file(path).numpy(), images, (n_samples, 28, 28)))
         y.append(read(lambda path: read_label_file(path).numpy(), labels, (n_samples,)))
     pixels = np.concatenate(x).reshape(-1, 28 * 28)
-    return Dataset(pixels.astype(np.float32) / 255, np.concatenate(y), (1, 28, 28))
+    return Dataset(pixels.astype(np.float32) / np.float32(255), np.concatenate(y), (1, 28, 28))
 
 
 def usps(root: str, download: bool) -> Dataset:
@@ -172,14 +172,14 @@ def usps(root: str, download: bool) -> Dataset:
     for part, n_samples in [("train", 7_291), ("test", 2_007)]:
         address, file, _ = USPS.split_list[part]
         path = Path(root).expanduser() / "USPS" / file
-        train = part == "train"
-        require(
-            path, lambda p=path, t=train: USPS(p.parent, train=t, download=True), address, download
-        )
+        fetch = partial(USPS, path.parent, train=part == "train", download=True)
+        require(path, fetch, address, download)
         tables.append(read(load, path, (n_samples, 257)))
     table = np.concatenate(tables)
     pixels = ((table[:, :-1] + 1) / 2 * 255).astype(np.uint8)
-    return Dataset(pixels.astype(np.float32) / 255, table[:, -1].astype(np.int64) - 1, (1, 16, 16))
+    return Dataset(
+        pixels.astype(np.float32) / np.float32(255), table[:, -1].astype(np.int64) - 1, (1, 16, 16)
+    )
 
 
 def require(path: Path, fetch: Callable[[], Any], address: str, download: bool) -> None:

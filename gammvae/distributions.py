@@ -6,10 +6,10 @@ density, the moments and the closed-form KL that torch registers for ``Gamma`` h
 Letters: ``B`` batch, ``K`` clusters, ``D`` latent features.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from torch import Size, Tensor
+from torch import Generator, Size, Tensor
 from torch.distributions import (
     Categorical,
     Distribution,
@@ -21,33 +21,36 @@ from torch.distributions import (
 )
 
 
-def _wilson_hilferty(alpha: Tensor) -> Tensor:
+def _wilson_hilferty(alpha: Tensor, generator: Generator | None) -> Tensor:
     """Unit-rate draws ``alpha (1 - 1/(9 alpha) + eps/(3 sqrt(alpha)))^3``; may fall below zero."""
-    eps = torch.randn_like(alpha)
+    eps = torch.randn(alpha.shape, dtype=alpha.dtype, device=alpha.device, generator=generator)
     return alpha * (1 - 1 / (9 * alpha) + eps / (3 * alpha.sqrt())) ** 3
 
 
-def _augmentation(alpha: Tensor, steps: int) -> Tensor:
-    """Logarithm of the factor that turns Gamma(alpha + steps, 1) into Gamma(alpha, 1).
+def _augmentation(alpha: Tensor, steps: int, generator: Generator | None) -> Tensor:
+    """The factor that turns Gamma(alpha + steps, 1) into Gamma(alpha, 1).
 
     If ``z ~ Gamma(alpha + B, 1)`` then ``z * prod_{i<B} u_i^(1/(alpha + i)) ~ Gamma(alpha, 1)``.
     """
-    log_factor = torch.zeros_like(alpha)
-    for i in range(steps):
-        u = 1 - torch.rand_like(alpha)  # (0, 1]: the logarithm stays finite
-        log_factor = log_factor + u.log() / (alpha + i)
-    return log_factor
+    shape = (steps, *alpha.shape)
+    u = 1 - torch.rand(shape, dtype=alpha.dtype, device=alpha.device, generator=generator)
+    exponents = 1 / torch.stack([alpha + i for i in range(steps)])
+    return (u.log() * exponents).sum(0).exp()  # u in (0, 1]: its logarithm is finite
 
 
 class _ReparameterizedGamma(Gamma):
     """A Gamma distribution whose unit-rate sampler is given by ``_standard_rsample``."""
 
-    def rsample(self, sample_shape: Size | list[int] | tuple[int, ...] = Size()) -> Tensor:  # noqa: B008
+    def rsample(
+        self,
+        sample_shape: Size | list[int] | tuple[int, ...] = Size(),  # noqa: B008 - torch's default
+        generator: Generator | None = None,
+    ) -> Tensor:
         shape = self._extended_shape(Size(sample_shape))
-        z = self._standard_rsample(self.concentration.expand(shape)) / self.rate.expand(shape)
-        return z.clamp(min=torch.finfo(z.dtype).tiny)
+        z = self._standard_rsample(self.concentration.expand(shape), generator)
+        return (z / self.rate.expand(shape)).clamp(min=torch.finfo(z.dtype).tiny)
 
-    def _standard_rsample(self, alpha: Tensor) -> Tensor:
+    def _standard_rsample(self, alpha: Tensor, generator: Generator | None) -> Tensor:
         raise NotImplementedError
 
 
@@ -66,8 +69,8 @@ class WilsonHilfertyGamma(_ReparameterizedGamma):
         The Distribution of Chi-Square (Wilson and Hilferty, 1931), PNAS 17(12).
     """
 
-    def _standard_rsample(self, alpha: Tensor) -> Tensor:
-        return _wilson_hilferty(alpha)
+    def _standard_rsample(self, alpha: Tensor, generator: Generator | None) -> Tensor:
+        return _wilson_hilferty(alpha, generator)
 
 
 class BoostedWilsonHilfertyGamma(_ReparameterizedGamma):
@@ -80,8 +83,9 @@ class BoostedWilsonHilfertyGamma(_ReparameterizedGamma):
     distribution stays below 0.01 for every concentration down to 0.05.
     """
 
-    def _standard_rsample(self, alpha: Tensor) -> Tensor:
-        return _wilson_hilferty(alpha + 1).clamp(min=0) * _augmentation(alpha, 1).exp()
+    def _standard_rsample(self, alpha: Tensor, generator: Generator | None) -> Tensor:
+        z = _wilson_hilferty(alpha + 1, generator).clamp(min=0)
+        return z * _augmentation(alpha, 1, generator)
 
 
 class MarsagliaTsangGamma(_ReparameterizedGamma):
@@ -103,13 +107,14 @@ class MarsagliaTsangGamma(_ReparameterizedGamma):
 
     augmentation_steps = 4
 
-    def _standard_rsample(self, alpha: Tensor) -> Tensor:
+    def _standard_rsample(self, alpha: Tensor, generator: Generator | None) -> Tensor:
         a = alpha + self.augmentation_steps
         d, c = a - 1 / 3, (9 * a - 3).rsqrt()
         with torch.no_grad():
-            accepted = Gamma(a, torch.ones_like(a), validate_args=False).sample()
+            accepted = torch._standard_gamma(a, generator=generator)
             eps = ((accepted / d) ** (1 / 3) - 1) / c
-        return d * (1 + c * eps) ** 3 * _augmentation(alpha, self.augmentation_steps).exp()
+        z = d * (1 + c * eps) ** 3
+        return z * _augmentation(alpha, self.augmentation_steps, generator)
 
 
 class Reparameterization(NamedTuple):
@@ -157,7 +162,7 @@ class Mixture(MixtureSameFamily):
     @property
     def components(self) -> Independent:
         """The components, batch shape ``(K,)`` and event shape ``(D,)``."""
-        return self.component_distribution
+        return cast(Independent, self.component_distribution)
 
     def posterior(self, z: Tensor) -> Categorical:
         """The component's distribution given ``z`` ``(*, D)``, by Bayes' rule."""

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln, logsumexp, polygamma, xlogy
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.cluster import KMeans
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
@@ -302,7 +302,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
         labels = random.choice(self.n_components, size=n_samples, p=self.weights_)
         return random.gamma(self.concentrations_[labels], 1 / self.rates_[labels]), labels
 
-    def __sklearn_tags__(self):  # noqa: ANN204 - the type is not public
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         return tags
@@ -319,8 +319,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
         return log_weights + family.log_density(statistics, (self.concentrations_, self.rates_))
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Array:
-        X = validate_data(self, X, dtype=np.float64, reset=reset)
-        return self._in_support(X)
+        return self._in_support(validate_data(self, X, dtype=np.float64, reset=reset))
 
     def _in_support(self, X: Array) -> Array:
         if (X <= 0).any():

@@ -15,12 +15,27 @@ from torch.distributions import Categorical, Gamma, Independent, Normal, kl_dive
 from gammvae.distributions import Mixture, pairwise_kl
 
 
-class GammaMixturePrior(nn.Module):
+class MixturePrior(nn.Module):
+    """A mixture of ``K`` components as a module; the families add the components' parameters."""
+
+    def __init__(self, n_clusters: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(n_clusters))
+
+    def forward(self) -> Mixture:
+        """The mixture ``p(c) p(z|c)``."""
+        raise NotImplementedError
+
+    def assign(self, log_weights: Tensor, first: Tensor, second: Tensor) -> None:
+        """Overwrites log-weights ``(K,)`` and the components' two parameters ``(K, D)``."""
+        raise NotImplementedError
+
+
+class GammaMixturePrior(MixturePrior):
     """A mixture of ``K`` Gamma components with trainable log-weights, -concentrations, -rates."""
 
     def __init__(self, n_clusters: int, latent_dim: int) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.zeros(n_clusters))
+        super().__init__(n_clusters)
         self.log_concentration = nn.Parameter(torch.zeros(n_clusters, latent_dim))
         self.log_rate = nn.Parameter(torch.zeros(n_clusters, latent_dim))
 
@@ -37,12 +52,11 @@ class GammaMixturePrior(nn.Module):
         self.log_rate.copy_(rate.log())
 
 
-class NormalMixturePrior(nn.Module):
+class NormalMixturePrior(MixturePrior):
     """VaDE's prior: ``K`` Gaussian components with trainable log-weights, means, log-scales."""
 
     def __init__(self, n_clusters: int, latent_dim: int) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.zeros(n_clusters))
+        super().__init__(n_clusters)
         self.mean = nn.Parameter(torch.zeros(n_clusters, latent_dim))
         self.log_scale = nn.Parameter(torch.zeros(n_clusters, latent_dim))
 
@@ -82,7 +96,7 @@ class MixtureVAE(nn.Module):
         prior: Returns the mixture ``p(c) p(z|c)``.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: MixturePrior) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder

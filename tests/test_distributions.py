@@ -87,9 +87,21 @@ def test_shapes_support_and_expand(name):
     assert z.shape == (1000, 4, 3)
     assert (z > 0).all()
     assert z.isfinite().all()
+    assert gamma.sample((5,)).shape == (5, 4, 3)
     wider = gamma.expand((5, 4, 3))
     assert type(wider) is SAMPLERS[name]
     assert wider.rsample((2,)).shape == (2, 5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "sampler", [WilsonHilfertyGamma, BoostedWilsonHilfertyGamma, MarsagliaTsangGamma]
+)
+def test_a_generator_decides_the_samples(sampler):
+    gamma = sampler(torch.full((4,), 1.5), torch.ones(4))
+    first = gamma.rsample(generator=torch.Generator().manual_seed(7))
+    torch.rand(3)
+    assert torch.equal(first, gamma.rsample(generator=torch.Generator().manual_seed(7)))
+    assert not torch.equal(first, gamma.rsample(generator=torch.Generator().manual_seed(8)))
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_log_density_is_scipys():
         np.testing.assert_allclose(ours[:, k], scipys)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_normal_em_is_scikit_learns():
     x, labels = known_mixture(1000)
     family = NormalFamily()
