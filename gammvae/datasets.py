@@ -152,7 +152,7 @@ def idx_images(root: str, download: bool, name: str) -> Dataset:
 def usps(root: str, download: bool) -> Dataset:
     """USPS, train and test joined: 9,298 images of 16 x 16, in [0, 1].
 
-    Grey values are rounded down to 1/255, as torchvision does.
+    Gray values are rounded down to 1/255, as torchvision does.
 
     Args:
         root: Folder that holds ``USPS/usps.bz2`` and ``USPS/usps.t.bz2``, libsvm's format.

@@ -138,7 +138,7 @@ class Mixture(MixtureSameFamily):
     """Creates a mixture of ``K`` components with independent features.
 
     Args:
-        logits: Unnormalised log-weights, ``(K,)``.
+        logits: Unnormalized log-weights, ``(K,)``.
         components: One ``Gamma`` or ``Normal`` per component and feature, ``(K, D)``.
     """
 
@@ -156,7 +156,7 @@ class Mixture(MixtureSameFamily):
 
     @property
     def logits(self) -> Tensor:
-        """Log-weights, normalised, ``(K,)``."""
+        """Log-weights, normalized, ``(K,)``."""
         return self.mixture_distribution.logits
 
     @property

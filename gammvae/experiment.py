@@ -1,6 +1,6 @@
 """One run of the method, readable from top to bottom as the algorithm.
 
-Pretrain an autoencoder, initialise a mixture on its embeddings, train everything on the ELBO.
+Pretrain an autoencoder, initialize a mixture on its embeddings, train everything on the ELBO.
 """
 
 import logging
@@ -60,29 +60,30 @@ class Experiment:
         self.directory = directory
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        self.dataset = load_dataset(
+        dataset = load_dataset(
             config.dataset.name,
             config.dataset.likelihood,
             config.dataset.loader,
             root=config.dataset.root,
             download=config.dataset.download,
         )
-        if config.n_clusters > len(self.dataset.x):
+        if config.n_clusters > len(dataset.x):
             raise InputError(
-                f"n_clusters={config.n_clusters} exceeds the {len(self.dataset.x)} samples of "
+                f"n_clusters={config.n_clusters} exceeds the {len(dataset.x)} samples of "
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
         self.starting_labels = None
         if config.init.labels is not None:
             self.starting_labels = read_labels(
-                config.init.labels, len(self.dataset.x), config.n_clusters
+                config.init.labels, len(dataset.x), config.n_clusters
             )
         torch.manual_seed(config.seed)
-        self.model = build_model(config, self.dataset.x.shape[1]).to(self.device)
+        self.model = build_model(config, dataset.x.shape[1]).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
         # A copy, because torch aligns memory and numpy does not always, and the last bits of a
         # matrix product depend on it.
-        self.x = torch.from_numpy(self.dataset.x).clone().to(self.device)
+        self.x = torch.from_numpy(dataset.x).clone().to(self.device)
+        self.classes, self.digest = dataset.y, dataset.digest
 
     def pretrain(self) -> None:
         """Trains encoder and decoder on the reconstruction alone."""
@@ -156,12 +157,12 @@ class Experiment:
         Raises:
             InputError: There are no weights, or they are damaged or of other data.
         """
-        if load_checkpoint(self.directory, "train", self.model, None, self.dataset.digest) is None:
+        if load_checkpoint(self.directory, "train", self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: train.pt is missing")
         return {**self._identity(), "metrics": self._evaluate()[1]}
 
     def _evaluate(self) -> tuple[Assignments, dict[str, Any]]:
-        return evaluate(self.model, self.x, self.dataset.y, seed=self.config.seed)
+        return evaluate(self.model, self.x, self.classes, seed=self.config.seed)
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -170,7 +171,7 @@ class Experiment:
             "seed": self.config.seed,
             "n_clusters": self.config.n_clusters,
             "samples": len(self.x),
-            "dataset_digest": self.dataset.digest,
+            "dataset_digest": self.digest,
             "device": str(self.device),
             "precision": str(self.precision).removeprefix("torch."),
             "threads": torch.get_num_threads(),
@@ -210,8 +211,8 @@ class Experiment:
         self._save(name, stage.epochs, None)
 
     def _load(self, stage: str, optimizer: Optimizer) -> int:
-        epoch = load_checkpoint(self.directory, stage, self.model, optimizer, self.dataset.digest)
+        epoch = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
         return epoch or 0
 
     def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:
-        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.dataset.digest)
+        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.digest)

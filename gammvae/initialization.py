@@ -76,9 +76,9 @@ def starting_labels(
         embedding: Posterior means.
         n_clusters: ``K``.
         n_init: Number of partitions.
-        seed: Seed of the first; the others follow it.
+        seed: Seed of all of them.
     """
-    for random_state in range(seed, seed + n_init):
+    for random_state in np.random.RandomState(seed).randint(2**31 - 1, size=n_init):
         if start == "gmm":
             gmm = GaussianMixture(n_clusters, covariance_type="diag", random_state=random_state)
             with threadpool_limits(limits=1):

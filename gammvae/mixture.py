@@ -1,4 +1,4 @@
-"""Expectation-maximisation for mixtures of exponential families, and ``GammaMixture``.
+"""Expectation-maximization for mixtures of exponential families, and ``GammaMixture``.
 
 A family is seen through its sufficient statistics ``T(z)``. EM needs only their expectation, so the
 same code fits a mixture to points (``T(z)`` itself) and, as coordinate ascent on the ELBO, to
@@ -186,7 +186,7 @@ def one_hot(labels: NDArray[np.int64], n_components: int) -> Array:
 def kmeans_labels(z: Array, n_components: int, random_state: int) -> NDArray[np.int64]:
     """Labels ``(N,)`` of one k-means run on features scaled to unit deviation.
 
-    One thread, because the order in which threads add up the centres would change the last bits.
+    One thread, because the order in which threads add up the centers would change the last bits.
     """
     deviation = z.std(0)
     scaled = z / np.where(deviation > 0, deviation, 1.0)

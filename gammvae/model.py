@@ -126,7 +126,7 @@ class MixtureVAE(nn.Module):
 
 
 def best_assignment(prior: Mixture, kl: Tensor) -> Categorical:
-    r"""The ``q(c|x)`` that maximises the ELBO for fixed ``q(z|x)``.
+    r"""The ``q(c|x)`` that maximizes the ELBO for fixed ``q(z|x)``.
 
     .. math:: q(c|x) \propto \pi_c \exp(-\mathrm{KL}(q(z|x) \| p(z|c)))
 

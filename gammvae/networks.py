@@ -26,7 +26,7 @@ def bounded(h: Tensor, low: float, high: float) -> Tensor:
 
 
 class MLP(nn.Sequential):
-    """A fully connected ReLU network, Glorot-initialised.
+    """A fully connected ReLU network, Glorot-initialized.
 
     Args:
         sizes: Width of the input and of every layer.
@@ -40,7 +40,7 @@ class MLP(nn.Sequential):
 
 
 def glorot(layer: nn.Linear) -> nn.Linear:
-    """Glorot-uniform weights and zero biases, the initialisation VaDE's results depend on."""
+    """Glorot-uniform weights and zero biases, the initialization VaDE's results depend on."""
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
@@ -102,7 +102,7 @@ class NormalEncoder(nn.Module):
 class BernoulliDecoder(nn.Module):
     """Returns ``p(x|z)`` for data in [0, 1], one Bernoulli per feature.
 
-    Grey values between 0 and 1 are scored by the cross-entropy, as the field does.
+    Gray values between 0 and 1 are scored by the cross-entropy, as the field does.
 
     Args:
         body: Maps ``(B, D)`` to ``(B, width)``.

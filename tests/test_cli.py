@@ -177,7 +177,7 @@ BAD_CALLS = {
     "train lr=3": "unknown option lr: train has architecture, batch_size, dataset",
     "train optimizer.rate=3": "unknown option optimizer.rate: optimizer has arguments",
     "train optimizer.arguments.beta=3": "Could not override 'optimizer.arguments.beta'",
-    "train +colour=red": "Key 'colour' not in 'Config'",
+    "train +color=red": "Key 'color' not in 'Config'",
     "train epochs": "missing EQUAL",
     "train --epochs=3": "unrecognized arguments: --epochs=3",
     "train --config-dir nowhere": "nowhere",

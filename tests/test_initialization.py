@@ -21,7 +21,7 @@ N, K = 600, 3
 
 
 def posterior(family, sharpness=1.0):
-    """Posteriors around three well-separated centres, and the centre of each."""
+    """Posteriors around three well-separated centers, and the center of each."""
     rng = np.random.default_rng(0)
     labels = rng.integers(K, size=N)
     centers = np.array([[1.0, 1.0], [6.0, 1.0], [1.0, 8.0]])[labels]
