@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from gammvae.config import Config, StageConfig
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.em import checked_labels
 from gammvae.errors import InputError
-from gammvae.mixture import checked_labels
 from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
 from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder
 

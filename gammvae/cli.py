@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -165,14 +166,22 @@ def elsewhere(overrides: list[str]) -> list[str]:
 COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "evaluate": evaluate}
 
 
-def log_to_terminal() -> None:
-    """Shows what the program logs, on standard error."""
-    import logging
+class TerminalHandler(logging.Handler):
+    """Writes to standard error, above a progress bar if there is one."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def log_to_terminal() -> None:
+    """Shows what the program logs."""
     logger = logging.getLogger("gammvae")
     if not logger.handlers:
-        logger.addHandler(logging.StreamHandler())
-        logger.setLevel(logging.INFO)
+        logger.addHandler(TerminalHandler(logging.INFO))
+        logger.setLevel(logging.DEBUG)
         logger.propagate = False  # Hydra gives the root logger a handler of its own
 
 

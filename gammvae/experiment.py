@@ -113,7 +113,7 @@ class Experiment:
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {
             "stage": "init",
-            "epoch": 0,
+            "epoch": 1,
             "kl": -(mixture.bound + q_z.entropy().mean().item()),
             "used_clusters": used_clusters(sizes),
             "bounds": [start.bound for start in history],
@@ -205,7 +205,7 @@ class Experiment:
             used = warn_of_collapse(record, self.config.n_clusters, used)
             now = time.perf_counter()
             if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
-                self._save(name, record["epoch"] + 1, optimizer)
+                self._save(name, record["epoch"], optimizer)
                 saved = time.perf_counter()
                 cost = saved - now
         self._save(name, stage.epochs, None)

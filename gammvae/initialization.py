@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.distributions import Gamma, Independent, Normal
 
-from gammvae.mixture import (
+from gammvae.em import (
     Array,
     Family,
     GammaFamily,

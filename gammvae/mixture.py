@@ -1,197 +1,25 @@
-"""Expectation-maximization for mixtures of exponential families, and ``GammaMixture``.
-
-A family is seen through its sufficient statistics ``T(z)``. EM needs only their expectation, so the
-same code fits a mixture to points (``T(z)`` itself) and, as coordinate ascent on the ELBO, to
-posteriors ``q(z|x)`` (``E_q[T(z)]``). The expected log density is then one matrix product for all
-samples and components: for 70,000 samples a tenth of the time of a pairwise KL.
-
-Letters: ``N`` samples, ``K`` components, ``D`` features.
-"""
+"""``GammaMixture``: a mixture of Gamma distributions as a scikit-learn style estimator."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, gammaln, logsumexp, polygamma, xlogy
+from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.cluster import KMeans
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
-Array = NDArray[np.float64]
-
-MIN_CONCENTRATION = 1e-3
-MAX_CONCENTRATION = 1e7  # above it the equation for the concentration cancels in float64
-SMALLEST = 1e-300  # smaller samples count as this one, so that every rate is finite
-NEWTON_STEPS = 12
-
-
-class Family(Protocol):
-    """A component's distribution over ``D`` independent features, with two parameters each."""
-
-    def statistics(self, z: Array) -> Array:
-        """Sufficient statistics of points ``(N, D)``, side by side: ``(N, 2 D)``."""
-
-    def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
-        """Maximum-likelihood parameters ``(K, D)`` given mean statistics ``(K, 2 D)``."""
-
-    def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
-        """Log density, expected where the statistics are, of every component, ``(N, K)``."""
-
-
-class GammaFamily:
-    """Gamma(concentration, rate) with statistics ``z`` and ``log z``.
-
-    Args:
-        max_concentration: Cap of the concentration, that is, of how narrow a component may get.
-            A constant feature would otherwise have an unbounded likelihood.
-    """
-
-    def __init__(self, max_concentration: float = 1e6) -> None:
-        self.max_concentration = max_concentration
-
-    def statistics(self, z: Array) -> Array:
-        """``[z, log z]``, ``(N, 2 D)``."""
-        z = np.maximum(z, SMALLEST)
-        return np.hstack([z, np.log(z)])
-
-    def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
-        """Concentration and rate, ``(K, D)``, from the means of ``z`` and ``log z``."""
-        mean, mean_log = np.hsplit(mean_statistics, 2)
-        concentration = fit_concentration(np.log(mean) - mean_log, self.max_concentration)
-        return concentration, concentration / mean
-
-    def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
-        """``sum_d (a - 1) log z - b z + a log b - log Gamma(a)``, ``(N, K)``."""
-        concentration, rate = parameters
-        normalizer = (xlogy(concentration, rate) - gammaln(concentration)).sum(-1)  # (K,)
-        return statistics @ np.hstack([-rate, concentration - 1]).T + normalizer
-
-
-class NormalFamily:
-    """Normal(mean, variance) with statistics ``z`` and ``z^2``.
-
-    Args:
-        min_variance: Floor of the variance.
-    """
-
-    def __init__(self, min_variance: float = 1e-6) -> None:
-        self.min_variance = min_variance
-
-    def statistics(self, z: Array) -> Array:
-        """``[z, z^2]``, ``(N, 2 D)``."""
-        return np.hstack([z, z**2])
-
-    def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
-        """Mean and variance, ``(K, D)``, from the means of ``z`` and ``z^2``."""
-        mean, mean_square = np.hsplit(mean_statistics, 2)
-        return mean, np.maximum(mean_square - mean**2, self.min_variance)
-
-    def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
-        """``sum_d -(z - mean)^2 / (2 variance) - log(2 pi variance) / 2``, ``(N, K)``."""
-        mean, variance = parameters
-        normalizer = -0.5 * (mean**2 / variance + np.log(2 * np.pi * variance)).sum(-1)  # (K,)
-        return statistics @ np.hstack([mean / variance, -0.5 / variance]).T + normalizer
-
-
-def fit_concentration(gap: Array, max_concentration: float) -> Array:
-    r"""Solves :math:`\log a - \psi(a) = s` for the concentration ``a`` of a Gamma distribution.
-
-    Newton's method on ``1/a``, from a start that is within 1.5 % of the solution. The likelihood is
-    unimodal in ``a``, so that clipping the solution gives the best ``a`` inside the range.
-
-    References:
-        Estimating a Gamma distribution (Minka, 2002),
-        https://tminka.github.io/papers/minka-gamma.pdf
-
-    Args:
-        gap: ``s = log(mean of z) - mean of log z``, not negative, any shape.
-        max_concentration: Upper end of the range of ``a``; the lower is ``MIN_CONCENTRATION``.
-    """
-    # For large a the gap tends to 1 / (2 a): below this one the solution lies above the cap.
-    s = np.maximum(gap, 0.5 / max_concentration)
-    a = (3 - s + np.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)
-    for _ in range(NEWTON_STEPS):
-        a = 1 / (1 / a + (np.log(a) - digamma(a) - s) / (a**2 * (1 / a - polygamma(1, a))))
-        a = np.clip(a, MIN_CONCENTRATION, max_concentration)
-    return a
-
-
-class MixtureFit(NamedTuple):
-    """One state of EM: the parameters, and what they give on the data."""
-
-    log_weights: Array  # (K,)
-    parameters: tuple[Array, Array]  # (K, D) each
-    log_resp: Array  # (N, K), the responsibilities under these parameters
-    bound: float  # mean over samples of logsumexp_k(log weight + expected log density)
-    n_iter: int
-    converged: bool
-
-
-def maximize(
-    family: Family, statistics: Array, resp: Array, empty: tuple[Array, Array]
-) -> tuple[Array, tuple[Array, Array]]:
-    """M-step: log-weights ``(K,)`` and parameters ``(K, D)`` from responsibilities ``(N, K)``.
-
-    A component that is responsible for nothing takes its parameters from ``empty``.
-    """
-    counts = resp.sum(0)  # (K,)
-    alive = counts > 10 * np.finfo(np.float64).eps
-    means = resp[:, alive].T @ statistics / counts[alive, None]
-    first, second = (parameter.copy() for parameter in empty)
-    first[alive], second[alive] = family.maximize(means)
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(counts / counts.sum())
-    return log_weights, (first, second)
-
-
-def expectation_maximization(
-    family: Family, statistics: Array, resp: Array, *, max_iter: int, tol: float
-) -> Iterator[MixtureFit]:
-    """Yields the fit after every iteration of EM; the bound never falls.
-
-    Args:
-        family: The components' distribution.
-        statistics: Sufficient statistics or their expectations, ``(N, 2 D)``.
-        resp: Responsibilities to start from, ``(N, K)``, rows summing to one.
-        max_iter: Iterations at most.
-        tol: Ends when an iteration raises the bound by less, in nats per sample.
-    """
-    everything = family.maximize(statistics.mean(0, keepdims=True))
-    parameters: tuple[Array, Array] = (
-        everything[0].repeat(resp.shape[1], axis=0),
-        everything[1].repeat(resp.shape[1], axis=0),
-    )
-    previous = -np.inf
-    for iteration in range(1, max_iter + 1):
-        log_weights, parameters = maximize(family, statistics, resp, empty=parameters)
-        log_joint = log_weights + family.log_density(statistics, parameters)  # (N, K)
-        log_evidence = logsumexp(log_joint, axis=1, keepdims=True)
-        log_resp = log_joint - log_evidence
-        bound = float(log_evidence.mean())
-        converged = bound - previous < tol
-        yield MixtureFit(log_weights, parameters, log_resp, bound, iteration, converged)
-        if converged:
-            return
-        previous, resp = bound, np.exp(log_resp)
-
-
-def one_hot(labels: NDArray[np.int64], n_components: int) -> Array:
-    """Responsibilities ``(N, K)`` that give every sample wholly to its label's component."""
-    return np.eye(n_components)[labels]
-
-
-def kmeans_labels(z: Array, n_components: int, random_state: int) -> NDArray[np.int64]:
-    """Labels ``(N,)`` of one k-means run on features scaled to unit deviation.
-
-    One thread, because the order in which threads add up the centers would change the last bits.
-    """
-    deviation = z.std(0)
-    scaled = z / np.where(deviation > 0, deviation, 1.0)
-    with threadpool_limits(limits=1):
-        return KMeans(n_components, n_init=1, random_state=random_state).fit(scaled).labels_
+from gammvae.em import (
+    MAX_CONCENTRATION,
+    MIN_CONCENTRATION,
+    Array,
+    GammaFamily,
+    MixtureFit,
+    checked_labels,
+    expectation_maximization,
+    kmeans_labels,
+    one_hot,
+)
 
 
 class GammaMixture(DensityMixin, BaseEstimator):
@@ -359,21 +187,3 @@ class GammaMixture(DensityMixin, BaseEstimator):
                 yield one_hot(labels, self.n_components)
             else:
                 yield random.dirichlet(np.ones(self.n_components), size=len(X))
-
-
-def checked_labels(labels: ArrayLike, n_samples: int, n_components: int) -> NDArray[np.int64]:
-    """``labels`` as integers ``(N,)``.
-
-    Raises:
-        ValueError: They are not ``n_samples`` integers in ``0 .. n_components - 1``.
-    """
-    array = np.asarray(labels)
-    if array.shape != (n_samples,):
-        raise ValueError(f"labels must have shape ({n_samples},), got {array.shape}")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"labels must be integers, got {array.dtype}")
-    if array.size and not 0 <= array.min() <= array.max() < n_components:
-        raise ValueError(
-            f"labels must lie in 0 .. {n_components - 1}, got {array.min()} .. {array.max()}"
-        )
-    return array.astype(np.int64)

@@ -106,6 +106,7 @@ class RunDirectory:
         """
         if config.overwrite or not (self / RESULT).exists():
             return None
+        self._refuse_foreign()
         self.check_config(config)
         return self.read_result()
 
@@ -178,12 +179,12 @@ class RunDirectory:
         return records
 
     def drop_metrics(self, stage: str, epoch: int) -> None:
-        """Removes the lines at or past an epoch of a stage, which is where the run goes on."""
+        """Removes the lines past an epoch of a stage, after which the run goes on."""
         position = (STAGES.index(stage), epoch)
         kept = [
             record
             for record in self.read_metrics()
-            if (STAGES.index(record["stage"]), record["epoch"]) < position
+            if (STAGES.index(record["stage"]), record["epoch"]) <= position
         ]
         text = "".join(json.dumps(record) + "\n" for record in kept)
         self.write(METRICS, lambda file: file.write(text.encode()))

@@ -1,6 +1,5 @@
 """The one training loop: stochastic gradient ascent on the ELBO, for pretraining and for SGVB."""
 
-import contextlib
 import logging
 import math
 import time
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from gammvae.errors import DivergenceError
 from gammvae.metrics import used_clusters
@@ -103,16 +101,13 @@ def fit(
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     steps = math.ceil(len(x) / stage.batch_size)
-    with (
-        tqdm(
-            total=stage.epochs * steps,
-            initial=first_epoch * steps,
-            desc=stage.name,
-            unit="batch",
-            disable=None,
-        ) as bar,
-        contextlib.nullcontext() if bar.disable else logging_redirect_tqdm(),
-    ):
+    with tqdm(
+        total=stage.epochs * steps,
+        initial=first_epoch * steps,
+        desc=stage.name,
+        unit="batch",
+        disable=None,
+    ) as bar:
         for epoch in range(first_epoch, stage.epochs):
             factor = SCHEDULES[stage.schedule](epoch / stage.epochs)
             for group in optimizer.param_groups:
@@ -122,12 +117,12 @@ def fit(
             bad = totals.bad_terms()  # waits for the device
             if bad:
                 raise DivergenceError(
-                    f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch}; "
+                    f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch + 1}; "
                     "a lower optimizer.lr or optimizer.clip_grad_norm may help"
                 )
             record = {
                 "stage": stage.name,
-                "epoch": epoch,
+                "epoch": epoch + 1,
                 **figures(model, totals, len(x), stage.kl_weight),
                 "lr": optimizer.param_groups[0]["lr"],
                 "seconds": (seconds := time.perf_counter() - began),
@@ -179,12 +174,13 @@ def figures(
 
 
 def report(record: dict[str, Any], stage: Stage, bar: tqdm) -> None:
-    """Shows an epoch's figures on the bar, or as a line of the log where there is no terminal."""
+    """Shows an epoch's figures on the bar, and now and then as a line of the log."""
     shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
     bar.set_postfix_str(", ".join(shown), refresh=False)
-    epoch = record["epoch"] + 1
-    if bar.disable and (epoch == stage.epochs or epoch % math.ceil(stage.epochs / LOG_LINES) == 0):
-        log.info(
+    epoch = record["epoch"]
+    if epoch == stage.epochs or epoch % math.ceil(stage.epochs / LOG_LINES) == 0:
+        log.log(
+            logging.INFO if bar.disable else logging.DEBUG,  # a terminal has the bar
             "%s epoch %d/%d: %s, %.2f s an epoch",
             stage.name,
             epoch,
@@ -203,7 +199,7 @@ def warn_of_collapse(record: dict[str, Any], n_clusters: int, before: int) -> in
         log.warning(
             "%s epoch %d: %d of %d clusters hold under 1 %% of their fair share of the samples",
             record["stage"],
-            record["epoch"] + 1,
+            record["epoch"],
             n_clusters - used,
             n_clusters,
         )

@@ -44,8 +44,8 @@ def test_a_run_leaves_its_files(finished):
     assert names == {CONFIG, LOG, METRICS, "pretrain.pt", "train.pt", ASSIGNMENTS, RESULT}
     assert json.loads((directory / RESULT).read_text()) == result
     stages = [(record["stage"], record["epoch"]) for record in directory.read_metrics()]
-    expected = [("pretrain", 0), ("pretrain", 1), ("pretrain", 2), ("init", 0)]
-    assert stages == [*expected, ("train", 0), ("train", 1), ("train", 2)]
+    expected = [("pretrain", 1), ("pretrain", 2), ("pretrain", 3), ("init", 1)]
+    assert stages == [*expected, ("train", 1), ("train", 2), ("train", 3)]
 
 
 def test_the_result_says_what_was_found_and_how(finished):
@@ -139,7 +139,7 @@ def test_overwrite_runs_anew(finished, tmp_path):
 def test_a_diverged_run_stops_with_its_checkpoint_intact(tmp_path, stop_at):
     config = short("optimizer.lr=1e30", f"{'pretrain' if stop_at == 'train' else 'train'}.epochs=0")
     directory = RunDirectory(tmp_path)
-    with pytest.raises(DivergenceError, match=f"non-finite in {stop_at}, epoch 0"):
+    with pytest.raises(DivergenceError, match=f"non-finite in {stop_at}, epoch 1"):
         run(config, directory)
     assert not (directory / RESULT).exists()
     assert all(record["stage"] != stop_at for record in directory.read_metrics())

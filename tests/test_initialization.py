@@ -7,6 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch.distributions import Gamma, Independent, Normal, kl_divergence
 
 from gammvae.distributions import pairwise_kl
+from gammvae.em import expectation_maximization, one_hot
 from gammvae.initialization import (
     expected_statistics,
     fit_mixture,
@@ -14,7 +15,6 @@ from gammvae.initialization import (
     set_prior,
     starting_labels,
 )
-from gammvae.mixture import expectation_maximization, one_hot
 from tests.test_model import build
 
 N, K = 600, 3

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"__init__"},
     {"errors"},
-    {"config", "datasets", "devices", "distributions", "metrics", "mixture", "tables"},
-    {"model", "networks", "runs"},
+    {"config", "datasets", "devices", "distributions", "em", "metrics", "tables"},
+    {"mixture", "model", "networks", "runs"},
     {"building", "checkpoints", "evaluation", "initialization", "training"},
     {"experiment"},
     {"cli"},

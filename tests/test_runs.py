@@ -40,7 +40,7 @@ def test_overrides_that_make_no_file_name_stay_apart():
 
 def write_run(directory, config):
     with directory.open(config):
-        directory.append_metrics({"stage": "train", "epoch": 0})
+        directory.append_metrics({"stage": "train", "epoch": 1})
         directory.write_json(RESULT, {"metrics": {}})
 
 
@@ -93,6 +93,12 @@ def test_a_folder_of_other_things_is_not_touched(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["thesis.tex"]
 
 
+def test_a_result_without_its_configuration_is_not_reported(tmp_path):
+    RunDirectory(tmp_path).write_json(RESULT, {"metrics": {}})
+    with pytest.raises(InputError, match=r"is not a run directory: it holds result\.json"):
+        RunDirectory(tmp_path).finished(compose_config())
+
+
 HOLD = """
 import sys, time
 from gammvae.runs import RunDirectory
@@ -138,7 +144,7 @@ def test_metrics_are_cut_where_the_run_goes_on(tmp_path):
     lines = [
         {"stage": stage, "epoch": epoch, "elbo": -0.1 - epoch / 3}
         for stage, epochs in [("pretrain", 3), ("init", 1), ("train", 4)]
-        for epoch in range(epochs)
+        for epoch in range(1, epochs + 1)
     ]
     for line in lines:
         directory.append_metrics(line)
