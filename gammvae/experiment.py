@@ -41,6 +41,14 @@ def run(config: Config, directory: RunDirectory) -> dict[str, Any]:
     """
     experiment = Experiment(config, directory)
     with directory.open(config):
+        log.info(
+            "%s: %d samples, on %s in %s with %d threads",
+            config.dataset.name,
+            len(experiment.x),
+            experiment.device,
+            experiment.precision,
+            torch.get_num_threads(),
+        )
         experiment.pretrain()
         experiment.initialize()
         experiment.train()

@@ -80,13 +80,15 @@ class RunDirectory:
         """Holds the directory for this process, and writes the configuration into it.
 
         Raises:
-            InputError: It holds something else, or another process works in it.
+            InputError: It cannot be written, holds something else, or another process works in it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self / LOCK, timeout=0).acquire()
         except Timeout as error:
             raise InputError(f"{self.path} is in use by another process") from error
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}") from error
         with lock:
             self._refuse_foreign()
             if config.overwrite:

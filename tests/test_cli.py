@@ -219,6 +219,7 @@ BAD_CALLS = {
     # folders
     "train output_root=file.txt": "file.txt",
     "train run_dir=file.txt/run": "file.txt",
+    "train output_root=/proc/runs": "/proc/runs/digits/gammvae/seed=0 cannot be written: ",
     "train run_dir=thesis": "thesis is not a run directory: it holds thesis.tex",
     "train -m seed=0,1 output_root=file.txt": "file.txt",
 }
