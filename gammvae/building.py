@@ -18,8 +18,14 @@ from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMix
 from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder
 
 
-def build_model(config: Config, features: int) -> MixtureVAE:
-    """The untrained model for samples of a number of ``features``."""
+def build_model(config: Config, features: int, likelihood: str) -> MixtureVAE:
+    """The untrained model for samples of a number of ``features``.
+
+    Args:
+        config: What to build.
+        features: ``F``.
+        likelihood: ``bernoulli`` or ``normal``, for the decoder.
+    """
     hidden, latent_dim = config.architecture.hidden, config.architecture.latent_dim
     body, width = MLP([features, *hidden]), hidden[-1]
     encoder: nn.Module
@@ -32,7 +38,7 @@ def build_model(config: Config, features: int) -> MixtureVAE:
         encoder = NormalEncoder(body, width, latent_dim)
         prior = NormalMixturePrior(config.n_clusters, latent_dim)
     mirror = MLP([latent_dim, *reversed(hidden)])
-    decoder = DECODERS[config.dataset.likelihood](mirror, hidden[0], features)
+    decoder = DECODERS[likelihood](mirror, hidden[0], features)
     return MixtureVAE(encoder, decoder, prior)
 
 

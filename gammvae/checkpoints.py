@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gammvae.devices import random_state, set_random_state
-from gammvae.errors import InputError
+from gammvae.errors import InputError, first_line
 from gammvae.runs import RunDirectory
 
 FORMAT = "gammvae checkpoint 1"
@@ -100,8 +100,3 @@ def load_checkpoint(
         raise InputError(f"{path} belongs to another model: {first_line(error)}") from error
     set_random_state(checkpoint.random, device)
     return checkpoint.epoch
-
-
-def first_line(error: Exception) -> str:
-    """The beginning of a message, on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -31,7 +31,7 @@ DISK_ERRORS = {
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 # What may be set when a finished run is read: where and on what, not what.
-ELSEWHERE = ("device", "dataset.root", "dataset.download")
+ELSEWHERE = ("device", "dataset.root", "dataset.cache", "dataset.download", "dataset.path")
 
 
 def main() -> None:
@@ -109,7 +109,6 @@ def train_one(cfg: "DictConfig") -> float:
     """Runs one composed configuration, prints its figures and returns its ELBO."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-    from omegaconf import OmegaConf
 
     from gammvae.config import to_config
     from gammvae.runs import RunDirectory, run_path
@@ -119,8 +118,7 @@ def train_one(cfg: "DictConfig") -> float:
     hydra = HydraConfig.get()
     # A sweep goes on after a failed job, so there Hydra must see the exception itself.
     with exit_codes() if hydra.mode == RunMode.RUN else nullcontext():
-        # through a plain container, so that a key added with + is checked like any other
-        config = to_config(OmegaConf.to_container(cfg, resolve=True))
+        config = to_config(cfg)
         path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
         directory = RunDirectory(path)
         result = directory.finished(config)
@@ -153,6 +151,40 @@ def evaluate(arguments: list[str]) -> None:
     print(comparison(stored, result))
 
 
+def datasets(arguments: list[str]) -> None:
+    """List datasets and their state; datasets fetch NAME...|all, datasets check NAME..."""
+    flags, config_dir = list(arguments), None
+    for flag in ("--config-dir", "-cd"):
+        if flag in flags:
+            position = flags.index(flag)
+            if position + 1 == len(flags):
+                raise InputError(f"{flag} needs a folder")
+            config_dir = flags[position + 1]
+            del flags[position : position + 2]
+    words = [word for word in flags if "=" not in word]
+    overrides = [word for word in flags if "=" in word]
+    action, names = (words[0], words[1:]) if words else ("list", [])
+    if action not in ("list", "fetch", "check"):
+        raise InputError(f"unknown action {action!r}: it must be list, fetch or check")
+    if action != "list" and not names:
+        raise InputError(f"datasets {action} needs a name: gammvae datasets {action} NAME")
+    log_to_terminal()
+
+    from gammvae.catalog import Catalog, check, fetch, overview
+
+    catalog = Catalog(config_dir, overrides)
+    if names == ["all"]:
+        names = catalog.names()
+    if action == "list":
+        print(overview(catalog))
+    elif action == "fetch":
+        for line in fetch(catalog, names):
+            print(line)
+    else:
+        for name in names:
+            print(check(catalog, name))
+
+
 def elsewhere(overrides: list[str]) -> list[str]:
     """Checks that overrides of a stored configuration change only where and on what it is read."""
     for override in overrides:
@@ -163,7 +195,11 @@ def elsewhere(overrides: list[str]) -> list[str]:
     return [f"dataset.root={root}", *overrides] if root else overrides
 
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "evaluate": evaluate}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "datasets": datasets,
+}
 
 
 class TerminalHandler(logging.Handler):

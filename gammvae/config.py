@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
@@ -18,15 +18,55 @@ from gammvae.errors import InputError
 
 
 @dataclass
+class FileConfig:
+    """A published file: where it comes from, and its digest as ``algorithm:hexadecimal``.
+
+    What is downloaded may be a packed form of it (``unpack``: gzip, zip or tar, and its own
+    digest); in an archive the member has the file's name.
+    """
+
+    url: str = MISSING
+    digest: str = MISSING
+    unpack: str | None = None
+    packed_digest: str | None = None
+
+
+@dataclass
+class AboutConfig:
+    """What is published of a dataset, to be shown and checked against.
+
+    ``stand_ins`` are files that serve in place of the published ``files`` if all of them are here;
+    ``contents`` says of digests of samples and classes in what they are not the published ones.
+    """
+
+    samples: int | None = None
+    features: int | None = None
+    licence: str | None = None
+    size: str | None = None
+    files: dict[str, FileConfig] = field(default_factory=dict)
+    stand_ins: list[str] = field(default_factory=list)
+    contents: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class DatasetConfig:
     """Where the samples come from; ``loader`` names a function that returns a ``Dataset``."""
 
     name: str = MISSING
     n_clusters: int = MISSING
     likelihood: str = MISSING
+    preprocess: str = MISSING
     root: str = MISSING
+    cache: str = MISSING
     download: bool = MISSING
+    mirror: str | None = MISSING
     loader: dict[str, Any] = MISSING
+    path: str | None = MISSING
+    array: str | None = MISSING
+    labels: str | None = MISSING
+    drop: list[str] = MISSING
+    shape: list[int] | None = MISSING
+    about: AboutConfig = field(default_factory=AboutConfig)
 
 
 @dataclass
@@ -66,6 +106,7 @@ class InitConfig:
     start: str = MISSING
     n_init: int = MISSING
     labels: str | None = MISSING
+    max_samples: int = MISSING
     max_iter: int = MISSING
     tol: float = MISSING
 
@@ -91,6 +132,7 @@ class Config:
     pretrain: StageConfig = MISSING
     train: StageConfig = MISSING
     n_clusters: int = MISSING
+    preprocess: str = MISSING
     batch_size: int = MISSING
     seed: int = MISSING
     device: str = MISSING
@@ -141,7 +183,13 @@ REPARAMETERIZATIONS = {
 
 RULES = {
     "dataset.n_clusters": at_least(1),
-    "dataset.likelihood": one_of("bernoulli", "normal"),
+    "dataset.likelihood": one_of("auto", "bernoulli", "normal"),
+    "dataset.shape": optional(
+        Rule(
+            lambda shape: len(shape) > 0 and all(size >= 1 for size in shape),
+            "a list of one or more sizes of at least 1",
+        )
+    ),
     "model.family": one_of(*REPARAMETERIZATIONS),
     "architecture.hidden": Rule(
         lambda sizes: len(sizes) > 0 and all(size >= 1 for size in sizes),
@@ -154,6 +202,7 @@ RULES = {
     "optimizer.clip_grad_norm": optional(positive()),
     "init.start": one_of("kmeans", "gmm", "labels"),
     "init.n_init": at_least(1),
+    "init.max_samples": at_least(2),
     "init.max_iter": at_least(1),
     "init.tol": at_least(0),
     "pretrain.epochs": optional(at_least(0)),
@@ -163,6 +212,7 @@ RULES = {
     "train.updates": at_least(0),
     "train.kl_weight": positive(),
     "n_clusters": at_least(1),
+    "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
     "batch_size": at_least(1),
     "seed": Rule(lambda seed: 0 <= seed < 2**31, "an integer from 0 to 2147483647"),
     "device": Rule(
@@ -172,8 +222,12 @@ RULES = {
     "precision": one_of("auto", "float32", "bfloat16"),
 }
 
-# What may differ between two calls that compute the same run.
-VOLATILE = ("dataset.root", "dataset.download", "device", "output_root", "run_dir", "overwrite")
+# What may differ between two calls that compute the same run. That the data are the same is
+# decided by their digest.
+VOLATILE = (
+    *(f"dataset.{name}" for name in ("root", "cache", "download", "mirror", "about")),
+    *("device", "output_root", "run_dir", "overwrite"),
+)
 
 
 def check_rules_between_fields(config: Config) -> None:
@@ -190,6 +244,11 @@ def check_rules_between_fields(config: Config) -> None:
             f"init.labels={init.labels} does not go with init.start={init.start}: "
             "a file of labels is given exactly when the start is labels"
         )
+    for name, file in config.dataset.about.files.items():
+        if file.unpack not in (None, "gzip", "zip", "tar"):
+            raise InputError(f"unpack={file.unpack} of {name} must be null, gzip, zip or tar")
+        if (file.unpack is None) != (file.packed_digest is None):
+            raise InputError(f"{name} must have a packed_digest exactly if it is unpacked")
     if "_target_" not in config.dataset.loader:
         raise InputError(
             f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
@@ -203,7 +262,12 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
         InputError: A key is unknown, or a value is missing, of another type or out of its range.
     """
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), *layers)
+        # through plain containers, so that a key added with + is checked like any other
+        plain = [
+            OmegaConf.to_container(layer, resolve=True) if OmegaConf.is_config(layer) else layer
+            for layer in layers
+        ]
+        merged = OmegaConf.merge(OmegaConf.structured(Config), *plain)
         return cast(Config, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         raise InputError(explain(error)) from error
@@ -211,7 +275,11 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
 
 def identity(config: Config) -> dict[str, Any]:
     """The configuration as flat keys and values, without what cannot change the result."""
-    return {key: value for key, value in flatten(dataclasses.asdict(config)) if key not in VOLATILE}
+    return {
+        key: value
+        for key, value in flatten(dataclasses.asdict(config))
+        if not f"{key}.".startswith(tuple(f"{name}." for name in VOLATILE))
+    }
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -237,6 +305,11 @@ def options(key: str) -> list[str]:
 def explain(error: Exception) -> str:
     """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
     text = " ".join(str(error).split())
+    # values that refer to each other are given by neither
+    missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)
+    if missing:
+        key = missing[1].removeprefix("dataset.")
+        return f"{key} is missing: {key}=VALUE must be given"
     unknown = re.match(r"Could not override '([^']+)'", text)
     if unknown:
         parent, _, name = unknown[1].rpartition(".")

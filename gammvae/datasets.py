@@ -1,23 +1,29 @@
-"""From a name to arrays: the loaders behind ``conf/dataset/*.yaml``.
+"""From a dataset's configuration to samples that can be trained on.
 
-A loader is any function that returns a ``Dataset``. It is given ``root`` and ``download`` if it has
-arguments of these names, and whatever else its YAML says.
+A loader is any function that returns a ``Dataset``. It is given what it has arguments for: ``root``
+and ``cache`` folders, ``download``, ``device``, the ``store`` of published files, the user's
+``path``, ``array``, ``labels``, ``drop`` and ``shape``, and whatever else its YAML says.
 """
 
-import hashlib
 import importlib
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.config import DatasetConfig
+from gammvae.downloads import Store
 from gammvae.errors import InputError
+from gammvae.preprocessing import fit_transform
+from gammvae.samples import Rows, Scan, TransformedRows, scan
+
+# What only some loaders take, and nobody should set in vain.
+GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape")
 
 
 @dataclass(frozen=True)
@@ -25,197 +31,211 @@ class Dataset:
     """Samples in a fixed order, and their classes where known.
 
     Attributes:
-        x: ``(N, F)``, float32.
+        x: ``(N, F)``: an array of float32, or rows that are read when they are needed.
         y: Classes ``(N,)``, or ``None``. Only the final report looks at them.
         shape: Shape of one sample, its product is ``F``; images are ``(channels, height, width)``.
+        notes: What a user should know about how the data were read.
     """
 
-    x: NDArray[np.float32]
+    x: Rows
     y: NDArray[Any] | None
     shape: tuple[int, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """Range and finiteness of the samples, in one pass over them."""
+        return scan(self.x, header=repr((tuple(self.x.shape), self.shape)).encode())
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of samples, shape and classes, in hexadecimal."""
-        sha = hashlib.sha256(repr((self.x.shape, self.shape)).encode())
-        sha.update(np.ascontiguousarray(self.x).data)
+        sha = self.scan.sha.copy()
         if self.y is not None:
             sha.update(np.ascontiguousarray(self.y).tobytes())
         return sha.hexdigest()
 
 
-def load_dataset(
-    name: str, likelihood: str, loader: dict[str, Any], *, root: str, download: bool
-) -> Dataset:
-    """Calls a loader and checks what it returns.
+class Data(NamedTuple):
+    """What training gets to see.
+
+    Attributes:
+        rows: Samples ``(N, F)``, preprocessed.
+        y: Classes ``(N,)`` or ``None``, for the final report.
+        shape: Shape of one sample.
+        likelihood: ``bernoulli`` or ``normal``.
+        digest: Of samples and classes before preprocessing.
+        notes: What a user should know about the data.
+    """
+
+    rows: Rows
+    y: NDArray[Any] | None
+    shape: tuple[int, ...]
+    likelihood: str
+    digest: str
+    notes: tuple[str, ...]
+
+
+def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
+    """Loads a dataset, checks it and prepares it for training.
 
     Args:
-        name: For messages.
-        likelihood: What the samples must suit: ``bernoulli`` or ``normal``.
-        loader: The function's dotted path under ``_target_``, and its arguments.
-        root: Folder of dataset files, for loaders that take it.
-        download: Whether missing files may be fetched, for loaders that take it.
+        config: Which dataset.
+        preprocess: A name that ``preprocessing.fit_transform`` knows.
+        device: Where a loader computes that must.
 
     Raises:
-        InputError: The loader cannot be imported or called, a file is missing or damaged, or the
-            samples do not suit the likelihood.
+        InputError: The dataset cannot be had, or cannot be trained on.
     """
-    arguments = dict(loader)
+    dataset = load_dataset(config, device)
+    check_samples(dataset, config.name)
+    rows, (low, high) = dataset.x, (dataset.scan.low.min(), dataset.scan.high.max())
+    transform = fit_transform(preprocess, rows, dataset.scan, dataset.shape)
+    if transform is not None:
+        rows = TransformedRows(rows, transform)
+        low, high = (0.0, 1.0) if preprocess == "minmax" else (-math.inf, math.inf)
+    likelihood, reason = choose_likelihood(config.likelihood, preprocess, low, high)
+    if likelihood == "bernoulli" and (low < 0 or high > 1):
+        raise InputError(
+            f"dataset {config.name} has {described(low, high)}: a bernoulli likelihood needs "
+            "values in [0, 1]; dataset.likelihood=normal takes any"
+        )
+    notes = [*dataset.notes, *([reason] if reason else []), *advice(dataset.scan, preprocess)]
+    return Data(rows, dataset.y, dataset.shape, likelihood, dataset.digest, tuple(notes))
+
+
+def choose_likelihood(name: str, preprocess: str, low: float, high: float) -> tuple[str, str]:
+    """The likelihood that ``auto`` stands for, and why; a name stands for itself."""
+    if name != "auto":
+        return name, ""
+    if preprocess in ("none", "minmax") and low >= 0 and high <= 1:
+        return "bernoulli", (
+            "likelihood bernoulli, because all values lie in [0, 1]; "
+            "dataset.likelihood=normal takes the other"
+        )
+    why = described(low, high) if preprocess == "none" else f"preprocess={preprocess}"
+    return "normal", f"likelihood normal, because of {why}"
+
+
+def described(low: float, high: float) -> str:
+    """A range of values in words."""
+    if math.isinf(low):
+        return "values of any size after preprocessing"
+    return f"values from {low:g} to {high:g}"
+
+
+def advice(found: Scan, preprocess: str) -> list[str]:
+    """What to consider if the samples are in units that hardly suit any likelihood."""
+    if preprocess != "none":
+        return []
+    if found.low.min() == 0 and found.high.max() == 255:
+        return ["values from 0 to 255, as of 8-bit images; preprocess=minmax brings them to [0, 1]"]
+    span = np.sort(found.high - found.low)
+    wide, middle = span[-1], span[len(span) // 2]
+    if wide <= max(100.0, 100.0 * middle):
+        return []
+    return [
+        f"one feature spans {wide:g} and half of them at most {middle:g}; "
+        "preprocess=standardize would weigh them alike"
+    ]
+
+
+def load_dataset(config: DatasetConfig, device: str = "auto") -> Dataset:
+    """Calls a dataset's loader, and holds what it returns against what is published.
+
+    Raises:
+        InputError: The loader cannot be imported or called, a file is missing, damaged or not the
+            published one, or the dataset has another size than published.
+    """
+    about, store = config.about, store_of(config)
+    dataset = call_loader(config, store, device)
+    expected = (about.samples, about.features)
+    for size, number, what in zip(dataset.x.shape, expected, ("samples", "features"), strict=False):
+        if number is not None and size != number:
+            raise InputError(f"dataset {config.name} has {size} {what}, {number} are published")
+    altered = store.altered()
+    if not altered:
+        return dataset
+    if (note := about.contents.get(dataset.digest)) is not None:
+        file = next(iter(altered))
+        return replace(dataset, notes=(*dataset.notes, f"{store.path(file)}: {note}"))
+    file, found = next(iter(altered.items()))
+    raise InputError(
+        f"{store.path(file)} is not the published file: its digest is {found}, published is "
+        f"{about.files[file].digest}; without it the file is downloaded anew"
+    )
+
+
+def store_of(config: DatasetConfig) -> Store:
+    """The published files of a dataset."""
+    return Store(config.name, config.root, config.about, config.mirror, config.download)
+
+
+def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
+    """Imports and calls the loader with the arguments it takes.
+
+    Raises:
+        InputError: It cannot be imported or called, or something is set that it does not take.
+    """
+    arguments = dict(config.loader)
     target = arguments.pop("_target_")
     try:
         module, _, attribute = target.rpartition(".")
         load: Callable[..., Dataset] = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"dataset.loader._target_={target} cannot be imported: {error}") from error
-    signature = inspect.signature(load)
-    for argument, value in (("root", root), ("download", download)):
-        if argument in signature.parameters:
-            arguments.setdefault(argument, value)
+    parameters = inspect.signature(load).parameters
+    offered = {
+        "root": config.root,
+        "cache": config.cache,
+        "download": config.download,
+        "device": device,
+        "store": store,
+        **{name: getattr(config, name) for name in GIVEN_BY_USER},
+    }
+    for name, value in offered.items():
+        if name in parameters:
+            arguments.setdefault(name, value)
+        elif name in GIVEN_BY_USER and value:
+            raise InputError(f"dataset.{name}={value} has no use: dataset {config.name} reads none")
     try:
-        signature.bind(**arguments)
+        inspect.signature(load).bind(**arguments)
     except TypeError as error:
         raise InputError(f"dataset.loader does not suit {target}: {error}") from error
-    dataset = load(**arguments)
-    check_samples(dataset, name, likelihood)
-    return dataset
+    return load(**arguments)
 
 
-def check_samples(dataset: Dataset, name: str, likelihood: str) -> None:
+def check_samples(dataset: Dataset, name: str) -> None:
     """Refuses samples that cannot be trained on.
 
     Raises:
-        InputError: No samples, shapes that disagree, values that are not finite, or values
-            outside [0, 1] under a Bernoulli likelihood.
+        InputError: Shapes that disagree, too few samples or features, values that are not finite,
+            or samples that are all the same.
     """
     x, y = dataset.x, dataset.y
-    if x.ndim != 2 or 0 in x.shape or x.dtype != np.float32:
+    dtype = x.dtype if isinstance(x, np.ndarray) else np.dtype(np.float32)
+    if len(x.shape) != 2 or dtype != np.float32:
         raise InputError(
-            f"dataset {name} has samples of shape {x.shape} and type {x.dtype}: "
-            "they must be a table of float32, neither side empty"
+            f"dataset {name} has samples of shape {x.shape} and type {dtype}: "
+            "they must be a table of float32"
         )
-    if math.prod(dataset.shape) != x.shape[1] or (y is not None and y.shape != (len(x),)):
+    if min(x.shape) < 2:
+        raise InputError(
+            f"dataset {name} has samples of shape {x.shape}: "
+            "clustering needs at least 2 samples of at least 2 features"
+        )
+    if math.prod(dataset.shape) != x.shape[1] or (y is not None and y.shape != (x.shape[0],)):
         raise InputError(
             f"dataset {name} has {x.shape[0]} samples of {x.shape[1]} features, sample shape "
             f"{dataset.shape} and classes of shape {None if y is None else y.shape}: "
             "these must agree"
         )
-    low, high = float(x.min()), float(x.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        row, column = np.argwhere(~np.isfinite(x))[0]
+    found = dataset.scan
+    if found.bad is not None:
+        row, column, value = found.bad
         raise InputError(
-            f"dataset {name} has the value {x[row, column]} in sample {row}, feature {column}: "
-            "all values must be finite"
+            f"dataset {name} has the value {value} in sample {row}, feature {column}: "
+            "all values must be finite in float32"
         )
-    if likelihood == "bernoulli" and (low < 0 or high > 1):
-        raise InputError(
-            f"dataset {name} has values from {low:g} to {high:g}: a bernoulli likelihood needs "
-            "values in [0, 1]; dataset.likelihood=normal takes any"
-        )
-
-
-def digits() -> Dataset:
-    """The 1,797 images of 8 x 8 pixels that scikit-learn brings along, in [0, 1]."""
-    from sklearn.datasets import load_digits
-
-    x, y = load_digits(return_X_y=True)
-    return Dataset((x / 16).astype(np.float32), y, (1, 8, 8))
-
-
-def idx_images(root: str, download: bool, name: str) -> Dataset:
-    """MNIST or Fashion-MNIST, train and test joined: 70,000 images of 28 x 28, in [0, 1].
-
-    Args:
-        root: Folder that holds ``<name>/raw``, torchvision's layout.
-        download: Whether torchvision may fetch missing files.
-        name: The class of ``torchvision.datasets``: ``MNIST`` or ``FashionMNIST``.
-
-    Raises:
-        InputError: A file is missing and cannot be fetched, or is damaged.
-    """
-    import torchvision
-    from torchvision.datasets.mnist import read_image_file, read_label_file
-
-    source = getattr(torchvision.datasets, name)
-    base = Path(root).expanduser()
-    x, y = [], []
-    for part, n_samples in [("train", 60_000), ("t10k", 10_000)]:
-        images = base / name / "raw" / f"{part}-images-idx3-ubyte"
-        labels = base / name / "raw" / f"{part}-labels-idx1-ubyte"
-        for path in (images, labels):
-            require(path, partial(source, base, download=True), source.mirrors[0], download)
-        x.append(read(lambda path: read_image_file(path).numpy(), images, (n_samples, 28, 28)))
-        y.append(read(lambda path: read_label_file(path).numpy(), labels, (n_samples,)))
-    pixels = np.concatenate(x).reshape(-1, 28 * 28)
-    return Dataset(pixels.astype(np.float32) / np.float32(255), np.concatenate(y), (1, 28, 28))
-
-
-def usps(root: str, download: bool) -> Dataset:
-    """USPS, train and test joined: 9,298 images of 16 x 16, in [0, 1].
-
-    Gray values are rounded down to 1/255, as torchvision does.
-
-    Args:
-        root: Folder that holds ``USPS/usps.bz2`` and ``USPS/usps.t.bz2``, libsvm's format.
-        download: Whether torchvision may fetch missing files.
-
-    Raises:
-        InputError: A file is missing and cannot be fetched, or is damaged.
-    """
-    from sklearn.datasets import load_svmlight_file
-    from torchvision.datasets import USPS
-
-    def load(path: str) -> NDArray[np.float32]:
-        pixels, classes = load_svmlight_file(path, n_features=256, dtype=np.float32)
-        return np.column_stack([pixels.toarray(), classes.astype(np.float32)])
-
-    tables = []
-    for part, n_samples in [("train", 7_291), ("test", 2_007)]:
-        address, file, _ = USPS.split_list[part]
-        path = Path(root).expanduser() / "USPS" / file
-        fetch = partial(USPS, path.parent, train=part == "train", download=True)
-        require(path, fetch, address, download)
-        tables.append(read(load, path, (n_samples, 257)))
-    table = np.concatenate(tables)
-    pixels = ((table[:, :-1] + 1) / 2 * 255).astype(np.uint8)
-    return Dataset(
-        pixels.astype(np.float32) / np.float32(255), table[:, -1].astype(np.int64) - 1, (1, 16, 16)
-    )
-
-
-def require(path: Path, fetch: Callable[[], Any], address: str, download: bool) -> None:
-    """Makes sure that a file is there, fetching it if that is allowed.
-
-    Raises:
-        InputError: It is not, with where it is expected and where it comes from.
-    """
-    if path.is_file():
-        return
-    reason = "dataset.download=false"
-    if download:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fetch()
-        except Exception as error:  # whatever a network, a disk or a checksum can raise
-            reason = f"the download failed: {' '.join(str(error).split())}"
-    if not path.is_file():
-        raise InputError(
-            f"{path} is missing and {reason}; it comes from {address}; "
-            "dataset.root or GAMMVAE_DATA can name another folder"
-        )
-
-
-def read(load: Callable[[str], NDArray[Any]], path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Reads one file and checks that it is whole.
-
-    Raises:
-        InputError: It cannot be parsed, or holds another shape.
-    """
-    try:
-        array = load(str(path))
-    except Exception as error:  # a parser may raise anything on damaged bytes
-        raise InputError(
-            f"{path} is damaged: {' '.join(str(error).split()) or type(error).__name__}"
-        ) from error
-    if array.shape != shape:
-        raise InputError(f"{path} is damaged: it holds shape {array.shape}, expected {shape}")
-    return array
+    if (found.low == found.high).all():
+        raise InputError(f"dataset {name} has {x.shape[0]} equal samples: there are no clusters")

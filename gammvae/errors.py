@@ -1,4 +1,8 @@
-"""The two ways a run ends that are not a defect of the program."""
+"""The two ways a run ends that are not a defect of the program, and how they are worded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -7,3 +11,27 @@ class InputError(ValueError):
 
 class DivergenceError(ArithmeticError):
     """Training left the finite numbers; the message names the term, the stage and the epoch."""
+
+
+def first_line(error: BaseException) -> str:
+    """The beginning of an error's message, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Names the file in whatever goes wrong while it is read.
+
+    Raises:
+        InputError: It cannot be opened, or its parser raised something.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{path} cannot be read: it does not fit into memory") from error
+    except Exception as error:  # a parser may raise anything on damaged bytes
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} is damaged: {first_line(error)}") from error

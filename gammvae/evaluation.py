@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
-from torch import Tensor
 
 from gammvae.metrics import clustering_metrics, used_clusters
 from gammvae.model import MixtureVAE
+from gammvae.samples import Samples, in_order
 
-CHUNK = 4096
 SILHOUETTE_SAMPLES = 5000
 
 
@@ -27,21 +26,23 @@ class Assignments(NamedTuple):
 
 
 @torch.no_grad()
-def assign(model: MixtureVAE, x: Tensor) -> Assignments:
+def assign(model: MixtureVAE, x: Samples) -> Assignments:
     """Clusters ``x`` ``(N, F)``: deterministic, nothing is sampled."""
-    q_c, embedding = [], []
-    for chunk in x.split(CHUNK):
+    components = model.prior().components
+    responsibilities = torch.empty(len(x), *components.batch_shape)
+    embedding = torch.empty(len(x), *components.event_shape)
+    start = 0
+    for chunk in in_order(x, "assigning"):
         q_z = model.encoder(chunk)
-        q_c.append(model.assign(q_z).probs)
-        embedding.append(q_z.mean)
-    responsibilities = torch.cat(q_c).cpu().numpy()
+        rows = slice(start, start := start + len(chunk))
+        responsibilities[rows], embedding[rows] = model.assign(q_z).probs, q_z.mean
     return Assignments(
-        responsibilities.argmax(1), responsibilities, torch.cat(embedding).cpu().numpy()
+        responsibilities.argmax(1).numpy(), responsibilities.numpy(), embedding.numpy()
     )
 
 
 @torch.no_grad()
-def bound(model: MixtureVAE, x: Tensor, seed: int) -> dict[str, float]:
+def bound(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]:
     """Means over ``x`` ``(N, F)`` of the ELBO and its terms in nats, one sample of z each.
 
     Args:
@@ -54,7 +55,7 @@ def bound(model: MixtureVAE, x: Tensor, seed: int) -> dict[str, float]:
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        for chunk in x.split(CHUNK):
+        for chunk in in_order(x, "evaluating"):
             elbo = model.elbo(chunk)
             sums += [getattr(elbo, term).sum().item() for term in terms]
     means = dict(zip(terms, (sums / len(x)).tolist(), strict=True))
@@ -62,7 +63,7 @@ def bound(model: MixtureVAE, x: Tensor, seed: int) -> dict[str, float]:
 
 
 def evaluate(
-    model: MixtureVAE, x: Tensor, y: NDArray[Any] | None, seed: int
+    model: MixtureVAE, x: Samples, y: NDArray[Any] | None, seed: int
 ) -> tuple[Assignments, dict[str, Any]]:
     """The clustering of all samples, and the figures that need no labels and those that do.
 

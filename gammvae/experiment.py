@@ -16,13 +16,14 @@ import gammvae
 from gammvae.building import build_model, build_optimizer, number_of_epochs, read_labels
 from gammvae.checkpoints import load_checkpoint, save_checkpoint
 from gammvae.config import Config, StageConfig
-from gammvae.datasets import load_dataset
+from gammvae.datasets import load_data
 from gammvae.devices import choose_device, choose_precision, peak_memory
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
-from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
+from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels, subset
 from gammvae.metrics import used_clusters
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
+from gammvae.samples import samples_on
 from gammvae.training import Stage, fit, warn_of_collapse
 
 log = logging.getLogger(__name__)
@@ -41,14 +42,7 @@ def run(config: Config, directory: RunDirectory) -> dict[str, Any]:
     """
     experiment = Experiment(config, directory)
     with directory.open(config):
-        log.info(
-            "%s: %d samples, on %s in %s with %d threads",
-            config.dataset.name,
-            len(experiment.x),
-            experiment.device,
-            experiment.precision,
-            torch.get_num_threads(),
-        )
+        experiment.introduce()
         experiment.pretrain()
         experiment.initialize()
         experiment.train()
@@ -68,30 +62,36 @@ class Experiment:
         self.directory = directory
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        dataset = load_dataset(
-            config.dataset.name,
-            config.dataset.likelihood,
-            config.dataset.loader,
-            root=config.dataset.root,
-            download=config.dataset.download,
-        )
-        if config.n_clusters > len(dataset.x):
+        data = load_data(config.dataset, config.preprocess, config.device)
+        n_samples, features = data.rows.shape
+        if config.n_clusters > n_samples:
             raise InputError(
-                f"n_clusters={config.n_clusters} exceeds the {len(dataset.x)} samples of "
+                f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
         self.starting_labels = None
         if config.init.labels is not None:
-            self.starting_labels = read_labels(
-                config.init.labels, len(dataset.x), config.n_clusters
-            )
+            self.starting_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
         torch.manual_seed(config.seed)
-        self.model = build_model(config, dataset.x.shape[1]).to(self.device)
+        self.model = build_model(config, features, data.likelihood).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
-        # A copy, because torch aligns memory and numpy does not always, and the last bits of a
-        # matrix product depend on it.
-        self.x = torch.from_numpy(dataset.x).clone().to(self.device)
-        self.classes, self.digest = dataset.y, dataset.digest
+        self.x = samples_on(self.device, data.rows)
+        self.classes, self.digest = data.y, data.digest
+        self.likelihood, self.notes = data.likelihood, data.notes
+
+    def introduce(self) -> None:
+        """Says what is clustered and where, with all that should be known about the data."""
+        log.info(
+            "%s: %d samples of %d features, likelihood %s, on %s in %s with %d threads",
+            self.config.dataset.name,
+            *self.x.shape,
+            self.likelihood,
+            self.device,
+            self.precision,
+            torch.get_num_threads(),
+        )
+        for note in self.notes:
+            log.warning("%s: %s", self.config.dataset.name, note)
 
     def pretrain(self) -> None:
         """Trains encoder and decoder on the reconstruction alone."""
@@ -106,9 +106,10 @@ class Experiment:
         self.directory.drop_metrics("init", 0)
         began = time.perf_counter()
         config, n_clusters = self.config.init, self.config.n_clusters
-        q_z = posteriors(self.model, self.x)
+        chosen = subset(len(self.x), config.max_samples, self.config.seed)
+        q_z = posteriors(self.model, self.x, torch.from_numpy(chosen).to(self.device))
         if self.starting_labels is not None:
-            starts = iter([self.starting_labels])
+            starts = iter([self.starting_labels[chosen]])
         else:
             embedding = q_z.mean.cpu().double().numpy()
             starts = starting_labels(
@@ -179,7 +180,10 @@ class Experiment:
             "seed": self.config.seed,
             "n_clusters": self.config.n_clusters,
             "samples": len(self.x),
+            "features": self.x.shape[1],
+            "likelihood": self.likelihood,
             "dataset_digest": self.digest,
+            "dataset_notes": list(self.notes),
             "device": str(self.device),
             "precision": str(self.precision).removeprefix("torch."),
             "threads": torch.get_num_threads(),

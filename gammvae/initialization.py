@@ -31,8 +31,7 @@ from gammvae.em import (
 )
 from gammvae.model import MixtureVAE
 from gammvae.networks import MAX_CONCENTRATION
-
-CHUNK = 4096
+from gammvae.samples import Samples, rows_per_chunk
 
 
 class Start(NamedTuple):
@@ -42,10 +41,24 @@ class Start(NamedTuple):
     n_iter: int
 
 
+def subset(n_samples: int, size: int, seed: int) -> NDArray[np.int64]:
+    """All of ``n_samples`` indices in order, or as many as ``size``, drawn with the seed."""
+    if n_samples <= size:
+        return np.arange(n_samples)
+    return np.sort(np.random.default_rng(seed).choice(n_samples, size, replace=False))
+
+
 @torch.no_grad()
-def posteriors(model: MixtureVAE, x: Tensor) -> Independent:
-    """``q(z|x)`` of all samples ``x`` ``(N, F)``, batch shape ``(N,)``, event shape ``(D,)``."""
-    chunks = [model.encoder(chunk).base_dist for chunk in x.split(CHUNK)]
+def posteriors(model: MixtureVAE, x: Samples, index: Tensor) -> Independent:
+    """``q(z|x)`` of some samples, batch shape ``(N,)``, event shape ``(D,)``.
+
+    Args:
+        model: Its encoder gives the posteriors.
+        x: All samples.
+        index: Which of them, ``(N,)`` on their device.
+    """
+    size = rows_per_chunk(x.shape[1])
+    chunks = [model.encoder(x[part]).base_dist for part in index.split(size)]
     parameters = {
         name: torch.cat([getattr(chunk, name) for chunk in chunks])
         for name in chunks[0].arg_constraints

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
 from gammvae.errors import DivergenceError
 from gammvae.metrics import used_clusters
 from gammvae.model import ELBO, MixtureVAE
+from gammvae.samples import Samples
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Totals:
 
 def fit(
     model: MixtureVAE,
-    x: Tensor,
+    x: Samples,
     stage: Stage,
     optimizer: Optimizer,
     first_epoch: int = 0,
@@ -133,7 +134,7 @@ def fit(
 
 
 def train_epoch(
-    model: MixtureVAE, x: Tensor, stage: Stage, optimizer: Optimizer, bar: tqdm
+    model: MixtureVAE, x: Samples, stage: Stage, optimizer: Optimizer, bar: tqdm
 ) -> Totals:
     """One pass over the data in random order."""
     totals = Totals(len(model.prior.logits), x.device)

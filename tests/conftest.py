@@ -24,6 +24,13 @@ def _seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_outside(tmp_path_factory, monkeypatch):
+    """Prepared arrays go into a temporary folder."""
+    monkeypatch.setenv("GAMMVAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.delenv("GAMMVAE_MIRROR", raising=False)
+
+
 def compose_config(*overrides: str) -> Config:
     """The configuration of ``gammvae train OVERRIDES``."""
     with initialize_config_module("gammvae.conf", version_base="1.3"):

@@ -158,7 +158,7 @@ def test_a_users_own_dataset_runs_from_a_config_dir(tmp_path, gammvae):
 
 BAD_CALLS = {
     # commands
-    "trian": "unknown command 'trian': it must be train, evaluate",
+    "trian": "unknown command 'trian': it must be train, evaluate, datasets",
     "--verbose": "unknown command '--verbose'",
     "evaluate": "evaluate needs a run directory",
     "evaluate device=cpu": "evaluate needs a run directory",

@@ -31,17 +31,20 @@ def names(group):
 @pytest.mark.parametrize("model", names("model"))
 @pytest.mark.parametrize("dataset", names("dataset"))
 def test_every_combination_composes_and_builds(dataset, model, architecture):
-    config = compose_config(f"dataset={dataset}", f"model={model}", f"architecture={architecture}")
+    overrides = ["n_clusters=3"] if dataset == "file" else []
+    config = compose_config(
+        f"dataset={dataset}", f"model={model}", f"architecture={architecture}", *overrides
+    )
     assert config.architecture.name == architecture
     assert config.n_clusters == config.dataset.n_clusters
-    built = build_model(config, features=20)
+    built = build_model(config, features=20, likelihood="normal")
     assert len(built.prior.logits) == config.n_clusters
 
 
 @pytest.mark.parametrize("optimizer", names("optimizer"))
 def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
     config = compose_config(f"optimizer={optimizer}", "optimizer.mixture_lr=0.5")
-    model = build_model(config, features=20)
+    model = build_model(config, features=20, likelihood="normal")
     networks, mixture = build_optimizer(config, model).param_groups
     assert networks["lr"] == config.optimizer.lr
     assert mixture["lr"] == 0.5

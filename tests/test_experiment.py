@@ -10,8 +10,10 @@ import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+import gammvae.datasets
 import gammvae.experiment
-from gammvae.datasets import Dataset, digits
+from gammvae.benchmarks import digits
+from gammvae.datasets import Dataset
 from gammvae.errors import DivergenceError, InputError
 from gammvae.experiment import Experiment, run
 from gammvae.runs import ASSIGNMENTS, CONFIG, LOG, METRICS, RESULT, RunDirectory
@@ -102,9 +104,9 @@ def test_labels_change_nothing_but_the_report(finished, tmp_path, monkeypatch):
     shuffled = np.random.default_rng(0).permutation(data.y)
     for name, y in [("none", None), ("shuffled", shuffled)]:
         monkeypatch.setattr(
-            gammvae.experiment,
+            gammvae.datasets,
             "load_dataset",
-            lambda *_, y=y, **__: Dataset(data.x, y, data.shape),
+            lambda *_, y=y: Dataset(data.x, y, data.shape),
         )
         other = RunDirectory(tmp_path / name)
         metrics = run(short(), other)["metrics"]

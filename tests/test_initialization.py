@@ -14,6 +14,7 @@ from gammvae.initialization import (
     posteriors,
     set_prior,
     starting_labels,
+    subset,
 )
 from tests.test_model import build
 
@@ -49,7 +50,7 @@ def test_expected_statistics_against_monte_carlo(family):
 def test_the_bound_of_em_is_the_models(family):
     """EM's bound plus the entropy of q(z|x) is minus both KL terms, computed by torch."""
     model, x = build(family), torch.rand(200, 6)
-    q_z = posteriors(model, x)
+    q_z = posteriors(model, x, torch.arange(len(x)))
     labels = np.random.default_rng(0).integers(K, size=len(x))
     fit, _ = fit_mixture(q_z, iter([labels]), K, max_iter=5, tol=0)
     set_prior(model, fit)
@@ -117,13 +118,30 @@ def test_an_empty_cluster_leaves_a_finite_prior():
 
 def test_posteriors_of_all_samples_are_the_encoders():
     model, x = build("implicit"), torch.rand(5000, 6)
-    q_z = posteriors(model, x)
+    q_z = posteriors(model, x, torch.arange(len(x)))
     assert q_z.batch_shape == (5000,)
     alone = model.encoder(x[4990:])
     difference = kl_divergence(
         Independent(Gamma(q_z.base_dist.concentration[4990:], q_z.base_dist.rate[4990:]), 1), alone
     )
     assert difference.abs().max() < 1e-3
+
+
+def test_posteriors_of_some_samples_are_theirs():
+    model, x = build("implicit"), torch.rand(500, 6)
+    index = torch.tensor([499, 3, 77])
+    some, all_of_them = posteriors(model, x, index), posteriors(model, x, torch.arange(500))
+    torch.testing.assert_close(some.mean, all_of_them.mean[index])
+
+
+def test_a_subset_is_all_if_they_are_few_and_a_sorted_draw_without_repetition_else():
+    np.testing.assert_array_equal(subset(5, 5, seed=0), range(5))
+    some = subset(1000, 100, seed=3)
+    assert len(set(some)) == 100
+    assert (np.diff(some) > 0).all()
+    assert some.max() < 1000
+    np.testing.assert_array_equal(some, subset(1000, 100, seed=3))
+    assert (some != subset(1000, 100, seed=4)).any()
 
 
 def test_no_start_is_refused():

@@ -14,10 +14,11 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"__init__"},
     {"errors"},
-    {"config", "datasets", "devices", "distributions", "em", "metrics", "tables"},
-    {"mixture", "model", "networks", "runs"},
-    {"building", "checkpoints", "evaluation", "initialization", "training"},
-    {"experiment"},
+    {"config", "devices", "distributions", "em", "metrics", "samples", "tables"},
+    {"columns", "downloads", "mixture", "model", "networks", "preprocessing", "runs"},
+    {"building", "checkpoints", "datasets", "evaluation", "initialization", "prepared", "training"},
+    {"benchmarks", "experiment", "files", "rcv1"},
+    {"catalog", "stl10"},
     {"cli"},
     {"__main__"},
 ]

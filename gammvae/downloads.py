@@ -1,0 +1,302 @@
+"""Published dataset files: which are here, fetching those that are not, and verifying all.
+
+A download is resumed where it broke off, verified by its digest and renamed into place as a whole.
+"""
+
+import gzip
+import hashlib
+import logging
+import os
+import re
+import ssl
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, Any, cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from gammvae import __version__
+from gammvae.config import AboutConfig
+from gammvae.errors import InputError, first_line, reading
+
+log = logging.getLogger(__name__)
+
+BLOCK = 2**18
+TIMEOUT = 30.0  # seconds without a byte
+# Attempts in a row that bring nothing new, with pauses of 0.5, 1 and 2 seconds; and at all.
+FRUITLESS_ATTEMPTS, ATTEMPTS = 4, 100
+NETWORK_ERRORS = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+
+class Store:
+    """The published files of one dataset, below a folder.
+
+    Args:
+        name: The dataset's.
+        root: The folder.
+        about: What is published, by its path below the folder.
+        mirror: An address in place of the published ones, below which every download lies as
+            ``<dataset>/<last part of its published address>``; or ``None``.
+        download: Whether missing files may be fetched.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        about: AboutConfig,
+        mirror: str | None,
+        download: bool,
+    ) -> None:
+        self.name = name
+        self.root = Path(root).expanduser()
+        self.files = about.files
+        self._stand_ins = about.stand_ins
+        self.mirror = mirror
+        self.download = download
+
+    def path(self, file: str) -> Path:
+        """Where a file is expected."""
+        return self.root / file
+
+    def stand_ins(self) -> list[Path]:
+        """Files that serve in place of the published ones; none if one of them is not here."""
+        paths = [self.path(file) for file in self._stand_ins]
+        return paths if all(path.is_file() for path in paths) else []
+
+    def missing(self) -> list[str]:
+        """The files that are not here."""
+        return [file for file in self.files if not self.path(file).is_file()]
+
+    def altered(self) -> dict[str, str]:
+        """The files that are here and not the published ones, and the digests they have."""
+        digests = {
+            file: digest(self.path(file), source.digest)
+            for file, source in self.files.items()
+            if self.path(file).is_file()
+        }
+        return {
+            file: found
+            for file, found in digests.items()
+            if not found.startswith(self.files[file].digest)
+        }
+
+    def partial(self, file: str) -> Path:
+        """Where the download that brings a file is kept until it is whole."""
+        name = self.files[file].url.rpartition("/")[2]
+        return self.path(file).parent / f".{name}.part"
+
+    def address(self, file: str) -> str:
+        """Where a file is downloaded from."""
+        url = self.files[file].url
+        if self.mirror is None:
+            return url
+        return f"{self.mirror.rstrip('/')}/{self.name}/{url.rpartition('/')[2]}"
+
+    def require(self, file: str) -> Path:
+        """The path of a file, which is fetched if it is missing and that is allowed.
+
+        Raises:
+            InputError: It is not there, with where it is expected and where it comes from.
+        """
+        path = self.path(file)
+        if path.is_file():
+            return path
+        reason = f"dataset.download=false; it comes from {self.address(file)}"
+        if self.download:
+            try:
+                self.fetch(file)
+                return path
+            except InputError as error:
+                reason = f"the download failed: {error}"
+            except OSError as error:
+                reason = f"it cannot be written: {error.strerror or first_line(error)}"
+        raise InputError(
+            f"{path} is missing and {reason}; dataset.root or GAMMVAE_DATA can name another folder"
+        )
+
+    def fetch(self, file: str) -> None:
+        """Downloads a file, and what else comes in the same archive.
+
+        Raises:
+            InputError: The server does not give it, or what it gives is not the published file.
+            OSError: The folder cannot be written.
+        """
+        partial, url = self.partial(file), self.address(file)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(partial.with_suffix(".lock")):
+            source = self.files[file]
+            wanted = [other for other in self.missing() if self.files[other].url == source.url]
+            if not wanted:  # another process was faster
+                return
+            retrieve_verified(url, partial, source.packed_digest or source.digest)
+            for name, content in unpack(partial, source.unpack, wanted):
+                self._keep(name, content)
+            partial.unlink()
+            if lacking := [name for name in wanted if not self.path(name).is_file()]:
+                raise InputError(f"{url} does not hold {lacking[0]}")
+
+    def _keep(self, file: str, content: IO[bytes]) -> None:
+        path = self.path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        with temporary.open("wb") as target:
+            while block := content.read(BLOCK):
+                target.write(block)
+            target.flush()
+            os.fsync(target.fileno())
+        expected = self.files[file].digest
+        found = digest(temporary, expected)
+        if not found.startswith(expected):
+            temporary.unlink()
+            raise InputError(f"{file} has the digest {found} where {expected} is published")
+        os.replace(temporary, path)
+
+
+def digest(path: Path, like: str) -> str:
+    """``algorithm:hexadecimal`` of a file, by the algorithm of another such digest.
+
+    Published digests may be cut short, as those in the names of torchvision's weights are, so they
+    are compared by their beginning.
+
+    Raises:
+        InputError: The file cannot be read, or there is no such algorithm.
+    """
+    algorithm = like.partition(":")[0]
+    if algorithm not in hashlib.algorithms_guaranteed:
+        raise InputError(f"digest {like} is malformed: it must be ALGORITHM:HEXADECIMAL")
+    with reading(path), path.open("rb") as file:
+        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
+
+
+def retrieve_verified(url: str, partial: Path, expected: str) -> None:
+    """Downloads into a file, going on from what it holds, until it has the expected digest.
+
+    Raises:
+        InputError: The server does not give it, or gives something else.
+    """
+    resumed = partial.exists()
+    retrieve(url, partial)
+    found = digest(partial, expected)
+    if not found.startswith(expected) and resumed:
+        log.warning("%s changed since it was begun; it is downloaded from the beginning", url)
+        partial.unlink()
+        retrieve(url, partial)
+        found = digest(partial, expected)
+    if not found.startswith(expected):
+        partial.unlink()
+        raise InputError(f"{url} has the digest {found} where {expected} is published")
+
+
+def retrieve(url: str, partial: Path) -> None:
+    """Downloads into a file, going on from what it holds, as often as the connection breaks.
+
+    Raises:
+        InputError: The server refuses, or attempts bring nothing more.
+    """
+    fruitless, reason = 0, ""
+    for _ in range(ATTEMPTS):
+        before = size_of(partial)
+        try:
+            if transfer(url, partial):
+                return
+            reason = "the connection was closed early"
+        except HTTPError as error:
+            reason = f"{error.code} {error.reason}"
+            if error.code not in TRY_AGAIN:
+                break
+        except NETWORK_ERRORS as error:
+            reason = first_line(getattr(error, "reason", None) or error)
+        except ValueError as error:  # a malformed address
+            reason = first_line(error)
+            break
+        fruitless = 0 if size_of(partial) > before else fruitless + 1
+        if fruitless == FRUITLESS_ATTEMPTS:
+            break
+        log.info("%s: %s; trying again from byte %d", url, reason, size_of(partial))
+        time.sleep(0.25 * 2**fruitless)
+    raise InputError(f"{url}: {reason}")
+
+
+def transfer(url: str, partial: Path) -> bool:
+    """One request for what a file still lacks; whether the file is as long as announced."""
+    have = size_of(partial)
+    headers = {"User-Agent": f"gammvae/{__version__}", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
+    except HTTPError as error:
+        if error.code == 416:  # nothing follows: it is whole, or the digest will tell
+            return True
+        raise
+    with response:
+        start, total = span(response)
+        if start != have:
+            start = 0
+        log.info("downloading %s%s", url, f" from byte {start}" if start else "")
+        with (
+            partial.open("r+b" if start else "wb") as file,
+            tqdm(
+                total=total,
+                initial=start,
+                desc=url.rpartition("/")[2],
+                unit="B",
+                unit_scale=True,
+                disable=None,
+            ) as bar,
+        ):
+            file.seek(start)
+            while block := response.read(BLOCK):
+                file.write(block)
+                bar.update(len(block))
+    return total is None or size_of(partial) >= total
+
+
+def span(response: Any) -> tuple[int, int | None]:  # noqa: ANN401 - urllib names no type
+    """The position of a response's first byte in the whole file, and the file's length if told."""
+    if response.status == 206:
+        told = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if told:
+            return int(told[1]), None if told[2] == "*" else int(told[2])
+        raise HTTPException("a partial answer does not say which part it is")
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if length.isdigit() else None
+
+
+def size_of(path: Path) -> int:
+    """A file's size in bytes, 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def unpack(packed: Path, kind: str | None, names: list[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yields the wanted files of a download, each to be read before the next.
+
+    Args:
+        packed: The download.
+        kind: ``None`` if it is the file itself, ``gzip``, ``zip`` or ``tar``.
+        names: Paths below the dataset's folder, which are also those inside an archive.
+    """
+    if kind == "zip":
+        with zipfile.ZipFile(packed) as archive:
+            for name in set(names) & set(archive.namelist()):
+                yield name, archive.open(name)
+    elif kind == "tar":
+        with tarfile.open(packed, "r|*") as stream:
+            for member in stream:
+                if member.name in names and (content := stream.extractfile(member)):
+                    yield member.name, content
+    elif kind == "gzip":
+        with gzip.open(packed) as unpacked:
+            yield names[0], cast(IO[bytes], unpacked)
+    else:
+        with packed.open("rb") as file:
+            yield names[0], file

@@ -1,0 +1,281 @@
+"""``dataset=file``: a user's own arrays and tables. Nothing in them is ever executed.
+
+Letters: ``N`` samples, ``F`` features.
+"""
+
+import csv
+import math
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from gammvae.columns import Columns, listed, read_csv, read_parquet
+from gammvae.datasets import Dataset
+from gammvae.errors import InputError, reading
+from gammvae.samples import IN_MEMORY_BYTES, MappedRows, Rows, SparseRows, as_float32, check_fits
+
+NUMERIC = "buif"  # numpy's kinds: boolean, unsigned and signed integer, floating-point
+SPARSE_ARRAYS = {"format", "shape", "data"}
+
+
+class Request(NamedTuple):
+    """What the user says of a file besides its path; see ``load``."""
+
+    array: str | None
+    labels: str | None
+    drop: Sequence[str]
+
+
+class Table(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        x: Samples ``(N, F)``.
+        shape: Shape of one sample as stored.
+        classes: ``(N,)`` as stored in the same file, or ``None``.
+        names: Of the columns or arrays that could hold classes.
+        notes: What a user should know about how the file was read.
+    """
+
+    x: Rows
+    shape: tuple[int, ...]
+    classes: NDArray | None = None
+    names: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def load(
+    path: str | None,
+    array: str | None,
+    labels: str | None,
+    drop: Sequence[str],
+    shape: Sequence[int] | None,
+) -> Dataset:
+    """The samples of a file, and their classes where the user says where these are.
+
+    Args:
+        path: ``.npy``, ``.npz``, ``.csv``, ``.tsv`` or ``.parquet``.
+        array: Name of the samples' array, in a ``.npz`` file that holds several.
+        labels: Name of the classes' column or array in the same file, or the path of another file.
+        drop: Columns that are no features.
+        shape: Shape of one sample; images are ``(channels, height, width)``.
+
+    Raises:
+        InputError: Something cannot be read, or could be read in more than one way.
+    """
+    if path is None:
+        raise InputError("dataset.path is missing: dataset=file needs dataset.path=FILE")
+    file = existing("dataset.path", path, READERS)
+    if array is not None and file.suffix.lower() != ".npz":
+        raise InputError(f"dataset.array={array} has no use: {file} holds a single table")
+    if drop and file.suffix.lower() in (".npy", ".npz"):
+        raise InputError(f"dataset.drop={list(drop)} has no use: {file} has no columns with names")
+    with reading(file):
+        table = READERS[file.suffix.lower()](file, Request(array, labels, drop))
+    n_samples, features = table.x.shape
+    classes = table.classes
+    if labels is not None:
+        if classes is None:
+            classes = classes_of_file(labels, file, table)
+        classes = checked_classes(classes, labels, n_samples)
+    sample_shape = table.shape if shape is None else tuple(shape)
+    if math.prod(sample_shape) != features:
+        raise InputError(
+            f"dataset.shape={list(sample_shape)} does not suit {file}: "
+            f"its samples have {features} values"
+        )
+    return Dataset(table.x, classes, sample_shape, tuple(table.notes))
+
+
+def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) -> Path:
+    """The path of a file of one of some kinds.
+
+    Raises:
+        InputError: There is no such file, or it is of another kind.
+    """
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise InputError(f"{key}={name} does not exist")
+    if not path.is_file():
+        raise InputError(f"{key}={name} is not a file")
+    if path.suffix.lower() not in kinds:
+        raise InputError(f"{key}={name} is of unknown kind: it must end in {', '.join(kinds)}")
+    return path
+
+
+def read_npy(path: Path, _: Request) -> Table:
+    """One array, whose first axis counts the samples; a large one is read when it is needed."""
+    array = load_array(lambda: np.load(path, mmap_mode="r", allow_pickle=False), str(path))
+    check_array(array, str(path))
+    if 4 * array.size <= IN_MEMORY_BYTES:
+        return in_memory(array)
+    if not array.flags.c_contiguous:
+        raise InputError(
+            f"{path} is stored column by column and too large to be turned in memory: "
+            "np.save(FILE, np.ascontiguousarray(x)) writes it row by row"
+        )
+    return Table(MappedRows(path), array.shape[1:], notes=[f"{path} is streamed by batches"])
+
+
+def read_npz(path: Path, request: Request) -> Table:
+    """Arrays by name, or one sparse matrix as ``scipy.sparse.save_npz`` writes it."""
+    with zipfile.ZipFile(path) as archive:
+        check_fits(sum(info.file_size for info in archive.infolist()), path)
+    with np.load(path, allow_pickle=False) as arrays:
+        names = arrays.files
+        if set(names) >= SPARSE_ARRAYS:
+            return read_sparse(path)
+        name = request.array or the_only([name for name in names if name != request.labels], path)
+        if name not in names:
+            raise InputError(f"dataset.array={name} is no array of {path}: {listed(names)}")
+        what = f"{path}, array {name},"
+        samples = load_array(lambda: arrays[name], what)
+        check_array(samples, what)
+        classes = None
+        if request.labels in names:
+            classes = load_array(lambda: arrays[request.labels], f"{path}, array {request.labels},")
+    return in_memory(samples)._replace(classes=classes, names=names)
+
+
+def the_only(names: Sequence[str], path: Path) -> str:
+    """The only one of some arrays.
+
+    Raises:
+        InputError: There are more, or none.
+    """
+    if len(names) != 1:
+        raise InputError(
+            f"{path} holds {len(names)} arrays ({', '.join(names)}): "
+            "dataset.array=NAME must say which are the samples"
+        )
+    return names[0]
+
+
+def read_sparse(path: Path) -> Table:
+    """A sparse matrix, which stays sparse."""
+    with np.load(path, allow_pickle=False) as arrays:
+        n_samples, features = (int(size) for size in arrays["shape"])
+    check_fits(16 * n_samples, path)
+    matrix = scipy.sparse.load_npz(path).tocsr()
+    matrix.check_format(full_check=True)  # an index out of range would end the process
+    matrix.sum_duplicates()
+    check_numeric(matrix.dtype, str(path))
+    return Table(SparseRows(matrix), (features,), notes=[f"{path} is kept sparse"])
+
+
+def read_table(path: Path, columns: Columns) -> Table:
+    """Columns of numbers side by side."""
+    n_samples, features = columns.table.shape
+    check_fits(4 * n_samples * features, path)
+    x = np.empty((n_samples, features), np.float32)
+    for index, (_, values) in enumerate(columns.features()):
+        x[:, index] = as_float32(values)
+    return Table(x, (features,), columns.classes, columns.table.column_names, columns.notes)
+
+
+READERS: dict[str, Callable[[Path, Request], Table]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".csv": lambda path, asked: read_table(path, read_csv(path, asked.labels, asked.drop)),
+    ".tsv": lambda path, asked: read_table(path, read_csv(path, asked.labels, asked.drop)),
+    ".parquet": lambda path, asked: read_table(path, read_parquet(path, asked.labels, asked.drop)),
+}
+
+
+def load_array(read: Callable[[], NDArray], what: str) -> NDArray:
+    """What numpy reads; pickled objects are refused in words that say why."""
+    try:
+        return read()
+    except ValueError as error:
+        if "pickle" not in str(error) and "Python objects" not in str(error):
+            raise
+        raise InputError(
+            f"{what} holds pickled Python objects, which are not read because that can run code: "
+            "numpy.save of an array of numbers, or of text with .astype(str), writes none"
+        ) from error
+
+
+def in_memory(array: NDArray) -> Table:
+    """A dense array of any number of dimensions as a table."""
+    x = np.array(as_float32(array), order="C").reshape(len(array), -1)
+    return Table(x, array.shape[1:])
+
+
+def check_array(array: NDArray, what: str) -> None:
+    """Refuses what is no table of numbers.
+
+    Args:
+        array: What was read.
+        what: Its name in messages.
+    """
+    check_numeric(array.dtype, what)
+    if array.ndim < 2 or 0 in array.shape:
+        raise InputError(
+            f"{what} has the shape {array.shape}: the first axis must count samples and the others "
+            "their features, none of them empty"
+        )
+
+
+def check_numeric(dtype: np.dtype, what: str) -> None:
+    """Refuses a type that is no real number."""
+    if dtype.kind not in NUMERIC:
+        raise InputError(f"{what} has the type {dtype}: it must hold real numbers")
+
+
+def classes_of_file(name: str, file: Path, table: Table) -> NDArray:
+    """Classes ``(N,)`` from a file of their own.
+
+    Args:
+        name: Path of the file.
+        file: The file of the samples, for messages.
+        table: What was read from that.
+    """
+    if table.names and not Path(name).expanduser().exists():
+        raise InputError(
+            f"dataset.labels={name} is neither in {file} nor a file: {listed(table.names)}"
+        )
+    path = existing("dataset.labels", name, (".npy", ".csv", ".tsv", ".txt"))
+    with reading(path):
+        if path.suffix.lower() == ".npy":
+            return load_array(lambda: np.load(path, allow_pickle=False), str(path))
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            rows = [row for row in csv.reader(lines, delimiter="\t") if row]
+    if any(len(row) > 1 for row in rows) or any("," in row[0] for row in rows):
+        raise InputError(f"{path} has more than one column: it must hold a class a line")
+    values = [row[0].strip() for row in rows]
+    if len(values) == table.x.shape[0] + 1:  # with a header
+        del values[0]
+    try:
+        return np.array([int(value) for value in values])
+    except ValueError:
+        return np.array(values, dtype=str)
+
+
+def checked_classes(classes: NDArray, name: str, n_samples: int) -> NDArray:
+    """Classes ``(N,)`` as integers or text.
+
+    Raises:
+        InputError: They are something else, or of another number than the samples.
+    """
+    if classes.ndim == 2 and classes.shape[1] == 1:
+        classes = classes[:, 0]
+    if classes.shape != (n_samples,):
+        raise InputError(
+            f"dataset.labels={name} has the shape {classes.shape} for {n_samples} samples: "
+            "every sample must have one class"
+        )
+    if classes.dtype.kind == "f" and (classes == np.floor(classes)).all():  # no NaN equals itself
+        classes = classes.astype(np.int64)
+    if classes.dtype.kind == "b":
+        classes = classes.astype(np.int64)
+    if classes.dtype.kind not in "iuUS":
+        raise InputError(
+            f"dataset.labels={name} holds {classes.dtype}, {classes[0]} for one: "
+            "classes must be whole numbers or text"
+        )
+    return classes

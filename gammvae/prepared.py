@@ -1,0 +1,79 @@
+"""Arrays that took long to prepare, kept until their source changes."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammvae.downloads import digest
+
+log = logging.getLogger(__name__)
+
+Arrays = dict[str, NDArray]
+
+
+def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) -> Arrays:
+    """Arrays by name, from ``<cache>/<name>`` if they were prepared from the same source.
+
+    Each array is a ``.npy`` file; ``source.json`` holds the digests of source and arrays. A cache
+    that cannot be written is done without.
+
+    Args:
+        cache: Folder of all prepared arrays.
+        name: Their folder below it.
+        source: Digest of everything they depend on.
+        prepare: Makes them.
+    """
+    folder = Path(cache).expanduser() / name
+    arrays = read(folder, source)
+    if arrays is not None:
+        return arrays
+    arrays = prepare()
+    try:
+        write(folder, source, arrays)
+    except OSError as error:
+        log.warning("%s cannot be written (%s); nothing is kept there", folder, error.strerror)
+    return arrays
+
+
+def read(folder: Path, source: str) -> Arrays | None:
+    """The arrays, if they are there, undamaged and of this source."""
+    try:
+        about = json.loads((folder / "source.json").read_text())
+        if about["source"] != source:
+            return None
+        arrays = {}
+        for name, expected in about["arrays"].items():
+            path = folder / f"{name}.npy"
+            if digest(path, expected) != expected:
+                raise ValueError(f"{path} does not have the digest {expected}")
+            arrays[name] = np.load(path, allow_pickle=False)
+        return arrays
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s is damaged (%s) and is prepared anew", folder, error)
+        return None
+
+
+def write(folder: Path, source: str, arrays: Arrays) -> None:
+    """Replaces the folder as a whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        digests = {}
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+            digests[name] = digest(temporary / f"{name}.npy", "sha256:")
+        about = {"source": source, "arrays": digests}
+        (temporary / "source.json").write_text(json.dumps(about, indent=2) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,134 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+import gammvae.samples
+from gammvae.errors import InputError
+from gammvae.samples import (
+    MappedRows,
+    SparseRows,
+    StreamedSamples,
+    TransformedRows,
+    check_fits,
+    chunks,
+    in_order,
+    rows_per_chunk,
+    samples_on,
+    scan,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["array", "mapped", "sparse", "transformed"])
+def rows_and_values(request, tmp_path):
+    """The same kind of table in every way it can be kept, and its values."""
+    values = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    values[np.abs(values) < 0.5] = 0
+    if request.param == "mapped":
+        np.save(tmp_path / "x.npy", values.reshape(60, 2, 3))
+        return MappedRows(tmp_path / "x.npy"), values
+    if request.param == "sparse":
+        return SparseRows(scipy.sparse.csr_matrix(values)), values
+    if request.param == "transformed":
+        return TransformedRows(values, lambda x: 2 * x), 2 * values
+    return values, values
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(gammvae.samples, "CHUNK_ROWS", 7)
+
+
+def test_rows_are_the_values(rows_and_values):
+    rows, values = rows_and_values
+    index = np.array([59, 0, 3, 3])
+    assert tuple(rows.shape) == values.shape
+    np.testing.assert_array_equal(rows[index], values[index])
+    np.testing.assert_array_equal(rows[10:25], values[10:25])
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_chunks_are_all_rows_in_order(rows_and_values):
+    rows, values = rows_and_values
+    parts = list(chunks(rows, "test"))
+    assert {len(part) for part in parts[:-1]} == {7}
+    np.testing.assert_array_equal(np.concatenate(parts), values)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_scan_is_the_same_however_the_rows_are_kept(rows_and_values):
+    rows, values = rows_and_values
+    found, expected = scan(rows, b"header"), scan(values, b"header")
+    np.testing.assert_array_equal(found.low, values.min(0))
+    np.testing.assert_array_equal(found.high, values.max(0))
+    assert found.bad is None
+    assert found.sha.hexdigest() == expected.sha.hexdigest()
+    assert found.sha.hexdigest() != scan(values, b"other").sha.hexdigest()
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_scan_finds_the_first_value_that_float32_cannot_hold(value):
+    values = np.zeros((50, 4))
+    values[[23, 40], [2, 1]] = value, np.nan
+    row, column, found = scan(values, b"").bad
+    assert (row, column) == (23, 2)
+    np.testing.assert_equal(found, value)
+
+
+@pytest.mark.parametrize("limit", [0, 2**30])
+def test_samples_are_the_same_in_memory_and_streamed(rows_and_values, limit, monkeypatch):
+    monkeypatch.setattr(gammvae.samples, "IN_MEMORY_BYTES", limit)
+    rows, values = rows_and_values
+    samples = samples_on(CPU, rows)
+    streamed = limit == 0 and not isinstance(rows, np.ndarray)
+    assert isinstance(samples, StreamedSamples) == streamed
+    index = torch.tensor([5, 59, 0])
+    assert (len(samples), tuple(samples.shape), samples.device) == (60, (60, 6), CPU)
+    assert torch.equal(samples[index], torch.from_numpy(values)[index])
+    assert [len(part) for part in samples.split(25)] == [25, 25, 10]
+    assert torch.equal(torch.cat(list(in_order(samples, "test"))), torch.from_numpy(values))
+    assert samples[index].dtype == torch.float32
+
+
+def test_a_chunk_of_long_rows_has_fewer_of_them():
+    assert rows_per_chunk(784) == 4096
+    assert rows_per_chunk(2**20) == 8
+    assert rows_per_chunk(2**30) == 1
+
+
+def test_what_takes_more_than_half_of_the_memory_is_refused(tmp_path):
+    check_fits(1000, tmp_path)
+    with pytest.raises(InputError, match=r"takes 1048576\.0 GiB when it is read, more than half"):
+        check_fits(2**50, tmp_path)
+
+
+def test_reading_a_mapped_file_leaves_nothing_in_memory(tmp_path):
+    """In a process of its own: 400 MB are read, which memory mapping alone would leave resident."""
+    path = tmp_path / "x.npy"
+    array = np.lib.format.open_memmap(path, "w+", np.float32, (400_000, 250))
+    array.flush()
+    del array
+    program = (
+        "import resource, sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from gammvae.samples import MappedRows, chunks\n"
+        "rows = MappedRows(Path(sys.argv[1]))\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak()\n"
+        "total = sum(len(chunk) for chunk in chunks(rows, 'test'))\n"
+        "for part in np.array_split(np.random.default_rng(0).permutation(total), 1000):\n"
+        "    rows[part]\n"
+        "print(total, peak() - before)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    total, grown = result.stdout.split()
+    assert total == "400000"
+    assert float(grown) < 100  # MB
