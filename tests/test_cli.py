@@ -134,7 +134,7 @@ def test_overrides_and_flags_may_be_mixed(given, ordered):
 def test_train_help_names_the_groups(gammvae):
     text = gammvae("train", "--help").stdout
     assert "gammvae train" in text
-    assert "dataset: digits, fashion_mnist, mnist, usps" in text
+    assert "dataset: digits, fashion_mnist, file, hhar, mnist, reuters10k, stl10, usps" in text
 
 
 def test_a_users_own_dataset_runs_from_a_config_dir(tmp_path, gammvae):
@@ -155,6 +155,26 @@ def test_a_users_own_dataset_runs_from_a_config_dir(tmp_path, gammvae):
     assert result.returncode == 0, result.stderr
     assert list((tmp_path / "outputs" / "blobs").rglob("result.json"))
 
+
+OWN = "train dataset.about.samples=null dataset.about.features=null dataset.loader._target_"
+
+# What follows `train dataset=file n_clusters=2`.
+FILE_CALLS = {
+    "dataset.path=x.npy": "dataset.path=x.npy does not exist",
+    "dataset.path=thesis": "dataset.path=thesis is not a file",
+    "dataset.path=file.txt": "dataset.path=file.txt is of unknown kind: it must end in .npy",
+    "dataset.path=nan.npy": "has the value nan in sample 3, feature 1: all values must be finite",
+    "dataset.path=equal.npy": "has 10 equal samples",
+    "dataset.path=one.npy": "samples of shape (1, 4): clustering",
+    "dataset.path=narrow.npy": "samples of shape (10, 1): clustering needs at least 2",
+    "dataset.path=huge.npy": "has the value inf in sample 0, feature 0",
+    "dataset.path=good.npy dataset.labels=one.npy": "labels=one.npy has the shape (1, 4)",
+    "dataset.path=good.npy dataset.shape=[3]": "dataset.shape=[3] does not suit good.npy",
+    "dataset.path=good.npy dataset.shape=[]": "dataset.shape=[] is out of range",
+    "dataset.path=good.npy preprocess=tfidf": "tfidf needs counts",
+    "dataset.path=good.npy preprocess=pca": "preprocess=pca is out of range: it must be",
+    "dataset.path=good.npy dataset.likelihood=bernoulli": "likelihood needs values in [0, 1]",
+}
 
 BAD_CALLS = {
     # commands
@@ -207,15 +227,30 @@ BAD_CALLS = {
     "train +optimizer.arguments.gain=1": "do not suit Adam: ",
     "train init=labels init.labels=nothing.npy": "init.labels=nothing.npy cannot be used",
     "train init=labels init.labels=file.txt": "init.labels=file.txt cannot be used",
+    # datasets
+    "datasets frobnicate": "unknown action 'frobnicate': it must be list, fetch or check",
+    "datasets fetch": "datasets fetch needs a name",
+    "datasets check": "datasets check needs a name",
+    "datasets check cifar": "Could not find 'dataset/cifar' Available options in 'dataset': digits",
+    "datasets check mnist": "train-images-idx3-ubyte is missing and dataset.download=false",
+    "datasets check usps dataset.root=damaged": "damaged/USPS/usps.bz2 is damaged",
+    "datasets --config-dir nowhere": "--config-dir nowhere is not a folder",
+    "datasets --config-dir": "--config-dir needs a folder",
+    "datasets list dataset.rot=x": "unknown option dataset.rot: dataset has",
     # data
+    **{f"train dataset=file n_clusters=2 {call}": text for call, text in FILE_CALLS.items()},
+    "train dataset=file": "n_clusters is missing: n_clusters=VALUE must be given",
+    "train dataset=file n_clusters=2": "dataset.path is missing",
+    "train dataset=file n_clusters=11 dataset.path=good.npy": "exceeds the 10 samples of dataset",
+    "train dataset=digits dataset.path=good.npy": "dataset.path=good.npy has no use: ",
     "train dataset=mnist dataset.download=false": "train-images-idx3-ubyte is missing and",
     "train dataset=usps dataset.download=false": "usps.bz2 is missing and dataset.download=false",
     "train dataset=usps dataset.root=damaged": "damaged/USPS/usps.bz2 is damaged",
     "train dataset=mnist dataset.root=damaged": "train-images-idx3-ubyte is damaged",
     "train dataset.loader._target_=os.nothing": "_target_=os.nothing cannot be imported",
     "train +dataset.loader.size=3": "unexpected keyword argument 'size'",
-    "train dataset.loader._target_=tests.test_cli.not_finite": "has the value nan in sample 1",
-    "train dataset.loader._target_=tests.test_cli.too_large": "values from 2 to 2: a bernoulli",
+    f"{OWN}=tests.test_cli.not_finite": "has the value nan in sample 1",
+    f"{OWN}=tests.test_cli.too_large": "values from 2 to 3: a bernoulli",
     # folders
     "train output_root=file.txt": "file.txt",
     "train run_dir=file.txt/run": "file.txt",
@@ -228,13 +263,13 @@ BAD_CALLS = {
 def not_finite():
     from gammvae.datasets import Dataset
 
-    return Dataset(np.array([[0.5], [np.nan]], np.float32), None, (1,))
+    return Dataset(np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32), None, (2,))
 
 
 def too_large():
     from gammvae.datasets import Dataset
 
-    return Dataset(np.full((20, 3), 2, np.float32), None, (3,))
+    return Dataset(np.full((20, 3), 2, np.float32) + np.eye(20, 3, dtype=np.float32), None, (3,))
 
 
 @pytest.fixture
@@ -272,6 +307,13 @@ def test_bad_input_is_refused_in_a_process_of_its_own(call, tmp_path, gammvae):
 
 def check_refused(call, tmp_path, run):
     (tmp_path / "file.txt").write_text("not a folder")
+    good = np.random.default_rng(0).normal(size=(10, 4))
+    np.save(tmp_path / "good.npy", good)
+    np.save(tmp_path / "nan.npy", np.where(np.arange(40).reshape(10, 4) == 13, np.nan, good))
+    np.save(tmp_path / "equal.npy", np.ones((10, 4)))
+    np.save(tmp_path / "one.npy", good[:1])
+    np.save(tmp_path / "narrow.npy", good[:, :1])
+    np.save(tmp_path / "huge.npy", np.where(good == good[0, 0], 1e300, good))
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("mine")
     (tmp_path / "damaged" / "USPS").mkdir(parents=True)
