@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gammvae import __version__
 from gammvae.errors import DivergenceError, InputError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from gammvae.config import Config
 
 # What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
 DISK_ERRORS = {
@@ -127,10 +129,24 @@ def train_one(cfg: "DictConfig") -> float:
 
             result = run(config, directory)
         else:
+            check_still_its_data(config, result)
             print(f"{path} is finished; overwrite=true runs it again")
         print(summary(result))
         print(path)
         return result["metrics"]["elbo"]
+
+
+def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:
+    """Refuses to report a finished run for a user's file that has changed since."""
+    if config.dataset.path is None or not os.path.exists(config.dataset.path):
+        return
+    from gammvae.datasets import load_dataset
+
+    if load_dataset(config.dataset, config.device).digest != result["dataset_digest"]:
+        raise InputError(
+            f"dataset.path={config.dataset.path} is not what the finished run was trained on: "
+            "overwrite=true runs it again"
+        )
 
 
 def evaluate(arguments: list[str]) -> None:

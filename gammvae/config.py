@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
+from hydra.errors import OverrideParseException
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -305,6 +306,10 @@ def options(key: str) -> list[str]:
 def explain(error: Exception) -> str:
     """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
     text = " ".join(str(error).split())
+    if isinstance(error, OverrideParseException):
+        key, equals, value = error.override.partition("=")
+        quoted = f"""; with quotes it reads '{key}="{value}"'""" if equals else ""
+        return f"{error.override} cannot be parsed: {text.partition(' See http')[0]}{quoted}"
     # values that refer to each other are given by neither
     missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)
     if missing:

@@ -93,7 +93,7 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
     transform = fit_transform(preprocess, rows, dataset.scan, dataset.shape)
     if transform is not None:
         rows = TransformedRows(rows, transform)
-        low, high = (0.0, 1.0) if preprocess == "minmax" else (-math.inf, math.inf)
+        low, high = range_after(preprocess, low)
     likelihood, reason = choose_likelihood(config.likelihood, preprocess, low, high)
     if likelihood == "bernoulli" and (low < 0 or high > 1):
         raise InputError(
@@ -102,6 +102,13 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
         )
     notes = [*dataset.notes, *([reason] if reason else []), *advice(dataset.scan, preprocess)]
     return Data(rows, dataset.y, dataset.shape, likelihood, dataset.digest, tuple(notes))
+
+
+def range_after(preprocess: str, low: float) -> tuple[float, float]:
+    """Bounds of preprocessed values, given the smallest value before."""
+    if preprocess == "standardize":
+        return -math.inf, math.inf
+    return (-1.0 if preprocess == "l2" and low < 0 else 0.0), 1.0
 
 
 def choose_likelihood(name: str, preprocess: str, low: float, high: float) -> tuple[str, str]:

@@ -221,7 +221,8 @@ def retrieve(url: str, partial: Path) -> None:
         fruitless = 0 if size_of(partial) > before else fruitless + 1
         if fruitless == FRUITLESS_ATTEMPTS:
             break
-        log.info("%s: %s; trying again from byte %d", url, reason, size_of(partial))
+        level = logging.DEBUG if fruitless else logging.INFO  # offline, one line is enough
+        log.log(level, "%s: %s; trying again from byte %d", url, reason, size_of(partial))
         time.sleep(0.25 * 2**fruitless)
     raise InputError(f"{url}: {reason}")
 

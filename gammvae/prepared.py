@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from gammvae.downloads import digest
@@ -34,12 +35,18 @@ def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) 
     arrays = read(folder, source)
     if arrays is not None:
         return arrays
-    arrays = prepare()
     try:
-        write(folder, source, arrays)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f".{name}.lock")).acquire()
     except OSError as error:
         log.warning("%s cannot be written (%s); nothing is kept there", folder, error.strerror)
-    return arrays
+        return prepare()
+    with lock:
+        arrays = read(folder, source)  # another process may have been faster
+        if arrays is None:
+            arrays = prepare()
+            write(folder, source, arrays)
+        return arrays
 
 
 def read(folder: Path, source: str) -> Arrays | None:
@@ -64,7 +71,6 @@ def read(folder: Path, source: str) -> Arrays | None:
 
 def write(folder: Path, source: str, arrays: Arrays) -> None:
     """Replaces the folder as a whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         digests = {}

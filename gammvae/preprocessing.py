@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler, normalize
 
 from gammvae.errors import InputError
-from gammvae.samples import Rows, Scan, chunks
+from gammvae.samples import Rows, Scan, as_float32, chunks
 
 Transform = Callable[[NDArray], NDArray]
 
@@ -51,7 +51,7 @@ def standardize(rows: Rows) -> Transform:
     """To mean 0 and deviation 1 of every feature; a constant one becomes 0."""
     scaler = StandardScaler()
     for chunk in chunks(rows, "standardizing"):
-        scaler.partial_fit(chunk.astype(np.float64))
+        scaler.partial_fit(as_float32(chunk).astype(np.float64))
     return scaler.transform
 
 

@@ -108,6 +108,31 @@ def test_every_job_of_a_sweep_has_its_own_run_and_a_repeated_sweep_skips(tmp_pat
     assert [(run / "result.json").stat().st_mtime_ns for run in runs] == written
 
 
+def test_a_finished_run_is_not_reported_for_a_file_that_changed(tmp_path, in_process):
+    call = (*SMOKE, "dataset=file", "dataset.path=x.npy", "n_clusters=2", "run_dir=run")
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    np.save(tmp_path / "x.npy", x)
+    assert in_process(*call).returncode == 0
+    assert "run is finished" in in_process(*call).stdout
+    np.save(tmp_path / "x.npy", x + 1)
+    assert "dataset.path=x.npy is not what the finished run was" in one_line(in_process(*call))
+    (tmp_path / "x.npy").unlink()
+    assert "run is finished" in in_process(*call).stdout
+
+
+def test_datasets_are_listed_checked_and_fetched(in_process):
+    listed = in_process("datasets")
+    assert listed.returncode == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()[2:]] == [
+        *("digits", "fashion_mnist", "hhar", "mnist", "reuters10k", "stl10", "usps"),
+    ]
+    assert "digits is in order" in in_process("datasets", "check", "digits").stdout
+    assert "digits is ready: 1,797 samples" in in_process("datasets", "fetch", "digits").stdout
+    mirror = ("dataset.mirror=http://127.0.0.1:9", "dataset.root=there")
+    message = one_line(in_process("datasets", "fetch", "usps", *mirror))
+    assert "the download failed: http://127.0.0.1:9/usps/usps.bz2: " in message
+
+
 def test_cfg_job_shows_the_configuration_and_runs_nothing(tmp_path, gammvae):
     result = gammvae("train", "dataset=usps", "--cfg", "job", "--resolve")
     assert result.returncode == 0
@@ -199,6 +224,7 @@ BAD_CALLS = {
     "train optimizer.arguments.beta=3": "Could not override 'optimizer.arguments.beta'",
     "train +color=red": "Key 'color' not in 'Config'",
     "train epochs": "missing EQUAL",
+    "train dataset.path=x(1).npy": """with quotes it reads 'dataset.path="x(1).npy"'""",
     "train --epochs=3": "unrecognized arguments: --epochs=3",
     "train --config-dir nowhere": "nowhere",
     "train --config-name mine": "mine",
@@ -285,10 +311,13 @@ def in_process(tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("GAMMVAE_DATA", str(tmp_path / "data"))
         monkeypatch.setattr(sys, "argv", ["gammvae", *arguments])
-        with pytest.raises(SystemExit) as ended:
+        code = 0
+        try:
             cli.main()
+        except SystemExit as ended:
+            code = ended.code
         out, err = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, ended.value.code, out, err)
+        return subprocess.CompletedProcess(arguments, code, out, err)
 
     return call
 

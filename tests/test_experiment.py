@@ -7,15 +7,19 @@ import time
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import gammvae.datasets
 import gammvae.experiment
+import gammvae.files
+import gammvae.samples
 from gammvae.benchmarks import digits
 from gammvae.datasets import Dataset
 from gammvae.errors import DivergenceError, InputError
 from gammvae.experiment import Experiment, run
+from gammvae.initialization import subset
 from gammvae.runs import ASSIGNMENTS, CONFIG, LOG, METRICS, RESULT, RunDirectory
 from tests.conftest import TINY, compose_config
 
@@ -251,3 +255,87 @@ def test_digits_keep_all_clusters_and_beat_chance_by_far(tmp_path):
         result = run(compose_config(f"seed={seed}"), RunDirectory(tmp_path / str(seed)))
         assert result["metrics"]["used_clusters"] == 10
         assert result["metrics"]["nmi"] > 0.6
+
+
+FROM_FILE = ("dataset=file", "n_clusters=3", "init.max_samples=50", "architecture=small")
+
+
+def from_file(tmp_path, *overrides):
+    return run(
+        short(*FROM_FILE, f"dataset.path={tmp_path}/x.npy", *overrides),
+        RunDirectory(tmp_path / "run"),
+    )
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    """Three clusters in an array of float64, with classes as text."""
+    rng = np.random.default_rng(0)
+    y = np.array(["red", "green", "blue"])[np.arange(90) % 3]
+    x = np.eye(3, 8)[np.arange(90) % 3] * 5 + rng.normal(size=(90, 8))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    return tmp_path
+
+
+def test_a_file_without_labels_gets_the_figures_that_need_none(blobs):
+    metrics = from_file(blobs)["metrics"]
+    assert {"elbo", "silhouette", "used_clusters"} <= metrics.keys()
+    assert not {"acc", "nmi", "ari"} & metrics.keys()
+
+
+def test_a_file_with_labels_gets_them_all_and_says_what_was_assumed(blobs):
+    result = from_file(blobs, f"dataset.labels={blobs}/y.npy", "preprocess=standardize")
+    assert {"acc", "nmi", "ari"} < result["metrics"].keys()
+    assert result["likelihood"] == "normal"
+    assert result["dataset_notes"] == ["likelihood normal, because of preprocess=standardize"]
+    assert "likelihood normal, because of" in (blobs / "run" / LOG).read_text()
+
+
+@pytest.mark.parametrize("preprocess", ["none", "standardize", "minmax"])
+def test_a_streamed_file_gives_the_same_run_to_the_last_bit(blobs, preprocess, monkeypatch):
+    in_memory = from_file(blobs, f"preprocess={preprocess}")
+    assignments = np.load(blobs / "run" / ASSIGNMENTS)
+    monkeypatch.setattr(gammvae.files, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(gammvae.samples, "IN_MEMORY_BYTES", 0)
+    streamed = from_file(blobs, f"preprocess={preprocess}", "overwrite=true")
+    assert "is streamed by batches" in streamed["dataset_notes"][0]
+    assert streamed["metrics"] == in_memory["metrics"]
+    with np.load(blobs / "run" / ASSIGNMENTS) as theirs:
+        for name in theirs:
+            np.testing.assert_array_equal(assignments[name], theirs[name])
+
+
+def test_a_sparse_file_gives_the_same_run_as_a_dense_one(blobs):
+    x = np.load(blobs / "x.npy").astype(np.float32)
+    x[np.abs(x) < 1] = 0
+    np.save(blobs / "x.npy", x)
+    dense = from_file(blobs)
+    scipy.sparse.save_npz(blobs / "x.npz", scipy.sparse.csr_matrix(x))
+    sparse = run(short(*FROM_FILE, f"dataset.path={blobs}/x.npz"), RunDirectory(blobs / "sparse"))
+    assert sparse["metrics"] == dense["metrics"]
+    assert sparse["dataset_digest"] == dense["dataset_digest"]
+
+
+def test_the_mixture_can_be_fitted_to_a_part_of_the_samples(blobs):
+    labels = np.repeat([0, 1, 2], 30)
+    np.save(blobs / "labels.npy", labels)
+    given = ("init=labels", f"init.labels={blobs}/labels.npy", "init.max_samples=40")
+    from_file(blobs, *given, "init.max_iter=1", "train.epochs=0")
+    weights = torch.load(blobs / "run" / "train.pt", weights_only=True)["model"]["prior.logits"]
+    chosen = subset(90, 40, seed=0)
+    expected = np.bincount(labels[chosen], minlength=3) / 40
+    np.testing.assert_allclose(weights.exp(), expected, rtol=1e-5)
+
+
+# Labels judge here and choose nothing: chance is at most .2, k-means on the samples .47 to .67.
+REAL = ("mnist", "fashion_mnist", "usps", "hhar")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_a_full_run_on_real_data_finds_classes_and_keeps_its_clusters(real_data, tmp_path, name):
+    root = f"dataset.root={real_data}"
+    result = run(compose_config(f"dataset={name}", root), RunDirectory(tmp_path))
+    assert result["metrics"]["acc"] > 0.4
+    assert result["metrics"]["used_clusters"] > result["n_clusters"] / 2

@@ -27,7 +27,7 @@ def test_arrays_are_prepared_once_for_a_source(tmp_path, prepare):
     for name in ("x", "y"):
         np.testing.assert_array_equal(first[name], again[name])
         assert first[name].dtype == again[name].dtype
-    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+    assert sorted(path.name for path in tmp_path.rglob("[!.]*")) == [
         "mine",
         "source.json",
         "x.npy",

@@ -69,7 +69,8 @@ def test_features_are_those_of_the_network_below_its_last_layer(root, network, i
 
 def test_they_are_extracted_once(root, monkeypatch):
     first = load(root)
-    assert sorted(path.name for path in (root / "cache").iterdir()) == ["stl10"]
+    assert sorted(path.name for path in (root / "cache").glob("[!.]*")) == ["stl10"]
+    assert not list((root / "cache").glob("*.part"))
 
     def no_more(*_):
         raise AssertionError
