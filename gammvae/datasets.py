@@ -8,7 +8,7 @@ and ``cache`` folders, ``download``, ``device``, the ``store`` of published file
 import importlib
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -155,21 +155,28 @@ def load_dataset(config: DatasetConfig, device: str = "auto") -> Dataset:
             published one, or the dataset has another size than published.
     """
     about, store = config.about, store_of(config)
+    altered = store.altered()
+    if altered and not about.contents:
+        raise not_published(store, altered)
     dataset = call_loader(config, store, device)
     expected = (about.samples, about.features)
     for size, number, what in zip(dataset.x.shape, expected, ("samples", "features"), strict=False):
         if number is not None and size != number:
             raise InputError(f"dataset {config.name} has {size} {what}, {number} are published")
-    altered = store.altered()
     if not altered:
         return dataset
-    if (note := about.contents.get(dataset.digest)) is not None:
-        file = next(iter(altered))
-        return replace(dataset, notes=(*dataset.notes, f"{store.path(file)}: {note}"))
+    if (note := about.contents.get(dataset.digest)) is None:
+        raise not_published(store, altered)
+    file = store.path(next(iter(altered)))
+    return replace(dataset, notes=(*dataset.notes, f"{file}: {note}"))
+
+
+def not_published(store: Store, altered: Mapping[str, str]) -> InputError:
+    """The refusal of files with other digests than published."""
     file, found = next(iter(altered.items()))
-    raise InputError(
+    return InputError(
         f"{store.path(file)} is not the published file: its digest is {found}, published is "
-        f"{about.files[file].digest}; without it the file is downloaded anew"
+        f"{store.files[file].digest}; without it the file is downloaded anew"
     )
 
 

@@ -3,42 +3,37 @@
 Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import entr
 from sklearn.metrics import silhouette_score
 
 from gammvae.metrics import clustering_metrics, used_clusters
 from gammvae.model import MixtureVAE
-from gammvae.samples import Samples, in_order
+from gammvae.samples import Samples, in_order, subset
 
 SILHOUETTE_SAMPLES = 5000
 
 
 class Assignments(NamedTuple):
-    """The clustering of all samples, in the dataset's order."""
+    """The clustering of some samples, in the dataset's order."""
 
-    labels: NDArray[np.int64]  # (N,)
-    responsibilities: NDArray[np.float32]  # (N, K), q(c|x)
-    embedding: NDArray[np.float32]  # (N, D), the mean of q(z|x)
+    labels: NDArray[np.int64]  # (B,)
+    responsibilities: NDArray[np.float32]  # (B, K), q(c|x)
+    embedding: NDArray[np.float32]  # (B, D), the mean of q(z|x)
 
 
 @torch.no_grad()
-def assign(model: MixtureVAE, x: Samples) -> Assignments:
-    """Clusters ``x`` ``(N, F)``: deterministic, nothing is sampled."""
-    components = model.prior().components
-    responsibilities = torch.empty(len(x), *components.batch_shape)
-    embedding = torch.empty(len(x), *components.event_shape)
-    start = 0
+def assign(model: MixtureVAE, x: Samples) -> Iterator[Assignments]:
+    """Clusters ``x`` ``(N, F)``, a chunk at a time: deterministic, nothing is sampled."""
     for chunk in in_order(x, "assigning"):
         q_z = model.encoder(chunk)
-        rows = slice(start, start := start + len(chunk))
-        responsibilities[rows], embedding[rows] = model.assign(q_z).probs, q_z.mean
-    return Assignments(
-        responsibilities.argmax(1).numpy(), responsibilities.numpy(), embedding.numpy()
-    )
+        responsibilities = model.assign(q_z).probs.cpu().numpy()
+        yield Assignments(responsibilities.argmax(1), responsibilities, q_z.mean.cpu().numpy())
 
 
 @torch.no_grad()
@@ -63,40 +58,48 @@ def bound(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]:
 
 
 def evaluate(
-    model: MixtureVAE, x: Samples, y: NDArray[Any] | None, seed: int
-) -> tuple[Assignments, dict[str, Any]]:
-    """The clustering of all samples, and the figures that need no labels and those that do.
+    model: MixtureVAE,
+    x: Samples,
+    y: NDArray[Any] | None,
+    seed: int,
+    keep: Callable[[Assignments], None],
+) -> dict[str, Any]:
+    """The figures of a clustering of all samples: those that need no labels, and those that do.
 
     Args:
         model: A trained model.
         x: Samples ``(N, F)`` on the model's device.
         y: Classes ``(N,)`` or ``None``; without them ACC, NMI and ARI are absent.
         seed: Seed of the ELBO's samples and the silhouette's.
+        keep: Is given the assignments of all samples, a chunk at a time.
     """
-    assignments = assign(model, x)
-    labels, responsibilities, embedding = assignments
-    entropy = torch.special.entr(torch.from_numpy(responsibilities)).sum(-1)
+    chosen = subset(len(x), SILHOUETTE_SAMPLES, seed)
+    labels = np.empty(len(x), np.int64)
+    embedding, entropy, start = [], 0.0, 0
+    for part in assign(model, x):
+        end = start + len(part.labels)
+        labels[start:end] = part.labels
+        inside = chosen[(chosen >= start) & (chosen < end)] - start
+        embedding.append(part.embedding[inside])
+        entropy += float(entr(part.responsibilities).sum())
+        keep(part)
+        start = end
     figures: dict[str, Any] = clustering_metrics(y, labels) if y is not None else {}
     figures |= bound(model, x, seed)
+    sizes = np.bincount(labels, minlength=len(model.prior.logits))
     figures |= {
-        "silhouette": silhouette(embedding, labels, seed),
-        "used_clusters": used_clusters(np.bincount(labels, minlength=responsibilities.shape[1])),
-        "assignment_entropy": entropy.mean().item(),
+        "silhouette": silhouette(np.concatenate(embedding), labels[chosen]),
+        "used_clusters": used_clusters(sizes),
+        "assignment_entropy": entropy / len(x),
     }
-    return assignments, figures
+    return figures
 
 
-def silhouette(embedding: NDArray, labels: NDArray, seed: int) -> float | None:
-    """Mean silhouette in [-1, 1] over a sample of the embedding ``(N, D)``; ``None`` if undefined.
+def silhouette(embedding: NDArray, labels: NDArray) -> float | None:
+    """Mean silhouette in [-1, 1] of points ``(N, D)`` and clusters ``(N,)``.
 
-    Args:
-        embedding: Points.
-        labels: Clusters ``(N,)``; the figure needs at least two, and a larger cluster than one.
-        seed: Seed of the sample of at most ``SILHOUETTE_SAMPLES`` points.
+    ``None`` if it is undefined: it needs at least two clusters, and a larger one than one.
     """
-    if len(labels) > SILHOUETTE_SAMPLES:
-        chosen = np.random.default_rng(seed).choice(len(labels), SILHOUETTE_SAMPLES, replace=False)
-        embedding, labels = embedding[chosen], labels[chosen]
     if not 1 < len(np.unique(labels)) < len(labels):
         return None
     return float(silhouette_score(embedding, labels))

@@ -6,6 +6,7 @@ Pretrain an autoencoder, initialize a mixture on its embeddings, train everythin
 import logging
 import platform
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from gammvae.datasets import load_data
 from gammvae.devices import choose_device, choose_precision, peak_memory
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
-from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels, subset
+from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
 from gammvae.metrics import used_clusters
+from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
-from gammvae.samples import samples_on
+from gammvae.samples import samples_on, subset
 from gammvae.training import Stage, fit, warn_of_collapse
 
 log = logging.getLogger(__name__)
@@ -143,10 +145,9 @@ class Experiment:
     def finish(self) -> dict[str, Any]:
         """Clusters all samples, and writes assignments and result."""
         began = time.perf_counter()
-        assignments, figures = self._evaluate()
-        self.directory.write(
-            ASSIGNMENTS, lambda file: np.savez_compressed(file, **assignments._asdict())
-        )
+        with NpzWriter(self.directory / f".{ASSIGNMENTS}", len(self.x)) as arrays:
+            figures = self._evaluate(lambda part: arrays.append(part._asdict()))
+            self.directory.write(ASSIGNMENTS, arrays.pack)
         seconds = dict.fromkeys(STAGES, 0.0)
         for record in self.directory.read_metrics():
             seconds[record["stage"]] += record["seconds"]
@@ -168,10 +169,10 @@ class Experiment:
         """
         if load_checkpoint(self.directory, "train", self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: train.pt is missing")
-        return {**self._identity(), "metrics": self._evaluate()[1]}
+        return {**self._identity(), "metrics": self._evaluate(lambda _: None)}
 
-    def _evaluate(self) -> tuple[Assignments, dict[str, Any]]:
-        return evaluate(self.model, self.x, self.classes, seed=self.config.seed)
+    def _evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
+        return evaluate(self.model, self.x, self.classes, self.config.seed, keep)
 
     def _identity(self) -> dict[str, Any]:
         return {

@@ -41,13 +41,6 @@ class Start(NamedTuple):
     n_iter: int
 
 
-def subset(n_samples: int, size: int, seed: int) -> NDArray[np.int64]:
-    """All of ``n_samples`` indices in order, or as many as ``size``, drawn with the seed."""
-    if n_samples <= size:
-        return np.arange(n_samples)
-    return np.sort(np.random.default_rng(seed).choice(n_samples, size, replace=False))
-
-
 @torch.no_grad()
 def posteriors(model: MixtureVAE, x: Samples, index: Tensor) -> Independent:
     """``q(z|x)`` of some samples, batch shape ``(N,)``, event shape ``(D,)``.

@@ -166,6 +166,13 @@ def scan(rows: Rows, header: bytes) -> Scan:
     return Scan(low, high, bad, sha)
 
 
+def subset(n_samples: int, size: int, seed: int) -> NDArray[np.int64]:
+    """All of ``n_samples`` indices in order, or as many as ``size``, drawn with the seed."""
+    if n_samples <= size:
+        return np.arange(n_samples)
+    return np.sort(np.random.default_rng(seed).choice(n_samples, size, replace=False))
+
+
 class Samples(Protocol):
     """All samples as training sees them, float32 on its device; a tensor ``(N, F)`` is one."""
 

@@ -9,13 +9,15 @@ network: the products of forward and backward pass and nothing else.
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import torch
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
@@ -23,6 +25,7 @@ from tqdm import tqdm
 from gammvae.building import build_model, build_optimizer
 from gammvae.config import Config, to_config
 from gammvae.devices import choose_device, choose_precision
+from gammvae.samples import MappedRows, Samples, StreamedSamples
 from gammvae.tables import table
 from gammvae.training import Stage, train_epoch
 
@@ -35,10 +38,10 @@ def compose_config(*overrides: str) -> Config:
     ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_module("gammvae.conf", version_base="1.3"):
         config = compose("train", overrides=["architecture=mlp", *overrides])
-    return to_config(OmegaConf.to_container(config, resolve=True))
+    return to_config(config)
 
 
-def training(x: Tensor, kl_weight: float, precision: torch.dtype, *overrides: str) -> Round:
+def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: str) -> Round:
     """One round of the program's own loop over ``x``."""
     config = compose_config(*overrides)
     model = build_model(config, FEATURES, "bernoulli").to(x.device)
@@ -63,7 +66,7 @@ def data_loader(x: Tensor) -> Round:
     return once
 
 
-def index(x: Tensor) -> Round:
+def index(x: Samples) -> Round:
     """One round over ``x`` by index, as the loop does it, without training."""
 
     def once() -> None:
@@ -71,6 +74,13 @@ def index(x: Tensor) -> Round:
             x[batch]
 
     return once
+
+
+def streamed(x: Tensor, folder: str) -> Samples:
+    """The same samples in a ``.npy`` file, read batch by batch."""
+    path = Path(folder) / "x.npy"
+    np.save(path, x.cpu().numpy())
+    return StreamedSamples(MappedRows(path), x.device)
 
 
 def products(x: Tensor, precision: torch.dtype) -> Round:
@@ -135,9 +145,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20, help="batches of 256 in a round")
     arguments = parser.parse_args()
-    device = choose_device(arguments.device)
+    with tempfile.TemporaryDirectory() as folder:
+        compare(choose_device(arguments.device), arguments.rounds, arguments.steps, folder)
+
+
+def compare(device: torch.device, rounds: int, steps: int, folder: str) -> None:
+    """Measures all variants and prints them."""
     torch.manual_seed(0)
-    x = torch.rand(arguments.steps * BATCH, FEATURES).to(device)
+    x = torch.rand(steps * BATCH, FEATURES).to(device)
+    from_file = streamed(x, folder)
     auto = choose_precision("auto", device)
     base = "SGVB, float32"
     variants = {
@@ -153,17 +169,20 @@ def main() -> None:
         "matrix products alone, float32": products(x, torch.float32),
         "batches by index": index(x),
         "batches by DataLoader": data_loader(x),
+        "batches streamed from a file": index(from_file),
+        "SGVB, float32, streamed": training(from_file, 1.0, torch.float32),
     }
     if auto == torch.bfloat16:
         variants["SGVB, bfloat16"] = training(x, 1.0, torch.bfloat16)
         variants["pretraining, bfloat16"] = training(x, 0.0, torch.bfloat16)
         variants["matrix products alone, bfloat16"] = products(x, torch.bfloat16)
-    seconds = measure(variants, arguments.rounds, device)
+        variants["SGVB, bfloat16, streamed"] = training(from_file, 1.0, torch.bfloat16)
+    seconds = measure(variants, rounds, device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, auto is {auto}")
     print(
         table(
             ["variant", "ms a step of 256", "s an epoch of 70,000", f"ratio to {base}"],
-            rows(seconds, arguments.steps, base),
+            rows(seconds, steps, base),
         )
     )
 

@@ -272,7 +272,7 @@ BAD_CALLS = {
     "train dataset=mnist dataset.download=false": "train-images-idx3-ubyte is missing and",
     "train dataset=usps dataset.download=false": "usps.bz2 is missing and dataset.download=false",
     "train dataset=usps dataset.root=damaged": "damaged/USPS/usps.bz2 is damaged",
-    "train dataset=mnist dataset.root=damaged": "train-images-idx3-ubyte is damaged",
+    "train dataset=mnist dataset.root=damaged": "train-images-idx3-ubyte is not the published",
     "train dataset.loader._target_=os.nothing": "_target_=os.nothing cannot be imported",
     "train +dataset.loader.size=3": "unexpected keyword argument 'size'",
     f"{OWN}=tests.test_cli.not_finite": "has the value nan in sample 1",

@@ -131,6 +131,9 @@ def test_an_altered_file_is_refused_by_name_unless_its_content_is_known(tmp_path
     place = {"root": str(tmp_path)}
     with pytest.raises(InputError, match=r"data\.bin is not the published file: its digest is sha"):
         load_dataset(mine(GOOD, about=AboutConfig(files=files), **place))
+    others = AboutConfig(files=files, contents={"0" * 64: "something else"})
+    with pytest.raises(InputError, match=r"data\.bin is not the published file: its digest is sha"):
+        load_dataset(mine(GOOD, about=others, **place))
     known = AboutConfig(files=files, contents={GOOD.digest: "made by hand"})
     dataset = load_dataset(mine(GOOD, about=known, **place))
     assert dataset.notes == (f"{tmp_path}/data.bin: made by hand",)

@@ -19,8 +19,8 @@ from gammvae.benchmarks import digits
 from gammvae.datasets import Dataset
 from gammvae.errors import DivergenceError, InputError
 from gammvae.experiment import Experiment, run
-from gammvae.initialization import subset
 from gammvae.runs import ASSIGNMENTS, CONFIG, LOG, METRICS, RESULT, RunDirectory
+from gammvae.samples import subset
 from tests.conftest import TINY, compose_config
 
 SHORT = (*TINY, "batch_size=16", "pretrain.epochs=3", "train.epochs=3", "device=cpu")

@@ -14,7 +14,6 @@ from gammvae.initialization import (
     posteriors,
     set_prior,
     starting_labels,
-    subset,
 )
 from tests.test_model import build
 
@@ -132,16 +131,6 @@ def test_posteriors_of_some_samples_are_theirs():
     index = torch.tensor([499, 3, 77])
     some, all_of_them = posteriors(model, x, index), posteriors(model, x, torch.arange(500))
     torch.testing.assert_close(some.mean, all_of_them.mean[index])
-
-
-def test_a_subset_is_all_if_they_are_few_and_a_sorted_draw_without_repetition_else():
-    np.testing.assert_array_equal(subset(5, 5, seed=0), range(5))
-    some = subset(1000, 100, seed=3)
-    assert len(set(some)) == 100
-    assert (np.diff(some) > 0).all()
-    assert some.max() < 1000
-    np.testing.assert_array_equal(some, subset(1000, 100, seed=3))
-    assert (some != subset(1000, 100, seed=4)).any()
 
 
 def test_no_start_is_refused():

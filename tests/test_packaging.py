@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"__init__"},
     {"errors"},
-    {"config", "devices", "distributions", "em", "metrics", "samples", "tables"},
+    {"config", "devices", "distributions", "em", "metrics", "npz", "samples", "tables"},
     {"columns", "downloads", "mixture", "model", "networks", "preprocessing", "runs"},
     {"building", "checkpoints", "datasets", "evaluation", "initialization", "prepared", "training"},
     {"benchmarks", "experiment", "files", "rcv1"},

@@ -19,6 +19,7 @@ from gammvae.samples import (
     rows_per_chunk,
     samples_on,
     scan,
+    subset,
 )
 
 CPU = torch.device("cpu")
@@ -94,6 +95,16 @@ def test_samples_are_the_same_in_memory_and_streamed(rows_and_values, limit, mon
     assert [len(part) for part in samples.split(25)] == [25, 25, 10]
     assert torch.equal(torch.cat(list(in_order(samples, "test"))), torch.from_numpy(values))
     assert samples[index].dtype == torch.float32
+
+
+def test_a_subset_is_all_if_they_are_few_and_a_sorted_draw_without_repetition_else():
+    np.testing.assert_array_equal(subset(5, 5, seed=0), range(5))
+    some = subset(1000, 100, seed=3)
+    assert len(set(some)) == 100
+    assert (np.diff(some) > 0).all()
+    assert some.max() < 1000
+    np.testing.assert_array_equal(some, subset(1000, 100, seed=3))
+    assert (some != subset(1000, 100, seed=4)).any()
 
 
 def test_a_chunk_of_long_rows_has_fewer_of_them():
