@@ -74,21 +74,25 @@ def evaluate(
         keep: Is given the assignments of all samples, a chunk at a time.
     """
     chosen = subset(len(x), SILHOUETTE_SAMPLES, seed)
+    components = model.prior().components
+    # Made beforehand: small arrays that outlive a chunk would sit in the holes that its large ones
+    # leave, so that the next chunk's would not fit there again and memory would grow with the data.
     labels = np.empty(len(x), np.int64)
-    embedding, entropy, start = [], 0.0, 0
+    embedding = np.empty((len(chosen), *components.event_shape), np.float32)
+    entropy, start = 0.0, 0
     for part in assign(model, x):
         end = start + len(part.labels)
         labels[start:end] = part.labels
-        inside = chosen[(chosen >= start) & (chosen < end)] - start
-        embedding.append(part.embedding[inside])
+        inside = slice(*np.searchsorted(chosen, (start, end)))
+        embedding[inside] = part.embedding[chosen[inside] - start]
         entropy += float(entr(part.responsibilities).sum())
         keep(part)
         start = end
     figures: dict[str, Any] = clustering_metrics(y, labels) if y is not None else {}
     figures |= bound(model, x, seed)
-    sizes = np.bincount(labels, minlength=len(model.prior.logits))
+    sizes = np.bincount(labels, minlength=components.batch_shape[0])
     figures |= {
-        "silhouette": silhouette(np.concatenate(embedding), labels[chosen]),
+        "silhouette": silhouette(embedding, labels[chosen]),
         "used_clusters": used_clusters(sizes),
         "assignment_entropy": entropy / len(x),
     }

@@ -8,6 +8,7 @@ components that are too narrow.
 Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -50,13 +51,17 @@ def posteriors(model: MixtureVAE, x: Samples, index: Tensor) -> Independent:
         x: All samples.
         index: Which of them, ``(N,)`` on their device.
     """
+    parameters: dict[str, Tensor] = {}
     size = rows_per_chunk(x.shape[1])
-    chunks = [model.encoder(x[part]).base_dist for part in index.split(size)]
-    parameters = {
-        name: torch.cat([getattr(chunk, name) for chunk in chunks])
-        for name in chunks[0].arg_constraints
-    }
-    return Independent(type(chunks[0])(**parameters, validate_args=False), 1)
+    for start in range(0, len(index), size):
+        part = index[start : start + size]
+        base = model.encoder(x[part]).base_dist
+        for name in base.arg_constraints:
+            values = getattr(base, name)
+            if name not in parameters:
+                parameters[name] = values.new_empty(len(index), values.shape[1])
+            parameters[name][start : start + size] = values
+    return Independent(type(base)(**parameters, validate_args=False), 1)
 
 
 def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
@@ -115,7 +120,8 @@ def fit_mixture(
     history = []
     for labels in starts:
         resp = one_hot(labels, n_clusters)
-        *_, fit = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
+        fits = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
+        (fit,) = deque(fits, maxlen=1)  # only the last is kept in memory
         history.append(Start(fit.bound, fit.n_iter))
         if best is None or fit.bound > best.bound:
             best = fit

@@ -21,8 +21,8 @@ from gammvae.errors import InputError
 
 # Rows that are not in memory yet are taken into it if they fit here as float32.
 IN_MEMORY_BYTES = 2**30
-# A chunk has this many rows, fewer where they are long, so that it never takes more than 32 MiB.
-CHUNK_ROWS, CHUNK_VALUES = 4096, 2**23
+# A chunk has this many rows, fewer where they are long, so that it never takes more than 8 MiB.
+CHUNK_ROWS, CHUNK_VALUES = 1024, 2**21
 # Reading this much takes seconds, which deserve a progress bar.
 SLOW_BYTES = 2**30
 
