@@ -168,18 +168,17 @@ def evaluate(arguments: list[str]) -> None:
 
 
 def datasets(arguments: list[str]) -> None:
-    """List datasets and their state; datasets fetch NAME...|all, datasets check NAME..."""
-    flags, config_dir = list(arguments), None
-    for flag in ("--config-dir", "-cd"):
-        if flag in flags:
-            position = flags.index(flag)
-            if position + 1 == len(flags):
-                raise InputError(f"{flag} needs a folder")
-            config_dir = flags[position + 1]
-            del flags[position : position + 2]
-    words = [word for word in flags if "=" not in word]
-    overrides = [word for word in flags if "=" in word]
-    action, names = (words[0], words[1:]) if words else ("list", [])
+    """List datasets and their state; fetch or check them: datasets fetch|check NAME...|all."""
+    parser = argparse.ArgumentParser(prog="gammvae datasets", description=datasets.__doc__)
+    parser.add_argument("words", nargs="*", help="list (default), fetch NAME... or check NAME...")
+    parser.add_argument(
+        "--config-dir", "-cd", metavar="FOLDER", help="with dataset/*.yaml of yours"
+    )
+    parser.epilog = "Settings such as dataset.root=FOLDER or device=cpu may follow."
+    with one_line_usage_errors():
+        given = parser.parse_intermixed_args(arguments)
+    overrides = [word for word in given.words if "=" in word]
+    action, *names = [word for word in given.words if "=" not in word] or ["list"]
     if action not in ("list", "fetch", "check"):
         raise InputError(f"unknown action {action!r}: it must be list, fetch or check")
     if action != "list" and not names:
@@ -188,7 +187,7 @@ def datasets(arguments: list[str]) -> None:
 
     from gammvae.catalog import Catalog, check, fetch, overview
 
-    catalog = Catalog(config_dir, overrides)
+    catalog = Catalog(given.config_dir, overrides)
     if names == ["all"]:
         names = catalog.names()
     if action == "list":

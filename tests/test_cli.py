@@ -261,7 +261,7 @@ BAD_CALLS = {
     "datasets check mnist": "train-images-idx3-ubyte is missing and dataset.download=false",
     "datasets check usps dataset.root=damaged": "damaged/USPS/usps.bz2 is damaged",
     "datasets --config-dir nowhere": "--config-dir nowhere is not a folder",
-    "datasets --config-dir": "--config-dir needs a folder",
+    "datasets --config-dir": "argument --config-dir/-cd: expected one argument",
     "datasets list dataset.rot=x": "unknown option dataset.rot: dataset has",
     # data
     **{f"train dataset=file n_clusters=2 {call}": text for call, text in FILE_CALLS.items()},
