@@ -22,14 +22,13 @@ from gammvae.errors import InputError
 class FileConfig:
     """A published file: where it comes from, and its digest as ``algorithm:hexadecimal``.
 
-    What is downloaded may be a packed form of it (``unpack``: gzip, zip or tar, and its own
-    digest); in an archive the member has the file's name.
+    What is downloaded may be a packed form of it (``unpack``: gzip, zip or tar); in an archive the
+    member has the file's name.
     """
 
     url: str = MISSING
     digest: str = MISSING
     unpack: str | None = None
-    packed_digest: str | None = None
 
 
 @dataclass
@@ -248,8 +247,6 @@ def check_rules_between_fields(config: Config) -> None:
     for name, file in config.dataset.about.files.items():
         if file.unpack not in (None, "gzip", "zip", "tar"):
             raise InputError(f"unpack={file.unpack} of {name} must be null, gzip, zip or tar")
-        if (file.unpack is None) != (file.packed_digest is None):
-            raise InputError(f"{name} must have a packed_digest exactly if it is unpacked")
     if "_target_" not in config.dataset.loader:
         raise InputError(
             f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"

@@ -12,6 +12,7 @@ import ssl
 import tarfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -33,6 +34,8 @@ TIMEOUT = 30.0  # seconds without a byte
 # Attempts in a row that bring nothing new, with pauses of 0.5, 1 and 2 seconds; and at all.
 FRUITLESS_ATTEMPTS, ATTEMPTS = 4, 100
 NETWORK_ERRORS = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+UNPACKING_ERRORS = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+MAX_BYTES = 2**30  # of a file, so that a package cannot unpack without end
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -130,35 +133,48 @@ class Store:
             InputError: The server does not give it, or what it gives is not the published file.
             OSError: The folder cannot be written.
         """
-        partial, url = self.partial(file), self.address(file)
+        partial = self.partial(file)
         partial.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(partial.with_suffix(".lock")):
-            source = self.files[file]
-            wanted = [other for other in self.missing() if self.files[other].url == source.url]
-            if not wanted:  # another process was faster
-                return
-            retrieve_verified(url, partial, source.packed_digest or source.digest)
+            if not self.path(file).is_file():  # another process may have been faster
+                self._fetch(file, partial)
+
+    def _fetch(self, file: str, partial: Path) -> None:
+        source, resumed = self.files[file], partial.exists()
+        wanted = [other for other in self.missing() if self.files[other].url == source.url]
+        retrieve(self.address(file), partial)
+        try:
             for name, content in unpack(partial, source.unpack, wanted):
                 self._keep(name, content)
-            partial.unlink()
             if lacking := [name for name in wanted if not self.path(name).is_file()]:
-                raise InputError(f"{url} does not hold {lacking[0]}")
+                raise InputError(f"it does not hold {lacking[0]}")
+        except (InputError, *UNPACKING_ERRORS) as error:
+            partial.unlink()
+            if not resumed:
+                raise InputError(f"{self.address(file)}: {first_line(error)}") from error
+            log.warning("%s: %s; begun again", self.address(file), first_line(error))
+            self._fetch(file, partial)
+        else:
+            partial.unlink()
 
     def _keep(self, file: str, content: IO[bytes]) -> None:
-        path = self.path(file)
+        path, expected = self.path(file), self.files[file].digest
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as target:
-            while block := content.read(BLOCK):
-                target.write(block)
-            target.flush()
-            os.fsync(target.fileno())
-        expected = self.files[file].digest
-        found = digest(temporary, expected)
-        if not found.startswith(expected):
-            temporary.unlink()
-            raise InputError(f"{file} has the digest {found} where {expected} is published")
-        os.replace(temporary, path)
+        try:
+            with temporary.open("wb") as target:
+                while block := content.read(BLOCK):
+                    target.write(block)
+                    if target.tell() > MAX_BYTES:
+                        raise InputError(f"{file} is larger than any published file")
+                target.flush()
+                os.fsync(target.fileno())
+            found = digest(temporary, expected)
+            if not found.startswith(expected):
+                raise InputError(f"{file} has the digest {found} where {expected} is published")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def digest(path: Path, like: str) -> str:
@@ -175,25 +191,6 @@ def digest(path: Path, like: str) -> str:
         raise InputError(f"digest {like} is malformed: it must be ALGORITHM:HEXADECIMAL")
     with reading(path), path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
-
-
-def retrieve_verified(url: str, partial: Path, expected: str) -> None:
-    """Downloads into a file, going on from what it holds, until it has the expected digest.
-
-    Raises:
-        InputError: The server does not give it, or gives something else.
-    """
-    resumed = partial.exists()
-    retrieve(url, partial)
-    found = digest(partial, expected)
-    if not found.startswith(expected) and resumed:
-        log.warning("%s changed since it was begun; it is downloaded from the beginning", url)
-        partial.unlink()
-        retrieve(url, partial)
-        found = digest(partial, expected)
-    if not found.startswith(expected):
-        partial.unlink()
-        raise InputError(f"{url} has the digest {found} where {expected} is published")
 
 
 def retrieve(url: str, partial: Path) -> None:

@@ -52,7 +52,6 @@ def small(tmp_path, mnist_root, server):  # noqa: F811
             "url": f"{server.url}/{path.name}.gz",
             "digest": "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(),
             "unpack": "gzip",
-            "packed_digest": "md5:" + hashlib.md5(packed).hexdigest(),
         }
     config = {
         "name": "small",
