@@ -4,18 +4,18 @@ Values live in the YAML files of ``conf/``; every field here is without a defaul
 """
 
 import dataclasses
-import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from hydra.errors import OverrideParseException
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.errors import InputError
+from gammvae.rules import Rule, at_least, one_of, optional, positive
 
 
 @dataclass
@@ -147,33 +147,6 @@ class Config:
             if not rule.holds(value):
                 raise InputError(f"{key}={value} is out of range: it must be {rule.text}")
         check_rules_between_fields(self)
-
-
-class Rule(NamedTuple):
-    """A test of one value, and the same in words, to follow "it must be"."""
-
-    holds: Callable[[Any], bool]
-    text: str
-
-
-def at_least(least: float) -> Rule:
-    """A finite number from ``least`` up."""
-    return Rule(lambda value: least <= value < math.inf, f"a number of at least {least}")
-
-
-def positive() -> Rule:
-    """A finite number above zero."""
-    return Rule(lambda value: 0 < value < math.inf, "a positive number")
-
-
-def one_of(*names: str) -> Rule:
-    """One of some names."""
-    return Rule(lambda value: value in names, "one of " + ", ".join(names))
-
-
-def optional(rule: Rule) -> Rule:
-    """What the rule allows, or null."""
-    return Rule(lambda value: value is None or rule.holds(value), f"null or {rule.text}")
 
 
 REPARAMETERIZATIONS = {

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # Every module imports from the rows above its own only.
 LAYERS = [
     {"__init__"},
-    {"errors"},
+    {"errors", "rules"},
     {"config", "devices", "distributions", "em", "metrics", "npz", "samples", "tables"},
     {"columns", "downloads", "mixture", "model", "networks", "preprocessing", "runs"},
     {"building", "checkpoints", "datasets", "evaluation", "initialization", "prepared", "training"},
