@@ -1,6 +1,7 @@
 """Tables with named columns, csv and parquet, as features and classes."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -127,9 +128,9 @@ def read_parquet(path: Path, labels: str | None, drop: Sequence[str]) -> Columns
 
 def check_names(names: Sequence[str], drop: Sequence[str], path: Path) -> None:
     """Refuses columns that share a name, and names to leave out that no column has."""
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise InputError(f"{path} has two columns named {twice!r}: names must differ")
+    (name, count), *_ = Counter(names).most_common(1) or [("", 0)]
+    if count > 1:
+        raise InputError(f"{path} has {count} columns named {name!r}: names must differ")
     unknown = next((name for name in drop if name not in names), None)
     if unknown is not None:
         raise InputError(f"dataset.drop={unknown} is no column of {path}: {listed(names)}")
@@ -222,14 +223,18 @@ def as_classes(column: "pyarrow.ChunkedArray") -> NDArray:
 
     if column.null_count:
         row = column.is_null().to_numpy().argmax()
-        raise InputError(f"the classes have no value in row {row + 1}: every sample must have one")
+        raise InputError(
+            f"the classes have no value in row {row + 1} (NA and null count as none): "
+            "every sample must have one"
+        )
     if not types.is_dictionary(column.type):
         text = types.is_string(column.type) or types.is_large_string(column.type)
         return np.array(column.to_pylist(), dtype=str) if text else column.to_numpy()
     encoded = column.unify_dictionaries().combine_chunks()
     names = encoded.dictionary.to_pylist()
-    if longest := max((name for name in names if len(name) > MAX_CLASS_NAME), key=len, default=""):
+    longest = max((len(name) for name in names if isinstance(name, str)), default=0)
+    if longest > MAX_CLASS_NAME:
         raise InputError(
-            f"a class has a name of {len(longest)} characters: it may have {MAX_CLASS_NAME}"
+            f"a class has a name of {longest} characters: it may have {MAX_CLASS_NAME}"
         )
     return np.array(names)[encoded.indices.to_numpy()]

@@ -244,6 +244,10 @@ def check_samples(dataset: Dataset, name: str) -> None:
             f"{dataset.shape} and classes of shape {None if y is None else y.shape}: "
             "these must agree"
         )
+    if y is not None and y.dtype.kind not in "iubUS":
+        raise InputError(
+            f"dataset {name} has classes of type {y.dtype}: they must be whole numbers or text"
+        )
     found = dataset.scan
     if found.bad is not None:
         row, column, value = found.bad

@@ -26,7 +26,11 @@ log = logging.getLogger(__name__)
 # All that scikit-learn's cache is made of. Anything else in a pickle could run code.
 HARMLESS = {
     *(("numpy", name) for name in ("dtype", "ndarray")),
-    *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
+    *(
+        (f"numpy.{core}.multiarray", name)
+        for core in ("core", "_core")
+        for name in ("_reconstruct", "scalar")
+    ),
     *(("scipy.sparse._csr", name) for name in ("csr_matrix", "csr_array")),
     ("scipy.sparse.csr", "csr_matrix"),
     ("joblib.numpy_pickle", "NumpyArrayWrapper"),

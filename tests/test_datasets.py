@@ -47,6 +47,7 @@ def given() -> Dataset:
         (replace(GOOD, x=np.ones_like(GOOD.x)), "has 5 equal samples"),
         (replace(GOOD, shape=(1, 3, 3)), "these must agree"),
         (replace(GOOD, y=np.arange(4)), "these must agree"),
+        (replace(GOOD, y=np.array(list("abcde"), object)), "has classes of type object: they"),
     ],
 )
 def test_unusable_samples_are_refused(dataset, message):
