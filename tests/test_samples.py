@@ -108,8 +108,8 @@ def test_a_subset_is_all_if_they_are_few_and_a_sorted_draw_without_repetition_el
 
 
 def test_a_chunk_of_long_rows_has_fewer_of_them():
-    assert rows_per_chunk(784) == 4096
-    assert rows_per_chunk(2**20) == 8
+    assert rows_per_chunk(784) == 1024
+    assert rows_per_chunk(2**20) == 2
     assert rows_per_chunk(2**30) == 1
 
 
