@@ -113,7 +113,7 @@ def read_npy(path: Path, _: Request) -> Table:
     array = load_array(lambda: np.load(path, mmap_mode="r", allow_pickle=False), str(path))
     check_array(array, str(path))
     if 4 * array.size <= IN_MEMORY_BYTES:
-        return in_memory(array)
+        return in_memory(np.array(array))
     if not array.flags.c_contiguous:
         raise InputError(
             f"{path} is stored column by column and too large to be turned in memory: "
@@ -136,6 +136,7 @@ def read_npz(path: Path, request: Request) -> Table:
         what = f"{path}, array {name},"
         samples = load_array(lambda: arrays[name], what)
         check_array(samples, what)
+        check_fits(8 * samples.size, path)  # as float32, here and once more for training
         classes = None
         if request.labels in names:
             classes = load_array(lambda: arrays[request.labels], f"{path}, array {request.labels},")
@@ -204,7 +205,7 @@ def load_array(read: Callable[[], NDArray], what: str) -> NDArray:
 
 def in_memory(array: NDArray) -> Table:
     """A dense array of any number of dimensions as a table."""
-    x = np.array(as_float32(array), order="C").reshape(len(array), -1)
+    x = np.ascontiguousarray(as_float32(array)).reshape(len(array), -1)
     return Table(x, array.shape[1:])
 
 

@@ -352,6 +352,11 @@ DAMAGED = {
         {"path": "x.npz"},
         "GiB when it is read, more than half of the",
     ),
+    "bytes that float32 makes larger than memory": (
+        lambda: np.savez_compressed("x.npz", np.zeros((2**20, 200), np.uint8)),
+        {"path": "x.npz"},
+        "x.npz takes 1.6 GiB when it is read",
+    ),
     "a member that promises more": (
         lambda: write_npz("x.npz", x=header((2**40, 1024))),
         {"path": "x.npz"},
@@ -588,6 +593,8 @@ def sparse_file(path, size):
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_damaged_input_is_one_line_and_never_executed(kind, tmp_path, monkeypatch):
     make, given, message = DAMAGED[kind]
+    if kind.startswith("bytes that"):
+        monkeypatch.setattr(gammvae.samples.os, "sysconf", lambda _: 2**15)
     if kind == "a parquet bomb":  # 2.7 GB of numbers, on a machine of 4 GiB
         monkeypatch.setattr(gammvae.samples.os, "sysconf", lambda _: 2**16)
     make()
