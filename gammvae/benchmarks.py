@@ -108,9 +108,8 @@ def hhar(
         if not store.download:
             raise
         return hhar_from_openml(store, missing, parts, features, openml_digest)
-    arrays = prepared(
-        cache, "hhar", digest(path, "sha256:"), lambda: hhar_from_uci(path, parts, features)
-    )
+    source = f"{digest(path, 'sha256:')} {dict(parts)} {features}"
+    arrays = prepared(cache, "hhar", source, lambda: hhar_from_uci(path, parts, features))
     return Dataset(arrays["x"], arrays["y"], (features,))
 
 

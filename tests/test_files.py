@@ -603,7 +603,3 @@ def test_damaged_input_is_one_line_and_never_executed(kind, tmp_path, monkeypatc
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "executed").exists()
-
-
-def test_there_are_fifty_of_them_and_more():
-    assert len(DAMAGED) > 50
