@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from gammvae.config import Config, StageConfig
+from gammvae.augmentation import Augmentation, Chain, Masking, RandomAffine
+from gammvae.config import AugmentationConfig, Config, StageConfig
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.em import checked_labels
 from gammvae.errors import InputError
 from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
-from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder
+from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units
 
 
 def build_model(config: Config, features: int, likelihood: str) -> MixtureVAE:
@@ -27,19 +28,43 @@ def build_model(config: Config, features: int, likelihood: str) -> MixtureVAE:
         likelihood: ``bernoulli`` or ``normal``, for the decoder.
     """
     hidden, latent_dim = config.architecture.hidden, config.architecture.latent_dim
-    body, width = MLP([features, *hidden]), hidden[-1]
+    units, body, width = Units(features), MLP([features, *hidden]), hidden[-1]
     encoder: nn.Module
     prior: MixturePrior
     if config.model.family == "gamma":
         reparameterization = GAMMA_REPARAMETERIZATIONS[config.model.reparameterization]
-        encoder = GammaEncoder(body, width, latent_dim, reparameterization)
+        encoder = GammaEncoder(units, body, width, latent_dim, reparameterization)
         prior = GammaMixturePrior(config.n_clusters, latent_dim)
     else:
-        encoder = NormalEncoder(body, width, latent_dim)
+        encoder = NormalEncoder(units, body, width, latent_dim)
         prior = NormalMixturePrior(config.n_clusters, latent_dim)
     mirror = MLP([latent_dim, *reversed(hidden)])
-    decoder = DECODERS[likelihood](mirror, hidden[0], features)
+    decoder = DECODERS[likelihood](units, mirror, hidden[0], features)
     return MixtureVAE(encoder, decoder, prior)
+
+
+def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Augmentation | None:
+    """What changes the encoder's input, or ``None`` for nothing.
+
+    Args:
+        config: Affine maps, masking noise or both.
+        shape: Of a sample.
+
+    Raises:
+        InputError: Affine maps are wanted of samples that are no images.
+    """
+    changes: list[Augmentation] = []
+    if any((config.degrees, config.translate, config.scale, config.shear)):
+        if len(shape) != 3:
+            raise InputError(
+                f"augmentation={config.name} needs images: a sample's shape must be channels, "
+                f"height and width, it is {list(shape)}; for dataset=file it is dataset.shape"
+            )
+        limits = config.degrees, config.translate, config.scale, config.shear
+        changes.append(RandomAffine((shape[0], shape[1], shape[2]), *limits))
+    if config.noise:
+        changes.append(Masking(config.noise))
+    return Chain(changes) if changes else None
 
 
 def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:

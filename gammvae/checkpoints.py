@@ -12,7 +12,7 @@ from gammvae.devices import random_state, set_random_state
 from gammvae.errors import InputError, first_line
 from gammvae.runs import RunDirectory
 
-FORMAT = "gammvae checkpoint 1"
+FORMAT = "gammvae checkpoint 2"
 
 
 class Checkpoint(NamedTuple):
@@ -23,6 +23,7 @@ class Checkpoint(NamedTuple):
     optimizer: dict[str, Any] | None
     random: dict[str, torch.Tensor]
     digest: str
+    labels: torch.Tensor | None = None  # (N,), clusters at which q(c|x) is held
     format: str = FORMAT
 
 
@@ -33,6 +34,7 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: Optimizer | None,
     digest: str,
+    labels: torch.Tensor | None = None,
 ) -> None:
     """Writes ``<stage>.pt``.
 
@@ -43,6 +45,7 @@ def save_checkpoint(
         model: Its weights are saved.
         optimizer: Its state is saved; ``None`` at the end of a stage, which needs it no more.
         digest: Digest of the dataset.
+        labels: Clusters ``(N,)`` at which ``q(c|x)`` is held, if it is.
     """
     device = next(model.parameters()).device
     checkpoint = Checkpoint(
@@ -51,6 +54,7 @@ def save_checkpoint(
         optimizer.state_dict() if optimizer else None,
         random_state(device),
         digest,
+        labels,
     )
     directory.write(f"{stage}.pt", lambda file: torch.save(checkpoint._asdict(), file))
 
@@ -61,8 +65,8 @@ def load_checkpoint(
     model: nn.Module,
     optimizer: Optimizer | None,
     digest: str,
-) -> int | None:
-    """Restores ``<stage>.pt`` into model, optimizer and generators; returns the epochs done.
+) -> Checkpoint | None:
+    """Restores ``<stage>.pt`` into model, optimizer and generators, and returns it.
 
     Returns ``None``, and changes nothing, if there is no such file.
 
@@ -99,4 +103,4 @@ def load_checkpoint(
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} belongs to another model: {first_line(error)}") from error
     set_random_state(checkpoint.random, device)
-    return checkpoint.epoch
+    return checkpoint

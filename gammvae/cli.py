@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gammvae import __version__
@@ -29,6 +30,9 @@ DISK_ERRORS = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }
+
+# Directories of the runs that this process has finished or found finished.
+FINISHED: list[Path] = []
 
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
@@ -103,6 +107,8 @@ def train(arguments: list[str]) -> None:
     try:
         with one_line_usage_errors():
             decorate(train_one)()
+        for line in seed_comparisons():
+            print(line)
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
 
@@ -133,7 +139,20 @@ def train_one(cfg: "DictConfig") -> float:
             print(f"{path} is finished; overwrite=true runs it again")
         print(summary(result))
         print(path)
+        FINISHED.append(Path(path))
         return result["metrics"]["elbo"]
+
+
+def seed_comparisons() -> Iterator[str]:
+    """A comparison for every group of finished runs that differ in their seed alone."""
+    from gammvae.seeds import compare_seeds
+
+    groups: dict[Path, list[Path]] = {}
+    for path in FINISHED:
+        groups.setdefault(path.parent, []).append(path)
+    for parent, paths in groups.items():
+        if len(paths) > 1:
+            yield f"\n{parent}\n{compare_seeds(paths)}"
 
 
 def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.errors import InputError
-from gammvae.rules import Rule, at_least, one_of, optional, positive
+from gammvae.ranges import REPARAMETERIZATIONS, RULES
 
 
 @dataclass
@@ -100,11 +100,24 @@ class OptimizerConfig:
 
 
 @dataclass
+class AugmentationConfig:
+    """Largest random changes of the encoder's input; ``noise``: features set to zero."""
+
+    name: str = MISSING
+    degrees: float = MISSING
+    translate: float = MISSING
+    scale: float = MISSING
+    shear: float = MISSING
+    noise: float = MISSING
+
+
+@dataclass
 class InitConfig:
     """How the mixture starts."""
 
     start: str = MISSING
     n_init: int = MISSING
+    n_neighbors: int = MISSING
     labels: str | None = MISSING
     max_samples: int = MISSING
     max_iter: int = MISSING
@@ -118,6 +131,17 @@ class StageConfig:
     epochs: int | None = MISSING
     updates: int = MISSING
     kl_weight: float = MISSING
+    kl_schedule: str = MISSING
+    augment: bool = MISSING
+
+
+@dataclass
+class TrainConfig(StageConfig):
+    """The stage that trains everything; ``anchored`` is the share of it that holds ``q(c|x)``."""
+
+    anchored: float = MISSING
+    rounds: int = MISSING
+    agreement: float = MISSING
 
 
 @dataclass
@@ -128,9 +152,10 @@ class Config:
     model: ModelConfig = MISSING
     architecture: ArchitectureConfig = MISSING
     optimizer: OptimizerConfig = MISSING
+    augmentation: AugmentationConfig = MISSING
     init: InitConfig = MISSING
     pretrain: StageConfig = MISSING
-    train: StageConfig = MISSING
+    train: TrainConfig = MISSING
     n_clusters: int = MISSING
     preprocess: str = MISSING
     batch_size: int = MISSING
@@ -148,52 +173,6 @@ class Config:
                 raise InputError(f"{key}={value} is out of range: it must be {rule.text}")
         check_rules_between_fields(self)
 
-
-REPARAMETERIZATIONS = {
-    "gamma": ("wilson_hilferty", "wilson_hilferty_boosted", "marsaglia_tsang", "implicit"),
-    "normal": ("location_scale",),
-}
-
-RULES = {
-    "dataset.n_clusters": at_least(1),
-    "dataset.likelihood": one_of("auto", "bernoulli", "normal"),
-    "dataset.shape": optional(
-        Rule(
-            lambda shape: len(shape) > 0 and all(size >= 1 for size in shape),
-            "a list of one or more sizes of at least 1",
-        )
-    ),
-    "model.family": one_of(*REPARAMETERIZATIONS),
-    "architecture.hidden": Rule(
-        lambda sizes: len(sizes) > 0 and all(size >= 1 for size in sizes),
-        "a list of one or more layer widths of at least 1",
-    ),
-    "architecture.latent_dim": at_least(1),
-    "optimizer.lr": positive(),
-    "optimizer.mixture_lr": positive(),
-    "optimizer.schedule": one_of("constant", "linear", "cosine"),
-    "optimizer.clip_grad_norm": optional(positive()),
-    "init.start": one_of("kmeans", "gmm", "labels"),
-    "init.n_init": at_least(1),
-    "init.max_samples": at_least(2),
-    "init.max_iter": at_least(1),
-    "init.tol": at_least(0),
-    "pretrain.epochs": optional(at_least(0)),
-    "pretrain.updates": at_least(0),
-    "pretrain.kl_weight": at_least(0),
-    "train.epochs": optional(at_least(0)),
-    "train.updates": at_least(0),
-    "train.kl_weight": positive(),
-    "n_clusters": at_least(1),
-    "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
-    "batch_size": at_least(1),
-    "seed": Rule(lambda seed: 0 <= seed < 2**31, "an integer from 0 to 2147483647"),
-    "device": Rule(
-        lambda device: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None,
-        "one of auto, cpu, cuda, cuda:N, mps",
-    ),
-    "precision": one_of("auto", "float32", "bfloat16"),
-}
 
 # What may differ between two calls that compute the same run. That the data are the same is
 # decided by their digest.

@@ -6,22 +6,31 @@ Pretrain an autoencoder, initialize a mixture on its embeddings, train everythin
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.optim import Optimizer
 
 import gammvae
-from gammvae.building import build_model, build_optimizer, number_of_epochs, read_labels
+from gammvae.anchor import Anchor, spread
+from gammvae.building import (
+    build_augmentation,
+    build_model,
+    build_optimizer,
+    number_of_epochs,
+    read_labels,
+)
 from gammvae.checkpoints import load_checkpoint, save_checkpoint
-from gammvae.config import Config, StageConfig
+from gammvae.config import Config, StageConfig, TrainConfig
 from gammvae.datasets import load_data
 from gammvae.devices import choose_device, choose_precision, peak_memory
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
+from gammvae.manifold import manifold_labels, manifold_points
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
@@ -33,6 +42,8 @@ log = logging.getLogger(__name__)
 # A checkpoint is due after this many seconds, and this many times what the last one took, so that
 # saving costs 5 % at most.
 CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
+# Samples that mean and scale of the data are taken from.
+UNIT_SAMPLES = 10_000
 
 
 def run(config: Config, directory: RunDirectory) -> dict[str, Any]:
@@ -71,13 +82,18 @@ class Experiment:
                 f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
-        self.starting_labels = None
+        self.labels: NDArray[np.int64] | None = None  # clusters that SGVB begins with
+        self.given_labels = None
         if config.init.labels is not None:
-            self.starting_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
+            self.given_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
+        self.augment = build_augmentation(config.augmentation, data.shape)
         torch.manual_seed(config.seed)
         self.model = build_model(config, features, data.likelihood).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
         self.x = samples_on(self.device, data.rows)
+        if data.likelihood == "normal":
+            chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
+            self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
         self.likelihood, self.notes = data.likelihood, data.notes
 
@@ -109,18 +125,24 @@ class Experiment:
         began = time.perf_counter()
         config, n_clusters = self.config.init, self.config.n_clusters
         chosen = subset(len(self.x), config.max_samples, self.config.seed)
-        q_z = posteriors(self.model, self.x, torch.from_numpy(chosen).to(self.device))
-        if self.starting_labels is not None:
-            starts = iter([self.starting_labels[chosen]])
+        index, seed = torch.from_numpy(chosen).to(self.device), self.config.seed
+        q_z = posteriors(self.model, self.x, index)
+        found: dict[str, float] = {}
+        starts: Iterable[NDArray[np.int64]]
+        if self.given_labels is not None:
+            starts = [self.given_labels[chosen]]
+        elif config.start == "manifold":
+            points = manifold_points(self.model, self.x, chosen, seed)
+            labels, found = manifold_labels(points, config, n_clusters, seed)
+            starts = [labels]
         else:
             embedding = q_z.mean.cpu().double().numpy()
-            starts = starting_labels(
-                config.start, embedding, n_clusters, config.n_init, self.config.seed
-            )
-        mixture, history = fit_mixture(
+            starts = starting_labels(config.start, embedding, n_clusters, config.n_init, seed)
+        mixture, labels, history = fit_mixture(
             q_z, starts, n_clusters, max_iter=config.max_iter, tol=config.tol
         )
         set_prior(self.model, mixture)
+        self.labels = spread(self.model, self.x, chosen, labels)
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {
             "stage": "init",
@@ -129,6 +151,7 @@ class Experiment:
             "used_clusters": used_clusters(sizes),
             "bounds": [start.bound for start in history],
             "iterations": [start.n_iter for start in history],
+            **found,
             "seconds": time.perf_counter() - began,
         }
         log.info(
@@ -139,7 +162,7 @@ class Experiment:
         self._save("train", 0, None)
 
     def train(self) -> None:
-        """Trains networks and mixture together on the ELBO."""
+        """Trains networks and mixture together on the ELBO, ``q(c|x)`` first held, then free."""
         self._train("train", self.config.train)
 
     def finish(self) -> dict[str, Any]:
@@ -203,19 +226,27 @@ class Experiment:
             number_of_epochs(config, len(self.x), self.config.batch_size),
             self.config.batch_size,
             config.kl_weight,
+            config.kl_schedule,
             self.config.optimizer.schedule,
             self.config.optimizer.clip_grad_norm,
             self.precision,
+            self.augment if config.augment else None,
         )
+        anchor = None
+        if isinstance(config, TrainConfig) and self.labels is not None:
+            stage = stage._replace(agreement=config.agreement)
+            anchor = Anchor(self.config, self.model, self.x, stage.epochs, self.labels)
         if 0 < first_epoch == stage.epochs:
             return
         if first_epoch:
             log.info("%s goes on after epoch %d of %d", name, first_epoch, stage.epochs)
         self.directory.drop_metrics(name, first_epoch)
         used, saved, cost = self.config.n_clusters, time.perf_counter(), 0.0
-        for record in fit(self.model, self.x, stage, optimizer, first_epoch):
+        for record in fit(self.model, self.x, stage, optimizer, first_epoch, anchor):
             self.directory.append_metrics(record)
             used = warn_of_collapse(record, self.config.n_clusters, used)
+            if anchor is not None:
+                self.labels = anchor.labels
             now = time.perf_counter()
             if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
                 self._save(name, record["epoch"], optimizer)
@@ -224,8 +255,12 @@ class Experiment:
         self._save(name, stage.epochs, None)
 
     def _load(self, stage: str, optimizer: Optimizer) -> int:
-        epoch = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
-        return epoch or 0
+        done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
+        if done is None:
+            return 0
+        self.labels = None if done.labels is None else done.labels.numpy()
+        return done.epoch
 
     def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:
-        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.digest)
+        labels = None if self.labels is None else torch.from_numpy(self.labels)
+        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.digest, labels)

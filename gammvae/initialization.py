@@ -9,7 +9,7 @@ Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,14 @@ from gammvae.em import (
 from gammvae.model import MixtureVAE
 from gammvae.networks import MAX_CONCENTRATION
 from gammvae.samples import Samples, rows_per_chunk
+
+
+class Initialization(NamedTuple):
+    """The mixture of the best start, the partition it began with, and what all starts reached."""
+
+    fit: MixtureFit
+    labels: NDArray[np.int64]  # (N,)
+    history: list["Start"]
 
 
 class Start(NamedTuple):
@@ -100,34 +108,34 @@ def starting_labels(
 
 def fit_mixture(
     q_z: Independent,
-    starts: Iterator[NDArray[np.int64]],
+    starts: Iterable[NDArray[np.int64]],
     n_clusters: int,
     *,
     max_iter: int,
     tol: float,
-) -> tuple[MixtureFit, list[Start]]:
-    """The mixture with the best bound over all starting partitions, and what each start reached.
+) -> Initialization:
+    """The mixture with the best bound over all starting partitions.
 
     Args:
         q_z: Posteriors of all samples.
-        starts: Partitions ``(N,)`` with labels in ``0 .. K - 1``.
+        starts: Partitions ``(N,)`` with labels in ``0 .. K - 1``, at least one.
         n_clusters: ``K``.
         max_iter: Iterations of EM at most, per start.
         tol: EM ends when an iteration raises the bound by less, in nats per sample.
     """
     family, statistics = expected_statistics(q_z)
-    best: MixtureFit | None = None
-    history = []
+    best: Initialization | None = None
+    history: list[Start] = []
     for labels in starts:
         resp = one_hot(labels, n_clusters)
         fits = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
         (fit,) = deque(fits, maxlen=1)  # only the last is kept in memory
         history.append(Start(fit.bound, fit.n_iter))
-        if best is None or fit.bound > best.bound:
-            best = fit
+        if best is None or fit.bound > best.fit.bound:
+            best = Initialization(fit, labels, history)
     if best is None:
         raise ValueError("starts must hold at least one partition, got none")
-    return best, history
+    return best
 
 
 def set_prior(model: MixtureVAE, fit: MixtureFit) -> None:

@@ -1,5 +1,8 @@
 """Clustering accuracy, NMI and ARI: judges of a finished run, seen by nothing that trains."""
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -29,6 +32,12 @@ def clustering_metrics(labels_true: NDArray, labels_pred: NDArray) -> dict[str, 
         "nmi": float(normalized_mutual_info_score(labels_true, labels_pred)),
         "ari": float(adjusted_rand_score(labels_true, labels_pred)),
     }
+
+
+def agreement(partitions: Sequence[NDArray]) -> float:
+    """Mean ARI of every two of several partitions ``(N,)``, which needs no classes; 1 for one."""
+    pairs = list(itertools.combinations(partitions, 2))
+    return float(np.mean([adjusted_rand_score(*pair) for pair in pairs])) if pairs else 1.0
 
 
 def used_clusters(counts: NDArray[np.int64]) -> int:

@@ -6,11 +6,12 @@
 Letters: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Gamma, Independent, Normal, kl_divergence
+from torch.nn.functional import normalize
 
 from gammvae.distributions import Mixture, pairwise_kl
 
@@ -73,11 +74,21 @@ class NormalMixturePrior(MixturePrior):
 
 
 class ELBO(NamedTuple):
-    """The terms of the evidence lower bound in nats, each ``(B,)``, and ``q(c|x)``."""
+    """The terms of the evidence lower bound in nats, each ``(B,)``, and ``q(c|x)``.
+
+    Attributes:
+        reconstruction: ``E_q log p(x|z)``, one sample.
+        kl_z: ``E_q(c|x) KL(q(z|x) || p(z|c))``.
+        kl_c: ``KL(q(c|x) || p(c))``.
+        agreement: ``E_q(c|x) log q*(c|view)`` with the best ``q*`` for the view; no term of the
+            bound.
+        q_c: ``q(c|x)``.
+    """
 
     reconstruction: Tensor
     kl_z: Tensor
     kl_c: Tensor
+    agreement: Tensor
     q_c: Categorical
 
     def value(self, kl_weight: float = 1.0) -> Tensor:
@@ -102,22 +113,57 @@ class MixtureVAE(nn.Module):
         self.decoder = decoder
         self.prior = prior
 
-    def elbo(self, x: Tensor) -> ELBO:
+    def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
         r"""The evidence lower bound of ``x`` ``(B, F)``, one sample of ``z`` for the decoder.
 
         .. math:: \mathbb{E}_{q(z|x)} \log p(x|z)
                   - \mathbb{E}_{q(c|x)} \mathrm{KL}(q(z|x) \| p(z|c))
                   - \mathrm{KL}(q(c|x) \| p(c))
+
+        Any ``q(z|x)`` and ``q(c|x)`` give a bound, so one may be read off a changed ``view`` of
+        ``x``, and the other be held where it is.
+
+        Args:
+            x: The samples that the decoder explains.
+            view: What the encoder sees, ``(B, F)``; ``x`` itself by default.
+            q_c: ``q(c|x)``; the best one by default.
         """
-        q_z, prior = self.encoder(x), self.prior()
+        q_z, prior = self.encoder(x if view is None else view), self.prior()
         kl = pairwise_kl(q_z, prior.components)  # (B, K)
-        q_c = best_assignment(prior, kl)
+        best = best_assignment(prior, kl)
+        if q_c is None:
+            q_c = best
         return ELBO(
             reconstruction=self.decoder(q_z.rsample()).log_prob(x),
             kl_z=(q_c.probs * kl).sum(-1),
             kl_c=kl_divergence(q_c, prior.weights),
+            agreement=(q_c.probs * best.logits).sum(-1),
             q_c=q_c,
         )
+
+    def set_units(self, x: Tensor) -> None:
+        """Takes mean and scale of the data from samples ``(N, F)``."""
+        cast(Any, self.encoder).units.fit(x)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Categorical:
+        """``q(c|x)`` of samples ``(B, F)``, without gradients.
+
+        All changed views of a sample show the same cluster, so it is read off the clean one.
+        """
+        return self.assign(self.encoder(x))
+
+    @torch.no_grad()
+    def features(self, x: Tensor) -> Tensor:
+        """Directions of the middle layers of encoder and decoder, ``(B, both widths)``.
+
+        Distances between them follow the classes better than those of the few latent features,
+        which must keep all that the decoder needs.
+        """
+        code = self.encoder(x).mean
+        encoder, decoder = cast(Any, self.encoder), cast(Any, self.decoder)
+        layers = encoder.body.middle(encoder.units(x)), decoder.body.middle(code)
+        return torch.cat([normalize(layer.float()) for layer in layers], dim=-1)
 
     def assign(self, q_z: Independent) -> Categorical:
         """``q(c|x)`` given ``q(z|x)``, without sampling; its mode is the predicted cluster."""

@@ -36,7 +36,14 @@ class MLP(nn.Sequential):
         super().__init__()
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             self.append(glorot(nn.Linear(inputs, outputs)))
-            self.append(nn.ReLU(inplace=True))
+            self.append(nn.ReLU())
+
+    def middle(self, x: Tensor) -> Tensor:
+        """Activations of the middle layer, the later one of two, ``(B, its width)``."""
+        layers = len(self) // 2
+        for module in list(self)[: 2 * (layers // 2 + 1)]:
+            x = module(x)
+        return x
 
 
 def glorot(layer: nn.Linear) -> nn.Linear:
@@ -46,12 +53,45 @@ def glorot(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
+class Units(nn.Module):
+    """Shifts every feature and scales all by one number, and back; nothing unless it is set.
+
+    Networks start, and learn, best on values around one, whatever units the data have.
+
+    Args:
+        features: ``F``.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(()))
+
+    def fit(self, x: Tensor) -> None:
+        """Takes mean 0 of every feature and mean variance 1 from samples ``(N, F)``."""
+        variance, center = torch.var_mean(x.double(), dim=0, correction=0)
+        self.center.copy_(center)
+        self.scale.copy_(variance.mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From the data's units, ``(B, F)``."""
+        return (x - self.center) / self.scale
+
+    def back(self, x: Tensor) -> Tensor:
+        """To the data's units, ``(B, F)``."""
+        return x * self.scale + self.center
+
+
 class GammaEncoder(nn.Module):
     r"""Returns :math:`q(z|x) = \prod_d \mathrm{Gamma}(\alpha_d(x), \beta_d(x))`.
 
     The head gives the logarithms of mean and concentration; the rate is their quotient.
 
     Args:
+        units: Of the data.
         body: Maps ``(B, F)`` to ``(B, width)``.
         width: Features of the body's output.
         latent_dim: ``D``.
@@ -59,9 +99,15 @@ class GammaEncoder(nn.Module):
     """
 
     def __init__(
-        self, body: nn.Module, width: int, latent_dim: int, reparameterization: Reparameterization
+        self,
+        units: Units,
+        body: MLP,
+        width: int,
+        latent_dim: int,
+        reparameterization: Reparameterization,
     ) -> None:
         super().__init__()
+        self.units = units
         self.body = body
         self.head = glorot(nn.Linear(width, 2 * latent_dim))
         self.distribution = reparameterization.distribution
@@ -69,7 +115,8 @@ class GammaEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Independent:
         """``q(z|x)`` for ``x`` ``(B, F)``."""
-        log_mean, log_concentration = self.head(self.body(x)).float().chunk(2, dim=-1)  # (B, D)
+        h = self.body(self.units(x))
+        log_mean, log_concentration = self.head(h).float().chunk(2, dim=-1)  # (B, D)
         log_mean = bounded(log_mean, -MAX_LOG_MEAN, MAX_LOG_MEAN)
         log_concentration = bounded(
             log_concentration, self.min_log_concentration, math.log(MAX_CONCENTRATION)
@@ -82,19 +129,21 @@ class NormalEncoder(nn.Module):
     r"""Returns :math:`q(z|x) = \prod_d \mathcal{N}(\mu_d(x), \sigma_d(x)^2)`.
 
     Args:
+        units: Of the data.
         body: Maps ``(B, F)`` to ``(B, width)``.
         width: Features of the body's output.
         latent_dim: ``D``.
     """
 
-    def __init__(self, body: nn.Module, width: int, latent_dim: int) -> None:
+    def __init__(self, units: Units, body: MLP, width: int, latent_dim: int) -> None:
         super().__init__()
+        self.units = units
         self.body = body
         self.head = glorot(nn.Linear(width, 2 * latent_dim))
 
     def forward(self, x: Tensor) -> Independent:
         """``q(z|x)`` for ``x`` ``(B, F)``."""
-        mean, log_scale = self.head(self.body(x)).float().chunk(2, dim=-1)  # (B, D)
+        mean, log_scale = self.head(self.body(self.units(x))).float().chunk(2, dim=-1)  # (B, D)
         scale = bounded(log_scale, *LOG_SCALE_RANGE).exp()
         return Independent(Normal(mean, scale, validate_args=False), 1)
 
@@ -105,12 +154,13 @@ class BernoulliDecoder(nn.Module):
     Gray values between 0 and 1 are scored by the cross-entropy, as the field does.
 
     Args:
+        units: Of the data; probabilities have none.
         body: Maps ``(B, D)`` to ``(B, width)``.
         width: Features of the body's output.
         features: ``F``.
     """
 
-    def __init__(self, body: nn.Module, width: int, features: int) -> None:
+    def __init__(self, units: Units, body: MLP, width: int, features: int) -> None:
         super().__init__()
         self.body = body
         self.head = glorot(nn.Linear(width, features))
@@ -125,22 +175,24 @@ class NormalDecoder(nn.Module):
     """Returns ``p(x|z)`` for real data: a mean per feature and one learned scale for all.
 
     Args:
+        units: Of the data.
         body: Maps ``(B, D)`` to ``(B, width)``.
         width: Features of the body's output.
         features: ``F``.
     """
 
-    def __init__(self, body: nn.Module, width: int, features: int) -> None:
+    def __init__(self, units: Units, body: MLP, width: int, features: int) -> None:
         super().__init__()
+        self.units = units
         self.body = body
         self.head = glorot(nn.Linear(width, features))
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, z: Tensor) -> Independent:
         """``p(x|z)`` for ``z`` ``(B, D)``."""
-        mean = self.head(self.body(z)).float()  # (B, F)
-        scale = bounded(self.log_scale, *LOG_SCALE_RANGE).exp().expand_as(mean)
-        return Independent(Normal(mean, scale, validate_args=False), 1)
+        mean = self.units.back(self.head(self.body(z)).float())  # (B, F)
+        scale = self.units.scale * bounded(self.log_scale, *LOG_SCALE_RANGE).exp()
+        return Independent(Normal(mean, scale.expand_as(mean), validate_args=False), 1)
 
 
 DECODERS = {"bernoulli": BernoulliDecoder, "normal": NormalDecoder}

@@ -17,6 +17,11 @@ def at_least(least: float) -> Rule:
     return Rule(lambda value: least <= value < math.inf, f"a number of at least {least}")
 
 
+def between(least: float, most: float) -> Rule:
+    """A number from ``least`` to ``most``."""
+    return Rule(lambda value: least <= value <= most, f"a number from {least} to {most}")
+
+
 def positive() -> Rule:
     """A finite number above zero."""
     return Rule(lambda value: 0 < value < math.inf, "a positive number")

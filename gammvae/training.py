@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributions import Categorical
+from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from gammvae.augmentation import Augmentation
 from gammvae.errors import DivergenceError
 from gammvae.metrics import used_clusters
 from gammvae.model import ELBO, MixtureVAE
@@ -22,6 +25,13 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda t: 1.0,
     "linear": lambda t: 1 - t,
     "cosine": lambda t: 0.5 * (1 + math.cos(math.pi * t)),
+}
+# Weight of the KL terms over a stage, relative to its kl_weight.
+KL_SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda t: 1.0,
+    "warmup": lambda t: min(1.0, 2 * t),
+    # Four times up over half a cycle, as in https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
+    "cyclic": lambda t: min(1.0, 2 * (4 * t % 1)),
 }
 TERMS = ("reconstruction", "kl_z", "kl_c")
 LOG_LINES = 20
@@ -35,18 +45,24 @@ class Stage(NamedTuple):
         epochs: Passes over the data.
         batch_size: Samples per step.
         kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
+        kl_schedule: A key of ``KL_SCHEDULES``: that weight over the stage.
         schedule: A key of ``SCHEDULES``: learning rate over the stage, relative to its start.
         clip_grad_norm: Cap of the gradient's norm, or ``None``.
         precision: Type of the networks' arithmetic; the latent terms stay in float32.
+        augment: Changes the encoder's input, or ``None``.
+        agreement: Weight of ``log q(c|view)`` of the held cluster, in the epochs that hold one.
     """
 
     name: str
     epochs: int
     batch_size: int
     kl_weight: float
+    kl_schedule: str
     schedule: str
     clip_grad_norm: float | None
     precision: torch.dtype
+    augment: Augmentation | None = None
+    agreement: float = 0.0
 
 
 class Totals:
@@ -86,6 +102,7 @@ def fit(
     stage: Stage,
     optimizer: Optimizer,
     first_epoch: int = 0,
+    anchor: Callable[[int], Tensor | None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Trains the model in place and yields one record of figures after every epoch.
 
@@ -95,6 +112,8 @@ def fit(
         stage: What to do.
         optimizer: Of the model's parameters; its rates are those the schedule starts from.
         first_epoch: Epochs already done, when a stage is resumed.
+        anchor: Gives the clusters ``(N,)`` that an epoch holds ``q(c|x)`` at, on the device of
+            ``x``, or ``None`` for the best ``q(c|x)``.
 
     Raises:
         DivergenceError: A term of the ELBO is not finite; nothing is yielded for that epoch.
@@ -114,7 +133,10 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             began = time.perf_counter()
-            totals = train_epoch(model, x, stage, optimizer, bar)
+            labels = anchor(epoch) if anchor else None
+            middle = (epoch + 0.5) / stage.epochs
+            kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
+            totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, bar)
             bad = totals.bad_terms()  # waits for the device
             if bad:
                 raise DivergenceError(
@@ -125,6 +147,7 @@ def fit(
                 "stage": stage.name,
                 "epoch": epoch + 1,
                 **figures(model, totals, len(x), stage.kl_weight),
+                "kl_weight": kl_weight,
                 "lr": optimizer.param_groups[0]["lr"],
                 "seconds": (seconds := time.perf_counter() - began),
                 "samples_per_second": len(x) / seconds,
@@ -134,25 +157,47 @@ def fit(
 
 
 def train_epoch(
-    model: MixtureVAE, x: Samples, stage: Stage, optimizer: Optimizer, bar: tqdm
+    model: MixtureVAE,
+    x: Samples,
+    stage: Stage,
+    labels: Tensor | None,
+    kl_weight: float,
+    optimizer: Optimizer,
+    bar: tqdm,
 ) -> Totals:
-    """One pass over the data in random order."""
+    """One pass over the data in random order, with ``q(c|x)`` at the labels if there are any."""
     totals = Totals(len(model.prior.logits), x.device)
     autocast = torch.autocast(
         x.device.type, stage.precision, enabled=stage.precision != torch.float32
     )
     order = torch.randperm(len(x), device=x.device)
     for step, batch in enumerate(order.split(stage.batch_size)):
+        samples = x[batch]
+        view = None if stage.augment is None else stage.augment(samples)
         with autocast:
-            elbo = model.elbo(x[batch])
+            if labels is not None:
+                q_c = certain(labels[batch], len(totals.counts))
+            elif view is not None and kl_weight > 0:
+                q_c = model.predict(samples)
+            else:
+                q_c = None
+            elbo = model.elbo(samples, view, q_c)
+        objective = elbo.value(kl_weight)
+        if labels is not None and stage.agreement:
+            objective = objective + stage.agreement * elbo.agreement
         optimizer.zero_grad()
-        (-elbo.value(stage.kl_weight).mean()).backward()
+        (-objective.mean()).backward()
         if stage.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
         optimizer.step()
         totals.add(elbo, step)
         bar.update()
     return totals
+
+
+def certain(labels: Tensor, n_clusters: int) -> Categorical:
+    """``q(c|x)`` that puts everything on the labels ``(B,)``."""
+    return Categorical(probs=one_hot(labels, n_clusters).float(), validate_args=False)
 
 
 def figures(

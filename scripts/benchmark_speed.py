@@ -46,11 +46,11 @@ def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: s
     config = compose_config(*overrides)
     model = build_model(config, FEATURES, "bernoulli").to(x.device)
     optimizer = build_optimizer(config, model)
-    stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", None, precision)
+    stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
     bar = tqdm(disable=True)
 
     def once() -> None:
-        train_epoch(model, x, stage, optimizer, bar)
+        train_epoch(model, x, stage, None, kl_weight, optimizer, bar)
 
     return once
 

@@ -51,7 +51,7 @@ def test_the_bound_of_em_is_the_models(family):
     model, x = build(family), torch.rand(200, 6)
     q_z = posteriors(model, x, torch.arange(len(x)))
     labels = np.random.default_rng(0).integers(K, size=len(x))
-    fit, _ = fit_mixture(q_z, iter([labels]), K, max_iter=5, tol=0)
+    fit, *_ = fit_mixture(q_z, iter([labels]), K, max_iter=5, tol=0)
     set_prior(model, fit)
     with torch.no_grad():
         elbo = model.elbo(x)
@@ -77,18 +77,19 @@ def test_no_iteration_lowers_the_bound(family, seed):
 def test_separated_clusters_are_found(family, start):
     q_z, labels = posterior(family)
     starts = starting_labels(start, q_z.mean.double().numpy(), K, n_init=3, seed=0)
-    fit, history = fit_mixture(q_z, starts, K, max_iter=100, tol=1e-6)
+    fit, start, history = fit_mixture(q_z, starts, K, max_iter=100, tol=1e-6)
+    assert adjusted_rand_score(labels, start) > 0.99
     assert adjusted_rand_score(labels, fit.log_resp.argmax(1)) > 0.99
     assert len(history) == 3
-    assert fit.bound == max(start.bound for start in history)
+    assert fit.bound == max(reached.bound for reached in history)
 
 
 def test_components_are_as_wide_as_the_posteriors_demand():
     """Point embeddings would give a narrower component than wide posteriors do."""
     wide, labels = posterior("gamma", sharpness=0.25)
     sharp = Independent(Gamma(wide.mean * 0 + 1e4, 1e4 / wide.mean), 1)
-    wide_fit, _ = fit_mixture(wide, iter([labels]), K, max_iter=1, tol=0)
-    sharp_fit, _ = fit_mixture(sharp, iter([labels]), K, max_iter=1, tol=0)
+    wide_fit, *_ = fit_mixture(wide, iter([labels]), K, max_iter=1, tol=0)
+    sharp_fit, *_ = fit_mixture(sharp, iter([labels]), K, max_iter=1, tol=0)
     assert (wide_fit.parameters[0] < sharp_fit.parameters[0]).all()
     components = Independent(Gamma(*map(torch.from_numpy, wide_fit.parameters)), 1)
     narrow = Independent(Gamma(*map(torch.from_numpy, sharp_fit.parameters)), 1)
@@ -108,7 +109,7 @@ def test_starts_differ_and_repeat():
 def test_an_empty_cluster_leaves_a_finite_prior():
     model = build("implicit", n_clusters=4)
     q_z, labels = posterior("gamma")
-    fit, _ = fit_mixture(q_z, iter([labels]), 4, max_iter=3, tol=0)
+    fit, *_ = fit_mixture(q_z, iter([labels]), 4, max_iter=3, tol=0)
     set_prior(model, fit)
     assert all(parameter.isfinite().all() for parameter in model.prior.parameters())
     # a hundredth of a sample, next to one part in K each

@@ -8,22 +8,32 @@ from torch.distributions import Bernoulli, Categorical, Independent
 
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS, pairwise_kl
 from gammvae.model import GammaMixturePrior, MixtureVAE, NormalMixturePrior
-from gammvae.networks import MLP, BernoulliDecoder, GammaEncoder, NormalDecoder, NormalEncoder
+from gammvae.networks import (
+    MLP,
+    BernoulliDecoder,
+    GammaEncoder,
+    NormalDecoder,
+    NormalEncoder,
+    Units,
+)
 
 FAMILIES = [*GAMMA_REPARAMETERIZATIONS, "normal"]
 
 
 def build(family, *, features=6, latent_dim=2, n_clusters=3, decoder=BernoulliDecoder):
+    units = Units(features)
     if family == "normal":
-        encoder = NormalEncoder(MLP([features, 8]), 8, latent_dim)
+        encoder = NormalEncoder(units, MLP([features, 8]), 8, latent_dim)
         prior = NormalMixturePrior(n_clusters, latent_dim)
     else:
-        encoder = GammaEncoder(MLP([features, 8]), 8, latent_dim, GAMMA_REPARAMETERIZATIONS[family])
+        encoder = GammaEncoder(
+            units, MLP([features, 8]), 8, latent_dim, GAMMA_REPARAMETERIZATIONS[family]
+        )
         prior = GammaMixturePrior(n_clusters, latent_dim)
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.5 + 0.5)
-    return MixtureVAE(encoder, decoder(MLP([latent_dim, 8]), 8, features), prior)
+    return MixtureVAE(encoder, decoder(units, MLP([latent_dim, 8]), 8, features), prior)
 
 
 def log_evidence(model, x, family):

@@ -12,12 +12,13 @@ from gammvae.networks import (
     GammaEncoder,
     NormalDecoder,
     NormalEncoder,
+    Units,
     bounded,
 )
 
 
 def gamma_encoder(name="wilson_hilferty"):
-    return GammaEncoder(MLP([6, 8]), 8, 3, GAMMA_REPARAMETERIZATIONS[name])
+    return GammaEncoder(Units(6), MLP([6, 8]), 8, 3, GAMMA_REPARAMETERIZATIONS[name])
 
 
 def test_bounded_stays_inside_and_never_loses_the_gradient():
@@ -47,7 +48,7 @@ def test_gamma_encoder_keeps_its_ranges_for_any_input(name, size):
 
 
 def test_normal_encoder_returns_a_normal_with_finite_scale():
-    q_z = NormalEncoder(MLP([6, 8]), 8, 3)(torch.randn(50, 6) * 1e6)
+    q_z = NormalEncoder(Units(6), MLP([6, 8]), 8, 3)(torch.randn(50, 6) * 1e6)
     assert isinstance(q_z.base_dist, Normal)
     assert (q_z.batch_shape, q_z.event_shape) == ((50,), (3,))
     assert (q_z.stddev >= 0.0099).all()
@@ -55,7 +56,7 @@ def test_normal_encoder_returns_a_normal_with_finite_scale():
 
 
 def test_bernoulli_decoder_scores_by_the_cross_entropy():
-    decoder = BernoulliDecoder(MLP([3, 8]), 8, 6)
+    decoder = BernoulliDecoder(Units(6), MLP([3, 8]), 8, 6)
     z, x = torch.rand(5, 3), torch.rand(5, 6)
     p_x = decoder(z)
     logits = p_x.base_dist.logits
@@ -65,7 +66,7 @@ def test_bernoulli_decoder_scores_by_the_cross_entropy():
 
 
 def test_normal_decoder_is_scipys_normal_and_learns_its_scale():
-    decoder = NormalDecoder(MLP([3, 8]), 8, 6)
+    decoder = NormalDecoder(Units(6), MLP([3, 8]), 8, 6)
     z, x = torch.rand(5, 3), torch.randn(5, 6)
     p_x = decoder(z)
     expected = scipy.stats.norm(p_x.mean.detach(), p_x.stddev.detach()).logpdf(x).sum(-1)
@@ -76,7 +77,7 @@ def test_normal_decoder_is_scipys_normal_and_learns_its_scale():
 
 
 def test_latent_terms_stay_in_float32_under_bfloat16():
-    encoder, decoder = gamma_encoder(), BernoulliDecoder(MLP([3, 8]), 8, 6)
+    encoder, decoder = gamma_encoder(), BernoulliDecoder(Units(6), MLP([3, 8]), 8, 6)
     with torch.autocast("cpu", torch.bfloat16):
         q_z = encoder(torch.rand(5, 6))
         p_x = decoder(q_z.rsample())
@@ -93,3 +94,30 @@ def test_mlp_starts_glorot_uniform():
     # standard deviation of a uniform, 60,000 weights: 4 standard errors are 1 % of it
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)
     assert (layer.bias == 0).all()
+
+
+def test_the_middle_layer_is_the_later_one_of_two():
+    for sizes, width in (([6, 5], 5), ([6, 5, 4], 4), ([6, 5, 4, 3], 4), ([6, 5, 4, 3, 2], 3)):
+        mlp, x = MLP(sizes), torch.rand(7, 6)
+        layers = len(sizes) - 1
+        assert mlp.middle(x).shape == (7, width)
+        rest = nn.Sequential(*list(mlp)[2 * (layers // 2 + 1) :])
+        torch.testing.assert_close(rest(mlp.middle(x)), mlp(x))
+
+
+def test_units_make_any_data_alike_and_turn_back():
+    units, x = Units(6), 100 + 7 * torch.randn(500, 6) * torch.arange(1, 7)
+    units.fit(x)
+    z = units(x)
+    torch.testing.assert_close(z.mean(0), torch.zeros(6), atol=1e-4, rtol=0)
+    assert z.var(0, correction=0).mean().item() == pytest.approx(1, rel=1e-4)
+    torch.testing.assert_close(units.back(z), x)
+
+
+def test_a_normal_decoder_starts_at_the_scale_of_the_data():
+    units, x = Units(6), 1e-3 * torch.randn(500, 6) + 5
+    units.fit(x)
+    decoder = NormalDecoder(units, MLP([3, 8]), 8, 6)
+    p_x = decoder(torch.rand(500, 3))
+    assert p_x.stddev.mean().item() == pytest.approx(1e-3, rel=0.1)
+    assert (p_x.mean - 5).abs().max() < 0.01

@@ -14,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"__init__"},
     {"errors", "rules"},
-    {"config", "devices", "distributions", "em", "metrics", "npz", "samples", "tables"},
+    {"augmentation", "devices", "ranges", "distributions", "em", "graph", "metrics", "npz"},
+    {"config", "samples", "tables"},
     {"columns", "downloads", "mixture", "model", "networks", "preprocessing", "runs"},
-    {"building", "checkpoints", "datasets", "evaluation", "initialization", "prepared", "training"},
+    {"building", "checkpoints", "datasets", "evaluation", "initialization", "manifold", "prepared"},
+    {"anchor", "seeds", "training"},
     {"benchmarks", "experiment", "files", "rcv1"},
     {"catalog", "stl10"},
     {"cli"},

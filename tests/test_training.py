@@ -16,6 +16,7 @@ def stage(**changes):
         "epochs": 3,
         "batch_size": 32,
         "kl_weight": 1.0,
+        "kl_schedule": "constant",
         "schedule": "constant",
         "clip_grad_norm": None,
         "precision": torch.float32,
@@ -68,7 +69,7 @@ def test_every_sample_is_seen_once_an_epoch():
     model, x = build("implicit"), torch.rand(50, 6)
     seen = []
     elbo = model.elbo
-    model.elbo = lambda batch: seen.append(batch) or elbo(batch)
+    model.elbo = lambda batch, *rest: seen.append(batch) or elbo(batch, *rest)
     records(model, x, stage(epochs=2, batch_size=16), Adam(model.parameters()))
     assert [len(batch) for batch in seen] == [16, 16, 16, 2] * 2
     for epoch in (seen[:4], seen[4:]):

@@ -1,0 +1,85 @@
+"""Where ``q(c|x)`` is held while the latent space forms around a partition, and until when.
+
+Letters: ``N`` samples.
+"""
+
+import logging
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gammvae.config import Config
+from gammvae.evaluation import assign
+from gammvae.manifold import manifold_points, renewed_labels
+from gammvae.model import MixtureVAE
+from gammvae.samples import Samples, subset
+
+log = logging.getLogger(__name__)
+
+
+class Anchor:
+    """The labels at which an epoch of SGVB holds ``q(c|x)``; the ELBO is then one given ``c``.
+
+    At the beginning of every round but the first the labels are renewed: they move to a maximum of
+    modularity in the neighbor graph of what the network has learned by then.
+
+    Args:
+        config: ``train.anchored`` and ``train.rounds``, and ``init`` for the graph.
+        model: The model in training.
+        x: All samples.
+        epochs: Of the stage.
+        labels: To begin with, ``(N,)``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: MixtureVAE,
+        x: Samples,
+        epochs: int,
+        labels: NDArray[np.int64],
+    ) -> None:
+        self.config, self.model, self.x = config, model, x
+        self.epochs = round(config.train.anchored * epochs)
+        rounds = config.train.rounds
+        self.renewals = {round(self.epochs * i / rounds) for i in range(1, rounds)} - {0}
+        self.labels = labels
+
+    def __call__(self, epoch: int) -> Tensor | None:
+        """The labels ``(N,)`` for an epoch, counted from 0, or ``None`` once they are let go."""
+        if epoch >= self.epochs:
+            return None
+        if epoch in self.renewals:
+            self._renew(epoch)
+        return torch.from_numpy(self.labels).to(self.x.device)
+
+    def _renew(self, epoch: int) -> None:
+        init, seed = self.config.init, self.config.seed
+        chosen = subset(len(self.x), init.max_samples, seed)
+        points = manifold_points(self.model, self.x, chosen, seed)
+        renewed = renewed_labels(
+            points, self.labels[chosen], init, self.config.n_clusters, seed + epoch
+        )
+        moved = int((renewed != self.labels[chosen]).sum())
+        log.info("train epoch %d: %d of %d samples change cluster", epoch, moved, len(chosen))
+        self.labels = spread(self.model, self.x, chosen, renewed)
+
+
+def spread(
+    model: MixtureVAE, x: Samples, chosen: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Labels ``(N,)`` of all samples from those of the ``chosen``; the model predicts the others.
+
+    Args:
+        model: Its mixture is that of the labels.
+        x: All samples.
+        chosen: Indices of samples, in order.
+        labels: Their clusters.
+    """
+    if len(chosen) == len(x):
+        return labels
+    everything = np.concatenate([part.labels for part in assign(model, x)])
+    everything[chosen] = labels
+    return everything

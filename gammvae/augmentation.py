@@ -1,0 +1,91 @@
+"""Random changes of the encoder's input that leave the cluster as it is; the target stays clean.
+
+Letters: ``B`` batch, ``F`` features of the data.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Augmentation = Callable[[Tensor], Tensor]
+
+
+class Masking:
+    """Sets features to zero at random, the noise of a denoising autoencoder.
+
+    Args:
+        probability: Of every feature of every sample to be set to zero.
+    """
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Changed copies of samples ``(B, F)``."""
+        return x * (torch.rand_like(x) >= self.probability)
+
+
+class Chain:
+    """Several changes one after the other.
+
+    Args:
+        changes: The first comes first.
+    """
+
+    def __init__(self, changes: Sequence[Augmentation]) -> None:
+        self.changes = changes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Changed copies of samples ``(B, F)``."""
+        for change in self.changes:
+            x = change(x)
+        return x
+
+
+class RandomAffine:
+    """Rotates, scales, shears and moves every image by a random amount of its own.
+
+    torchvision's transform of that name draws one amount for a whole batch.
+
+    Args:
+        shape: Channels, height and width of a sample.
+        degrees: Largest angle of rotation.
+        translate: Largest shift, as a fraction of the side.
+        scale: Largest relative change of size.
+        shear: Largest angle of the horizontal shear in degrees.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        degrees: float,
+        translate: float,
+        scale: float,
+        shear: float,
+    ) -> None:
+        self.shape = shape
+        self.angle, self.shift = math.radians(degrees), translate
+        self.scale, self.shear = scale, math.tan(math.radians(shear))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Changed copies of images ``(B, F)``, bilinearly interpolated; outside is zero."""
+        _, height, width = self.shape
+        draws = torch.rand(5, len(x), device=x.device) * 2 - 1
+        angle, stretch, shear = draws[0] * self.angle, 1 + draws[1] * self.scale, draws[2]
+        shear = shear * self.shear
+        cos, sin = angle.cos() / stretch, angle.sin() / stretch
+        # grid coordinates run from -1 to 1 along either side, whatever its length in pixels
+        shift = 2 * self.shift * draws[3:]
+        matrix = torch.stack(
+            [
+                torch.stack([cos, (shear * cos - sin) * height / width, shift[0]], dim=-1),
+                torch.stack([sin * width / height, cos + shear * sin, shift[1]], dim=-1),
+            ],
+            dim=1,
+        )  # (B, 2, 3)
+        grid = F.affine_grid(matrix, [len(x), *self.shape], align_corners=False)
+        images = x.reshape(len(x), *self.shape)
+        return F.grid_sample(images, grid, align_corners=False).flatten(1)

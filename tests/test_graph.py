@@ -1,0 +1,151 @@
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs, make_moons
+from sklearn.metrics import adjusted_rand_score
+
+from gammvae.graph import (
+    consensus,
+    dissolve_small,
+    graph_partitions,
+    merge,
+    modularity,
+    neighbor_graph,
+    refine,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def random_graph(n, rng, density=0.4):
+    weights = np.triu(rng.random((n, n)) * (rng.random((n, n)) < density), 1)
+    return scipy.sparse.csr_matrix(weights + weights.T)
+
+
+def slow_modularity(graph, labels):
+    """Newman's sum over all pairs of points."""
+    weights, degrees = graph.toarray(), graph.toarray().sum(1)
+    total = weights.sum()
+    return (
+        sum(
+            weights[i, j] - degrees[i] * degrees[j] / total
+            for i in range(len(labels))
+            for j in range(len(labels))
+            if labels[i] == labels[j]
+        )
+        / total
+    )
+
+
+def test_the_graph_is_that_of_sorted_distances(rng):
+    z = rng.normal(size=(60, 3))
+    graph = neighbor_graph(z, 5).toarray()
+    distances = ((z[:, None] - z[None]) ** 2).sum(-1)
+    np.fill_diagonal(distances, np.inf)
+    nearest = np.zeros((60, 60))
+    np.put_along_axis(nearest, distances.argsort(1)[:, :5], 1, axis=1)
+    assert (graph == (nearest + nearest.T) / 2).all()
+
+
+def test_no_more_neighbors_than_points(rng):
+    graph = neighbor_graph(rng.normal(size=(6, 2)), 20)
+    assert (graph.toarray() == 1 - np.eye(6)).all()
+
+
+def test_modularity_against_the_sum_over_pairs(rng):
+    graph, labels = random_graph(30, rng), rng.integers(4, size=30)
+    assert modularity(graph, labels) == pytest.approx(slow_modularity(graph, labels), abs=1e-12)
+
+
+def test_one_cluster_has_no_modularity(rng):
+    assert modularity(random_graph(20, rng), np.zeros(20, int)) == pytest.approx(0, abs=1e-12)
+
+
+def ratio_to_chance(graph, labels, i, j):
+    weights, degrees = graph.toarray(), graph.toarray().sum(1)
+    between = weights[np.ix_(labels == i, labels == j)].sum() * weights.sum()
+    return between / (degrees[labels == i].sum() * degrees[labels == j].sum())
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_merging_joins_the_best_pair_every_time(rng, relative):
+    graph, groups = random_graph(24, rng), np.arange(24) % 8
+    expected = groups
+    while len(np.unique(expected)) > 3:
+        pairs = itertools.combinations(np.unique(expected), 2)
+        joined = {(i, j): np.where(expected == j, i, expected) for i, j in pairs}
+        if relative:
+            best = max(joined, key=lambda pair: ratio_to_chance(graph, expected, *pair))
+        else:
+            best = max(joined, key=lambda pair: slow_modularity(graph, joined[pair]))
+        expected = joined[best]
+    merged = merge(graph, groups, 3, relative=relative)
+    assert set(merged) == {0, 1, 2}
+    assert adjusted_rand_score(expected, merged) == 1
+
+
+def test_refining_ends_where_no_single_move_helps(rng):
+    graph, labels = random_graph(40, rng), rng.integers(3, size=40)
+    found = refine(graph, labels, 3, rng)
+    assert found.modularity == pytest.approx(slow_modularity(graph, found.labels), abs=1e-12)
+    assert found.modularity > slow_modularity(graph, labels)
+    for point, cluster in itertools.product(range(40), range(3)):
+        moved = found.labels.copy()
+        moved[point] = cluster
+        assert slow_modularity(graph, moved) <= found.modularity + 1e-12
+
+
+def test_the_best_of_all_partitions_of_a_small_graph_is_found(rng):
+    graph = random_graph(9, rng, density=0.6)
+    best = max(
+        modularity(graph, np.array([0, *rest]))
+        for rest in itertools.product(range(3), repeat=8)
+        if {0, *rest} == {0, 1, 2}
+    )
+    starts = [refine(graph, rng.permutation(9) % 3, 3, rng) for _ in range(20)]
+    assert consensus(graph, starts, 3, seed=0).modularity == pytest.approx(best, abs=1e-12)
+
+
+def test_curved_clusters_that_kmeans_cuts():
+    z, classes = make_moons(600, noise=0.06, random_state=0)
+    graph = neighbor_graph(z, 10)
+    starts = list(graph_partitions(z, graph, 2, 4, seed=0))
+    found = consensus(graph, starts, 2, seed=0)
+    assert adjusted_rand_score(classes, found.labels) > 0.97
+    assert adjusted_rand_score(classes, KMeans(2, random_state=0).fit_predict(z)) < 0.6
+
+
+def test_consensus_is_no_worse_than_any_start_and_starts_are_reproducible():
+    z, _ = make_blobs(500, n_features=4, centers=12, cluster_std=2.5, random_state=1)
+    graph = neighbor_graph(z, 10)
+    starts = list(graph_partitions(z, graph, 6, 5, seed=3))
+    found = consensus(graph, starts, 6, seed=3)
+    assert found.modularity >= max(start.modularity for start in starts)
+    assert set(found.labels) == set(range(6))
+    again = list(graph_partitions(z, graph, 6, 5, seed=3))
+    assert all((a.labels == b.labels).all() for a, b in zip(starts, again, strict=True))
+    assert any((starts[0].labels != other.labels).any() for other in starts[1:])
+
+
+def test_as_many_clusters_as_points():
+    z = np.arange(5.0)[:, None]
+    (found,) = graph_partitions(z, neighbor_graph(z, 2), 5, 1, seed=0)
+    assert sorted(found.labels) == [0, 1, 2, 3, 4]
+
+
+def test_small_groups_go_to_their_neighbors():
+    # a path 0-1-2-3-4-5 and a pair 6-7 apart
+    edges = np.array([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7)])
+    graph = scipy.sparse.coo_matrix((np.ones(6), edges.T), (8, 8)).tocsr()
+    groups = np.array([0, 0, 0, 1, 2, 2, 3, 4])
+    dissolved = dissolve_small(graph + graph.T, groups, 2)
+    assert dissolved[:3].tolist() == [0, 0, 0]
+    assert dissolved[4:6].tolist() == [1, 1]
+    assert dissolved[3] in (0, 1)
+    assert dissolved[6] == dissolved[7] == 0
