@@ -4,6 +4,7 @@ Letters: ``N`` samples.
 """
 
 import logging
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,13 @@ from gammvae.samples import Samples, subset
 log = logging.getLogger(__name__)
 
 
+class Held(NamedTuple):
+    """Clusters ``(N,)`` of all samples, and the neighbors per point of the graph they are of."""
+
+    labels: NDArray[np.int64]
+    n_neighbors: int
+
+
 class Anchor:
     """The labels at which an epoch of SGVB holds ``q(c|x)``; the ELBO is then one given ``c``.
 
@@ -30,7 +38,7 @@ class Anchor:
         model: The model in training.
         x: All samples.
         epochs: Of the stage.
-        labels: To begin with, ``(N,)``.
+        held: To begin with.
     """
 
     def __init__(
@@ -39,13 +47,13 @@ class Anchor:
         model: MixtureVAE,
         x: Samples,
         epochs: int,
-        labels: NDArray[np.int64],
+        held: Held,
     ) -> None:
         self.config, self.model, self.x = config, model, x
         self.epochs = round(config.train.anchored * epochs)
         rounds = config.train.rounds
         self.renewals = {round(self.epochs * i / rounds) for i in range(1, rounds)} - {0}
-        self.labels = labels
+        self.held = held
 
     def __call__(self, epoch: int) -> Tensor | None:
         """The labels ``(N,)`` for an epoch, counted from 0, or ``None`` once they are let go."""
@@ -53,18 +61,17 @@ class Anchor:
             return None
         if epoch in self.renewals:
             self._renew(epoch)
-        return torch.from_numpy(self.labels).to(self.x.device)
+        return torch.from_numpy(self.held.labels).to(self.x.device)
 
     def _renew(self, epoch: int) -> None:
         init, seed = self.config.init, self.config.seed
         chosen = subset(len(self.x), init.max_samples, seed)
         points = manifold_points(self.model, self.x, chosen, seed)
-        renewed = renewed_labels(
-            points, self.labels[chosen], init, self.config.n_clusters, seed + epoch
-        )
-        moved = int((renewed != self.labels[chosen]).sum())
+        before, n_neighbors = self.held.labels[chosen], self.held.n_neighbors
+        renewed = renewed_labels(points, before, n_neighbors, self.config.n_clusters, seed + epoch)
+        moved = int((renewed != before).sum())
         log.info("train epoch %d: %d of %d samples change cluster", epoch, moved, len(chosen))
-        self.labels = spread(self.model, self.x, chosen, renewed)
+        self.held = Held(spread(self.model, self.x, chosen, renewed), n_neighbors)
 
 
 def spread(

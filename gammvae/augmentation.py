@@ -13,11 +13,11 @@ from torch import Tensor
 Augmentation = Callable[[Tensor], Tensor]
 
 
-class Masking:
-    """Sets features to zero at random, the noise of a denoising autoencoder.
+class Swapping:
+    """Takes features at random from other samples of the batch, as noise in the data's own units.
 
     Args:
-        probability: Of every feature of every sample to be set to zero.
+        probability: Of every feature of every sample to be taken from another one.
     """
 
     def __init__(self, probability: float) -> None:
@@ -25,7 +25,9 @@ class Masking:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Changed copies of samples ``(B, F)``."""
-        return x * (torch.rand_like(x) >= self.probability)
+        others = torch.randint(len(x), x.shape, device=x.device)
+        swapped = torch.rand_like(x) < self.probability
+        return torch.where(swapped, x.gather(0, others), x)
 
 
 class Chain:

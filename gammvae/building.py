@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from gammvae.augmentation import Augmentation, Chain, Masking, RandomAffine
+from gammvae.augmentation import Augmentation, Chain, RandomAffine, Swapping
 from gammvae.config import AugmentationConfig, Config, StageConfig
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.em import checked_labels
@@ -47,7 +47,7 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
     """What changes the encoder's input, or ``None`` for nothing.
 
     Args:
-        config: Affine maps, masking noise or both.
+        config: Affine maps, swapped features or both.
         shape: Of a sample.
 
     Raises:
@@ -63,7 +63,7 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
         limits = config.degrees, config.translate, config.scale, config.shear
         changes.append(RandomAffine((shape[0], shape[1], shape[2]), *limits))
     if config.noise:
-        changes.append(Masking(config.noise))
+        changes.append(Swapping(config.noise))
     return Chain(changes) if changes else None
 
 

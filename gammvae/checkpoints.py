@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from gammvae.anchor import Held
 from gammvae.devices import random_state, set_random_state
 from gammvae.errors import InputError, first_line
 from gammvae.runs import RunDirectory
@@ -24,6 +25,7 @@ class Checkpoint(NamedTuple):
     random: dict[str, torch.Tensor]
     digest: str
     labels: torch.Tensor | None = None  # (N,), clusters at which q(c|x) is held
+    n_neighbors: int | None = None  # of the graph that they are of
     format: str = FORMAT
 
 
@@ -34,7 +36,7 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: Optimizer | None,
     digest: str,
-    labels: torch.Tensor | None = None,
+    held: Held | None = None,
 ) -> None:
     """Writes ``<stage>.pt``.
 
@@ -45,7 +47,7 @@ def save_checkpoint(
         model: Its weights are saved.
         optimizer: Its state is saved; ``None`` at the end of a stage, which needs it no more.
         digest: Digest of the dataset.
-        labels: Clusters ``(N,)`` at which ``q(c|x)`` is held, if it is.
+        held: Where ``q(c|x)`` is held, if it is.
     """
     device = next(model.parameters()).device
     checkpoint = Checkpoint(
@@ -54,7 +56,7 @@ def save_checkpoint(
         optimizer.state_dict() if optimizer else None,
         random_state(device),
         digest,
-        labels,
+        *((torch.from_numpy(held.labels), held.n_neighbors) if held else ()),
     )
     directory.write(f"{stage}.pt", lambda file: torch.save(checkpoint._asdict(), file))
 

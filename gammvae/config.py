@@ -101,7 +101,7 @@ class OptimizerConfig:
 
 @dataclass
 class AugmentationConfig:
-    """Largest random changes of the encoder's input; ``noise``: features set to zero."""
+    """Largest random changes of the encoder's input; ``noise``: features swapped."""
 
     name: str = MISSING
     degrees: float = MISSING
@@ -118,6 +118,8 @@ class InitConfig:
     start: str = MISSING
     n_init: int = MISSING
     n_neighbors: int = MISSING
+    doublings: int = MISSING
+    stability: float = MISSING
     labels: str | None = MISSING
     max_samples: int = MISSING
     max_iter: int = MISSING

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.optim import Optimizer
 
 import gammvae
-from gammvae.anchor import Anchor, spread
+from gammvae.anchor import Anchor, Held, spread
 from gammvae.building import (
     build_augmentation,
     build_model,
@@ -82,7 +82,7 @@ class Experiment:
                 f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
-        self.labels: NDArray[np.int64] | None = None  # clusters that SGVB begins with
+        self.held: Held | None = None  # where SGVB begins
         self.given_labels = None
         if config.init.labels is not None:
             self.given_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
@@ -127,14 +127,15 @@ class Experiment:
         chosen = subset(len(self.x), config.max_samples, self.config.seed)
         index, seed = torch.from_numpy(chosen).to(self.device), self.config.seed
         q_z = posteriors(self.model, self.x, index)
-        found: dict[str, float] = {}
+        found: dict[str, Any] = {}
         starts: Iterable[NDArray[np.int64]]
         if self.given_labels is not None:
             starts = [self.given_labels[chosen]]
         elif config.start == "manifold":
             points = manifold_points(self.model, self.x, chosen, seed)
-            labels, found = manifold_labels(points, config, n_clusters, seed)
-            starts = [labels]
+            start = manifold_labels(points, config, n_clusters, seed)
+            starts, found = [start.labels], start._asdict()
+            del found["labels"]
         else:
             embedding = q_z.mean.cpu().double().numpy()
             starts = starting_labels(config.start, embedding, n_clusters, config.n_init, seed)
@@ -142,7 +143,8 @@ class Experiment:
             q_z, starts, n_clusters, max_iter=config.max_iter, tol=config.tol
         )
         set_prior(self.model, mixture)
-        self.labels = spread(self.model, self.x, chosen, labels)
+        labels = spread(self.model, self.x, chosen, labels)
+        self.held = Held(labels, found.get("n_neighbors", config.n_neighbors))
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {
             "stage": "init",
@@ -233,9 +235,9 @@ class Experiment:
             self.augment if config.augment else None,
         )
         anchor = None
-        if isinstance(config, TrainConfig) and self.labels is not None:
+        if isinstance(config, TrainConfig) and self.held is not None:
             stage = stage._replace(agreement=config.agreement)
-            anchor = Anchor(self.config, self.model, self.x, stage.epochs, self.labels)
+            anchor = Anchor(self.config, self.model, self.x, stage.epochs, self.held)
         if 0 < first_epoch == stage.epochs:
             return
         if first_epoch:
@@ -246,7 +248,7 @@ class Experiment:
             self.directory.append_metrics(record)
             used = warn_of_collapse(record, self.config.n_clusters, used)
             if anchor is not None:
-                self.labels = anchor.labels
+                self.held = anchor.held
             now = time.perf_counter()
             if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
                 self._save(name, record["epoch"], optimizer)
@@ -258,9 +260,9 @@ class Experiment:
         done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
         if done is None:
             return 0
-        self.labels = None if done.labels is None else done.labels.numpy()
+        if done.labels is not None and done.n_neighbors is not None:
+            self.held = Held(done.labels.numpy(), done.n_neighbors)
         return done.epoch
 
     def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:
-        labels = None if self.labels is None else torch.from_numpy(self.labels)
-        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.digest, labels)
+        save_checkpoint(self.directory, stage, epoch, self.model, optimizer, self.digest, self.held)

@@ -38,6 +38,8 @@ RULES: dict[str, Rule] = {
     "init.start": one_of("manifold", "kmeans", "gmm", "labels"),
     "init.n_init": at_least(1),
     "init.n_neighbors": at_least(1),
+    "init.doublings": between(0, 10),
+    "init.stability": between(0, 1),
     "init.max_samples": at_least(2),
     "init.max_iter": at_least(1),
     "init.tol": at_least(0),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import affine_transform
 
-from gammvae.augmentation import Chain, Masking, RandomAffine
+from gammvae.augmentation import Chain, RandomAffine, Swapping
 
 
 def smooth_images(n, height, width):
@@ -60,12 +60,14 @@ def test_channels_move_together():
     assert torch.equal(changed[:, 0], changed[:, 2])
 
 
-def test_masking_sets_the_wanted_share_to_zero():
-    x = torch.ones(200, 500)
-    masked = Masking(0.3)(x)
-    assert set(masked.unique().tolist()) == {0.0, 1.0}
-    standard_error = math.sqrt(0.3 * 0.7 / x.numel())
-    assert (masked == 0).float().mean().item() == pytest.approx(0.3, abs=4 * standard_error)
+def test_swapping_takes_the_wanted_share_from_the_same_feature_of_others():
+    x = torch.arange(200.0)[:, None] + 1000 * torch.arange(500)  # every value is there once
+    swapped = Swapping(0.3)(x)
+    assert torch.equal(swapped // 1000, x // 1000)
+    # one of 200 is swapped with itself
+    share, n = 0.3 * 199 / 200, x.numel()
+    standard_error = math.sqrt(share * (1 - share) / n)
+    assert (swapped != x).float().mean().item() == pytest.approx(share, abs=4 * standard_error)
 
 
 def test_a_chain_applies_its_changes_in_order():

@@ -17,10 +17,10 @@ LAYERS = [
     {"augmentation", "devices", "ranges", "distributions", "em", "graph", "metrics", "npz"},
     {"config", "samples", "tables"},
     {"columns", "downloads", "mixture", "model", "networks", "preprocessing", "runs"},
-    {"building", "checkpoints", "datasets", "evaluation", "initialization", "manifold", "prepared"},
+    {"building", "datasets", "evaluation", "initialization", "manifold", "prepared"},
     {"anchor", "seeds", "training"},
-    {"benchmarks", "experiment", "files", "rcv1"},
-    {"catalog", "stl10"},
+    {"benchmarks", "checkpoints", "files", "rcv1"},
+    {"catalog", "experiment", "stl10"},
     {"cli"},
     {"__main__"},
 ]

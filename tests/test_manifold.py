@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+
+from gammvae import manifold
+from gammvae.graph import modularity, neighbor_graph
+from gammvae.manifold import manifold_labels, manifold_points, renewed_labels
+from tests.conftest import compose_config
+from tests.test_model import build
+
+
+def test_points_are_the_principal_components_of_the_middle_layers():
+    model, x = build("implicit"), torch.rand(300, 6)
+    points = manifold_points(model, x, np.arange(300), seed=0)
+    layers = []
+    with torch.no_grad():
+        layers = [model.encoder.body(x), model.decoder.body(model.encoder(x).mean)]
+    directions = np.hstack([layer / layer.norm(dim=1, keepdim=True) for layer in layers])
+    expected = PCA(svd_solver="full").fit_transform(directions)
+    assert points.shape == expected.shape == (300, 16)
+    # components are the same up to sign, and so are the distances
+    np.testing.assert_allclose(np.abs(points), np.abs(expected), atol=1e-4)
+
+
+def test_points_of_some_samples_are_theirs():
+    model, x = build("implicit"), torch.rand(300, 6)
+    index = np.array([5, 17, 200, 201, 299])
+    points = manifold_points(model, x, index, seed=0)
+    alone = manifold_points(model, x[torch.from_numpy(index)], np.arange(5), seed=0)
+    np.testing.assert_array_equal(points, alone)
+
+
+@pytest.fixture
+def rings():
+    """Three rings around each other, which no mean tells apart, and which ring a point is on."""
+    rng = np.random.default_rng(0)
+    angle, ring = rng.uniform(0, 2 * np.pi, 900), np.arange(900) % 3
+    radius = 1 + 2 * ring + rng.normal(size=900) * 0.1
+    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]), ring
+
+
+def test_figures_of_the_start_need_no_classes(rings):
+    points, _ = rings
+    config = compose_config("init.n_init=4", "init.n_neighbors=8", "init.stability=0").init
+    start = manifold_labels(points, config, 3, seed=0)
+    assert set(start.labels) == {0, 1, 2}
+    assert start.n_neighbors == 8
+    graph = neighbor_graph(points, 8)
+    assert start.modularity == pytest.approx(modularity(graph, start.labels))
+    assert -0.5 <= start.stability <= 1
+    again = manifold_labels(points, config, 3, seed=0)
+    assert (start.labels == again.labels).all()
+
+
+def test_neighbors_are_doubled_until_the_partition_is_stable(monkeypatch):
+    answers = {5: 0.3, 10: 0.8, 20: 0.96, 40: 1.0}
+
+    def stable_partition(points, n_neighbors, *_):
+        return manifold.ManifoldStart(np.zeros(100), 0.5, n_neighbors, answers[n_neighbors])
+
+    monkeypatch.setattr(manifold, "stable_partition", stable_partition)
+
+    def chosen(n_points, doublings):
+        settings = ("init.n_neighbors=5", f"init.doublings={doublings}", "init.stability=0.95")
+        config = compose_config(*settings).init
+        return manifold_labels(np.zeros((n_points, 2)), config, 3, seed=0).n_neighbors
+
+    assert chosen(100, doublings=3) == 20
+    assert chosen(100, doublings=1) == 10
+    assert chosen(100, doublings=0) == 5
+    assert chosen(9, doublings=3) == 5  # no graph has more neighbors than there are points
+
+
+def test_renewing_follows_the_graph(rings):
+    points, ring = rings
+    damaged = np.where(np.random.default_rng(1).random(900) < 0.2, (ring + 1) % 3, ring)
+    renewed = renewed_labels(points, damaged, 8, 3, seed=0)
+    assert adjusted_rand_score(ring, damaged) < 0.6
+    assert adjusted_rand_score(ring, renewed) > 0.95
