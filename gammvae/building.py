@@ -11,24 +11,28 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gammvae.augmentation import Augmentation, Chain, RandomAffine, Swapping
-from gammvae.config import AugmentationConfig, Config, StageConfig
+from gammvae.config import ArchitectureConfig, AugmentationConfig, Config, StageConfig
+from gammvae.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.em import checked_labels
 from gammvae.errors import InputError
 from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
-from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units
+from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units, glorot
 
 
-def build_model(config: Config, features: int, likelihood: str) -> MixtureVAE:
-    """The untrained model for samples of a number of ``features``.
+def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
+    """The untrained model.
 
     Args:
         config: What to build.
-        features: ``F``.
+        shape: Of a sample; channels, height and width for convolutions.
         likelihood: ``bernoulli`` or ``normal``, for the decoder.
+
+    Raises:
+        InputError: Convolutions are wanted of samples that are no images.
     """
-    hidden, latent_dim = config.architecture.hidden, config.architecture.latent_dim
-    units, body, width = Units(features), MLP([features, *hidden]), hidden[-1]
+    latent_dim, units = config.architecture.latent_dim, Units(math.prod(shape))
+    body, width, mirror, head = build_bodies(config.architecture, shape)
     encoder: nn.Module
     prior: MixturePrior
     if config.model.family == "gamma":
@@ -38,9 +42,39 @@ def build_model(config: Config, features: int, likelihood: str) -> MixtureVAE:
     else:
         encoder = NormalEncoder(units, body, width, latent_dim)
         prior = NormalMixturePrior(config.n_clusters, latent_dim)
-    mirror = MLP([latent_dim, *reversed(hidden)])
-    decoder = DECODERS[likelihood](units, mirror, hidden[0], features)
-    return MixtureVAE(encoder, decoder, prior)
+    return MixtureVAE(encoder, DECODERS[likelihood](units, mirror, head), prior)
+
+
+def build_bodies(
+    config: ArchitectureConfig, shape: tuple[int, ...]
+) -> tuple[nn.Module, int, nn.Module, nn.Module]:
+    """The encoder's body and its width, the decoder's body and its last layer."""
+    if config.channels:
+        image = image_shape(shape, f"architecture={config.name}")
+        convolutions = Convolutions(image, config.channels)
+        mirror = TransposedConvolutions(config.latent_dim, image, config.channels)
+        return convolutions, convolutions.width, mirror, last_layer(image, config.channels)
+    hidden, features = config.hidden, math.prod(shape)
+    return (
+        MLP([features, *hidden]),
+        hidden[-1],
+        MLP([config.latent_dim, *reversed(hidden)]),
+        glorot(nn.Linear(hidden[0], features)),
+    )
+
+
+def image_shape(shape: tuple[int, ...], wanted_by: str) -> tuple[int, int, int]:
+    """``shape`` as channels, height and width.
+
+    Raises:
+        InputError: It is not that of an image; the message names the setting that needs one.
+    """
+    if len(shape) != 3:
+        raise InputError(
+            f"{wanted_by} needs images: a sample's shape must be channels, height and width, it "
+            f"is {list(shape)}; for dataset=file it is dataset.shape"
+        )
+    return shape[0], shape[1], shape[2]
 
 
 def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Augmentation | None:
@@ -55,13 +89,9 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
     """
     changes: list[Augmentation] = []
     if any((config.degrees, config.translate, config.scale, config.shear)):
-        if len(shape) != 3:
-            raise InputError(
-                f"augmentation={config.name} needs images: a sample's shape must be channels, "
-                f"height and width, it is {list(shape)}; for dataset=file it is dataset.shape"
-            )
         limits = config.degrees, config.translate, config.scale, config.shear
-        changes.append(RandomAffine((shape[0], shape[1], shape[2]), *limits))
+        image = image_shape(shape, f"augmentation={config.name}")
+        changes.append(RandomAffine(image, *limits))
     if config.noise:
         changes.append(Swapping(config.noise))
     return Chain(changes) if changes else None

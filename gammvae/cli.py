@@ -103,6 +103,7 @@ def train(arguments: list[str]) -> None:
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
     sys.argv = ["gammvae train", *flags_first(arguments)]
+    FINISHED.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
         with one_line_usage_errors():

@@ -80,10 +80,11 @@ class ModelConfig:
 
 @dataclass
 class ArchitectureConfig:
-    """Encoder widths (the decoder mirrors them) and the latent size."""
+    """Encoder widths or convolutions (the decoder mirrors them) and the latent size."""
 
     name: str = MISSING
     hidden: list[int] = MISSING
+    channels: list[int] = MISSING
     latent_dim: int = MISSING
 
 
@@ -192,6 +193,12 @@ def check_rules_between_fields(config: Config) -> None:
             f"model.reparameterization={model.reparameterization} is unknown: for "
             f"model.family={model.family} it must be one of "
             + ", ".join(REPARAMETERIZATIONS[model.family])
+        )
+    architecture = config.architecture
+    if bool(architecture.hidden) == bool(architecture.channels):
+        raise InputError(
+            f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
+            f"{architecture.channels}: exactly one of them is a list of one or more layers"
         )
     if (init.start == "labels") != (init.labels is not None):
         raise InputError(

@@ -76,7 +76,7 @@ class Experiment:
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
         data = load_data(config.dataset, config.preprocess, config.device)
-        n_samples, features = data.rows.shape
+        n_samples = data.rows.shape[0]
         if config.n_clusters > n_samples:
             raise InputError(
                 f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
@@ -88,7 +88,7 @@ class Experiment:
             self.given_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
         self.augment = build_augmentation(config.augmentation, data.shape)
         torch.manual_seed(config.seed)
-        self.model = build_model(config, features, data.likelihood).to(self.device)
+        self.model = build_model(config, data.shape, data.likelihood).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
         self.x = samples_on(self.device, data.rows)
         if data.likelihood == "normal":

@@ -4,6 +4,7 @@ Letters: ``B`` batch, ``D`` latent features, ``F`` features of the data.
 """
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ MAX_LOG_MEAN = 10.0
 MAX_CONCENTRATION = 1e4
 # The same relative width as a Gamma distribution at the cap of its concentration.
 LOG_SCALE_RANGE = (math.log(1e-2), math.log(1e2))
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def bounded(h: Tensor, low: float, high: float) -> Tensor:
@@ -46,10 +49,11 @@ class MLP(nn.Sequential):
         return x
 
 
-def glorot(layer: nn.Linear) -> nn.Linear:
+def glorot(layer: Layer) -> Layer:
     """Glorot-uniform weights and zero biases, the initialization VaDE's results depend on."""
     nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -101,7 +105,7 @@ class GammaEncoder(nn.Module):
     def __init__(
         self,
         units: Units,
-        body: MLP,
+        body: nn.Module,
         width: int,
         latent_dim: int,
         reparameterization: Reparameterization,
@@ -135,7 +139,7 @@ class NormalEncoder(nn.Module):
         latent_dim: ``D``.
     """
 
-    def __init__(self, units: Units, body: MLP, width: int, latent_dim: int) -> None:
+    def __init__(self, units: Units, body: nn.Module, width: int, latent_dim: int) -> None:
         super().__init__()
         self.units = units
         self.body = body
@@ -155,15 +159,14 @@ class BernoulliDecoder(nn.Module):
 
     Args:
         units: Of the data; probabilities have none.
-        body: Maps ``(B, D)`` to ``(B, width)``.
-        width: Features of the body's output.
-        features: ``F``.
+        body: Maps ``(B, D)`` to what ``head`` takes.
+        head: Its last layer, to ``(B, F)``.
     """
 
-    def __init__(self, units: Units, body: MLP, width: int, features: int) -> None:
+    def __init__(self, units: Units, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.body = body
-        self.head = glorot(nn.Linear(width, features))
+        self.head = head
 
     def forward(self, z: Tensor) -> Independent:
         """``p(x|z)`` for ``z`` ``(B, D)``."""
@@ -176,16 +179,15 @@ class NormalDecoder(nn.Module):
 
     Args:
         units: Of the data.
-        body: Maps ``(B, D)`` to ``(B, width)``.
-        width: Features of the body's output.
-        features: ``F``.
+        body: Maps ``(B, D)`` to what ``head`` takes.
+        head: Its last layer, to ``(B, F)``.
     """
 
-    def __init__(self, units: Units, body: MLP, width: int, features: int) -> None:
+    def __init__(self, units: Units, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.units = units
         self.body = body
-        self.head = glorot(nn.Linear(width, features))
+        self.head = head
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, z: Tensor) -> Independent:

@@ -22,8 +22,12 @@ RULES: dict[str, Rule] = {
     ),
     "model.family": one_of(*REPARAMETERIZATIONS),
     "architecture.hidden": Rule(
-        lambda sizes: len(sizes) > 0 and all(size >= 1 for size in sizes),
-        "a list of one or more layer widths of at least 1",
+        lambda sizes: all(size >= 1 for size in sizes),
+        "a list of layer widths of at least 1",
+    ),
+    "architecture.channels": Rule(
+        lambda sizes: all(size >= 1 for size in sizes),
+        "a list of numbers of channels of at least 1",
     ),
     "architecture.latent_dim": at_least(1),
     "optimizer.lr": positive(),

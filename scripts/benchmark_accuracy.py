@@ -34,6 +34,18 @@ RECIPES = {
     "plain": ["experiment=plain"],
     "vade": ["model=vade", "experiment=plain"],
 }
+# One thing changed in the default, to see what it is worth.
+ABLATIONS = {
+    "kmeans start": ["init=kmeans"],
+    "no augmentation": ["augmentation=none"],
+    "one round": ["train.rounds=1"],
+    "no agreement": ["train.agreement=0"],
+    "released after 0.7": ["train.anchored=0.7"],
+    "never held": ["train.anchored=0"],
+    "kl_weight 4": ["train.kl_weight=4"],
+    "gaussian family": ["model=vade"],
+}
+EVERYTHING = RECIPES | ABLATIONS
 COLUMNS = (
     *("dataset", "recipe", "seeds", "acc", "acc_std", "acc_min", "nmi", "nmi_std", "ari"),
     *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds", "commit", "notes"),
@@ -65,8 +77,8 @@ def reuters21578(root: Path, folder: Path) -> list[str]:
         scipy.sparse.save_npz(path, matrix[some].astype(np.float32))
         topics.write_text("".join(f"{kept[i]['labels'][0]}\n" for i in some))
     return [
-        *("dataset=file", f"n_clusters={CLASSES}", f"dataset.path={path.resolve()}"),
-        *("dataset.likelihood=normal", f"dataset.labels={topics.resolve()}"),
+        *("dataset=file", f"n_clusters={CLASSES}", f'dataset.path="{path.resolve()}"'),
+        *("dataset.likelihood=normal", f'dataset.labels="{topics.resolve()}"'),
     ]
 
 
@@ -74,7 +86,7 @@ def run(arguments: Sequence[str], path: Path, commits: Path) -> None:
     """Trains one run unless it is finished, and notes the commit that it was computed with."""
     if (path / RESULT).exists():
         return
-    command = [sys.executable, "-m", "gammvae", "train", *arguments, f"run_dir={path}"]
+    command = [sys.executable, "-m", "gammvae", "train", *arguments, f'run_dir="{path}"']
     print("+", " ".join(command[2:]), flush=True)
     subprocess.run(command, check=True)
     known = json.loads(commits.read_text()) if commits.exists() else {}
@@ -117,7 +129,7 @@ def row(dataset: str, recipe: str, paths: Sequence[Path], commits: Path) -> dict
 def finished(folder: Path) -> Iterator[dict[str, Any]]:
     """A line for every recipe and dataset of which at least one run is finished."""
     for dataset in DATASETS:
-        for recipe in RECIPES:
+        for recipe in EVERYTHING:
             paths = sorted(path.parent for path in (folder / dataset / recipe).glob(f"*/{RESULT}"))
             if paths:
                 yield row(dataset, recipe, paths, folder / "commits.json")
@@ -164,7 +176,7 @@ def main() -> None:
     """Runs what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=list(RECIPES))
     parser.add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
     parser.add_argument("--folder", type=Path, default=TABLES.parent / "accuracy")
     parser.add_argument("--root", type=Path, help="folder of reuters21578.jsonl.gz")
@@ -181,7 +193,7 @@ def main() -> None:
         for recipe in arguments.recipes:
             for seed in range(arguments.seeds):
                 path = arguments.folder / dataset / recipe / f"seed={seed}"
-                settings = [*given, *RECIPES[recipe], f"seed={seed}"]
+                settings = [*given, *EVERYTHING[recipe], f"seed={seed}"]
                 run(settings, path, arguments.folder / "commits.json")
                 write(list(finished(arguments.folder)), arguments.machine)
 

@@ -44,7 +44,7 @@ def compose_config(*overrides: str) -> Config:
 def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: str) -> Round:
     """One round of the program's own loop over ``x``."""
     config = compose_config(*overrides)
-    model = build_model(config, FEATURES, "bernoulli").to(x.device)
+    model = build_model(config, (FEATURES,), "bernoulli").to(x.device)
     optimizer = build_optimizer(config, model)
     stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
     bar = tqdm(disable=True)
@@ -85,7 +85,7 @@ def streamed(x: Tensor, folder: str) -> Samples:
 
 def products(x: Tensor, precision: torch.dtype) -> Round:
     """The matrix products of one round of training over ``x``: 3 a layer, 2 for the first."""
-    model = build_model(compose_config(), FEATURES, "bernoulli")
+    model = build_model(compose_config(), (FEATURES,), "bernoulli")
     shapes = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear)]
     operands = [
         tuple(

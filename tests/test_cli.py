@@ -103,6 +103,8 @@ def test_every_job_of_a_sweep_has_its_own_run_and_a_repeated_sweep_skips(tmp_pat
     assert [(run.parts[-3], run.name) for run in runs] == [
         (model, f"seed={seed}") for model in ("gammvae", "vade") for seed in (0, 1)
     ]
+    assert result.stdout.count("best ELBO: seed ") == 2
+    assert result.stdout.count("the 2 seeds agree to a mean ARI of ") == 2
     written = [(run / "result.json").stat().st_mtime_ns for run in runs]
     assert gammvae(*sweep).stdout.count("is finished") == 4
     assert [(run / "result.json").stat().st_mtime_ns for run in runs] == written
@@ -214,7 +216,7 @@ BAD_CALLS = {
     # unknown names
     "train dataset=cifar": "Could not find 'dataset/cifar' Available options in 'dataset': digits",
     "train model=gan": "Available options in 'model': gammvae vade",
-    "train architecture=transformer": "Available options in 'architecture': mlp small",
+    "train architecture=transformer": "Available options in 'architecture': conv mlp small",
     "train optimizer=lion": "Available options in 'optimizer': adam adamw sgd",
     "train init=spectral": "Available options in 'init': gmm kmeans labels",
     "train experiment=paper": "Available options in 'experiment': plain smoke",

@@ -37,14 +37,14 @@ def test_every_combination_composes_and_builds(dataset, model, architecture):
     )
     assert config.architecture.name == architecture
     assert config.n_clusters == config.dataset.n_clusters
-    built = build_model(config, features=20, likelihood="normal")
+    built = build_model(config, (1, 5, 4), "normal")
     assert len(built.prior.logits) == config.n_clusters
 
 
 @pytest.mark.parametrize("optimizer", names("optimizer"))
 def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
     config = compose_config(f"optimizer={optimizer}", "optimizer.mixture_lr=0.5")
-    model = build_model(config, features=20, likelihood="normal")
+    model = build_model(config, (1, 5, 4), "normal")
     networks, mixture = build_optimizer(config, model).param_groups
     assert networks["lr"] == config.optimizer.lr
     assert mixture["lr"] == 0.5
@@ -98,7 +98,6 @@ def test_names_in_the_rules_are_those_of_the_code():
         "optimizer.mixture_lr=-1",
         "optimizer.schedule=step",
         "optimizer.clip_grad_norm=0",
-        "architecture.hidden=[]",
         "architecture.hidden=[10,0]",
         "architecture.latent_dim=0",
         "dataset.likelihood=poisson",
@@ -125,6 +124,8 @@ def test_values_out_of_range_are_refused_by_name(override):
     [
         (["model.reparameterization=exact"], "model.reparameterization=exact is unknown"),
         (["model=vade", "model.reparameterization=implicit"], "must be one of location_scale"),
+        (["architecture.hidden=[]"], r"architecture.hidden=\[\] does not go with"),
+        (["architecture.channels=[8]"], "exactly one of them is a list of one or more layers"),
         (["init=labels"], "init.labels=None does not go with init.start=labels"),
         (["init.labels=x.npy"], "init.labels=x.npy does not go with init.start=manifold"),
         (["~dataset.loader._target_"], "must have a _target_"),

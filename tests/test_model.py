@@ -33,7 +33,7 @@ def build(family, *, features=6, latent_dim=2, n_clusters=3, decoder=BernoulliDe
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.5 + 0.5)
-    return MixtureVAE(encoder, decoder(units, MLP([latent_dim, 8]), 8, features), prior)
+    return MixtureVAE(encoder, decoder(units, MLP([latent_dim, 8]), nn.Linear(8, features)), prior)
 
 
 def log_evidence(model, x, family):

@@ -56,7 +56,7 @@ def test_normal_encoder_returns_a_normal_with_finite_scale():
 
 
 def test_bernoulli_decoder_scores_by_the_cross_entropy():
-    decoder = BernoulliDecoder(Units(6), MLP([3, 8]), 8, 6)
+    decoder = BernoulliDecoder(Units(6), MLP([3, 8]), nn.Linear(8, 6))
     z, x = torch.rand(5, 3), torch.rand(5, 6)
     p_x = decoder(z)
     logits = p_x.base_dist.logits
@@ -66,7 +66,7 @@ def test_bernoulli_decoder_scores_by_the_cross_entropy():
 
 
 def test_normal_decoder_is_scipys_normal_and_learns_its_scale():
-    decoder = NormalDecoder(Units(6), MLP([3, 8]), 8, 6)
+    decoder = NormalDecoder(Units(6), MLP([3, 8]), nn.Linear(8, 6))
     z, x = torch.rand(5, 3), torch.randn(5, 6)
     p_x = decoder(z)
     expected = scipy.stats.norm(p_x.mean.detach(), p_x.stddev.detach()).logpdf(x).sum(-1)
@@ -77,7 +77,7 @@ def test_normal_decoder_is_scipys_normal_and_learns_its_scale():
 
 
 def test_latent_terms_stay_in_float32_under_bfloat16():
-    encoder, decoder = gamma_encoder(), BernoulliDecoder(Units(6), MLP([3, 8]), 8, 6)
+    encoder, decoder = gamma_encoder(), BernoulliDecoder(Units(6), MLP([3, 8]), nn.Linear(8, 6))
     with torch.autocast("cpu", torch.bfloat16):
         q_z = encoder(torch.rand(5, 6))
         p_x = decoder(q_z.rsample())
@@ -117,7 +117,7 @@ def test_units_make_any_data_alike_and_turn_back():
 def test_a_normal_decoder_starts_at_the_scale_of_the_data():
     units, x = Units(6), 1e-3 * torch.randn(500, 6) + 5
     units.fit(x)
-    decoder = NormalDecoder(units, MLP([3, 8]), 8, 6)
+    decoder = NormalDecoder(units, MLP([3, 8]), nn.Linear(8, 6))
     p_x = decoder(torch.rand(500, 3))
     assert p_x.stddev.mean().item() == pytest.approx(1e-3, rel=0.1)
     assert (p_x.mean - 5).abs().max() < 0.01
