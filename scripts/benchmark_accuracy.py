@@ -88,9 +88,10 @@ def run(arguments: Sequence[str], path: Path, commits: Path) -> None:
         return
     command = [sys.executable, "-m", "gammvae", "train", *arguments, f'run_dir="{path}"']
     print("+", " ".join(command[2:]), flush=True)
+    computed_with = commit()  # files may change while it runs, the program has read its own
     subprocess.run(command, check=True)
     known = json.loads(commits.read_text()) if commits.exists() else {}
-    known[str(path)] = commit()
+    known[str(path)] = computed_with
     commits.write_text(json.dumps(known, indent=1))
 
 

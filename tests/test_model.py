@@ -157,3 +157,34 @@ def test_prior_returns_what_it_was_assigned(prior):
     else:
         torch.testing.assert_close(base.mean, first)
         torch.testing.assert_close(base.variance, second)
+
+
+@pytest.mark.parametrize("family", ["wilson_hilferty", "normal"])
+def test_any_held_q_c_gives_a_bound_below_the_best(family):
+    model, x = build(family), torch.rand(40, 6)
+    held = Categorical(torch.rand(40, 3))
+    with torch.no_grad():
+        torch.manual_seed(0)
+        best = model.elbo(x)
+        torch.manual_seed(0)
+        other = model.elbo(x, q_c=held)
+        prior = model.prior()
+        kl = pairwise_kl(model.encoder(x), prior.components)
+    assert torch.equal(best.reconstruction, other.reconstruction)
+    assert (other.value() < best.value()).all()
+    torch.testing.assert_close(other.kl_z, (held.probs * kl).sum(-1))
+    expected = (held.probs * (held.probs / prior.weights.probs).log()).sum(-1)
+    torch.testing.assert_close(other.kl_c, expected)
+    torch.testing.assert_close(other.agreement, (held.probs * best.q_c.logits).sum(-1))
+
+
+def test_a_view_changes_the_posterior_and_not_the_target():
+    model, x, view = build("implicit"), torch.rand(40, 6), torch.rand(40, 6)
+    with torch.no_grad():
+        torch.manual_seed(0)
+        elbo = model.elbo(x, view)
+        torch.manual_seed(0)
+        z = model.encoder(view).rsample()
+        expected = model.decoder(z).log_prob(x)
+    torch.testing.assert_close(elbo.reconstruction, expected)
+    torch.testing.assert_close(elbo.q_c.probs, model.predict(view).probs)

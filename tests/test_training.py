@@ -177,3 +177,71 @@ def test_no_step_waits_for_the_device():
             train_epoch(model, x, settings, optimizer, bar)
         finally:
             torch.cuda.set_sync_debug_mode("default")
+
+
+def spied(model):
+    """What the model's ELBO is called with."""
+    calls, elbo = [], model.elbo
+
+    def spy(x, view=None, q_c=None):
+        calls.append((x, view, q_c))
+        return elbo(x, view, q_c)
+
+    model.elbo = spy
+    return calls
+
+
+def test_the_encoder_sees_the_changed_sample_and_the_decoder_explains_the_clean_one():
+    model, x = build("implicit"), torch.rand(64, 6)
+    calls = spied(model)
+    settings = stage(epochs=1, augment=lambda samples: 1 - samples)
+    records(model, x, settings, SGD(model.parameters(), lr=0.0))
+    for samples, view, q_c in calls:
+        assert torch.equal(view, 1 - samples)
+        # all views of a sample show its cluster, which is read off the clean one
+        torch.testing.assert_close(q_c.probs, model.predict(samples).probs)
+    everything = torch.cat([samples for samples, _, _ in calls])
+    assert torch.equal(everything.sort(0).values, x.sort(0).values)
+
+
+def test_an_anchor_holds_the_clusters_and_lets_go():
+    model, x = build("implicit"), torch.rand(64, 6)
+    calls = spied(model)
+    labels = torch.arange(64) % 3
+    anchor = {0: labels, 1: None}.get
+    list(fit(model, x, stage(epochs=2), SGD(model.parameters(), lr=0.0), anchor=anchor))
+    for samples, _, q_c in calls[:2]:
+        rows = [int((x == sample).all(1).nonzero()) for sample in samples]
+        assert torch.equal(q_c.probs, torch.eye(3)[labels[rows]])
+    assert [q_c for _, _, q_c in calls[2:]] == [None, None]
+
+
+def test_agreement_teaches_the_held_clusters():
+    x = torch.rand(300, 6)
+    labels = (x[:, 0] > 0.5).long() + (x[:, 1] > 0.5).long()
+
+    def right(agreement):
+        torch.manual_seed(0)
+        model = build("wilson_hilferty")
+        settings = stage(epochs=60, agreement=agreement)
+        optimizer = Adam(model.parameters(), lr=0.01)
+        list(fit(model, x, settings, optimizer, anchor=lambda epoch: labels))
+        return (model.predict(x).logits.argmax(-1) == labels).float().mean()
+
+    assert right(20.0) > 0.9
+    assert right(20.0) > right(0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("constant", [2.0] * 8),
+        ("warmup", [0.25, 0.75, 1.25, 1.75, 2, 2, 2, 2]),
+        ("cyclic", [1.0, 2.0] * 4),
+    ],
+)
+def test_kl_weight_follows_its_schedule(name, weights):
+    model, x = build("implicit"), torch.rand(50, 6)
+    settings = stage(epochs=8, kl_weight=2.0, kl_schedule=name)
+    history = records(model, x, settings, Adam(model.parameters()))
+    assert [record["kl_weight"] for record in history] == pytest.approx(weights)
