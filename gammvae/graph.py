@@ -119,18 +119,24 @@ def refine(graph: Graph, labels: Labels, n_clusters: int, rng: np.random.Generat
     degrees = np.asarray(graph.sum(1)).ravel()
     total, points = degrees.sum(), np.arange(len(labels))
     best = Partition(labels, modularity(graph, labels))
+    inside = (graph @ membership(labels, n_clusters)).toarray()  # (N, K), weight to every cluster
     for _ in range(SWEEPS):
         volumes = np.bincount(labels, degrees, n_clusters)
-        gains = (graph @ membership(labels, n_clusters)).toarray()
-        gains -= degrees[:, None] * volumes / total
+        gains = inside - degrees[:, None] * (volumes / total)
         gains[points, labels] += degrees**2 / total  # a point is no neighbor of itself
         targets = gains.argmax(1)
-        movable = targets != labels
-        if not movable.any():
+        moving = np.flatnonzero(targets != labels)
+        if not moving.size:
             break
-        labels = np.where(movable & (rng.random(len(labels)) < 0.5), targets, labels)
+        moving = moving[rng.random(len(moving)) < 0.5]
+        changes = membership(targets[moving], n_clusters) - membership(labels[moving], n_clusters)
+        inside += (graph[moving].T @ changes).toarray()  # a symmetric graph; only what moved counts
+        labels = labels.copy()
+        labels[moving] = targets[moving]
+        volumes = np.bincount(labels, degrees, n_clusters)
+        value = float(inside[points, labels].sum() / total - ((volumes / total) ** 2).sum())
         if len(np.unique(labels)) == n_clusters:
-            best = better(best, Partition(labels, modularity(graph, labels)))
+            best = better(best, Partition(labels, value))
     return best
 
 
