@@ -5,7 +5,8 @@
 Finished runs are kept under --folder and not run again, so that the same command goes on where it
 was interrupted. The table, outputs/tables/accuracy.{csv,md}, is written anew after every run and
 holds whatever is finished. ACC, NMI and ARI are computed on all samples; the run of the highest
-ELBO is named beside the mean because it could be chosen without classes.
+ELBO is named beside the mean because it could be chosen without classes. Baselines use the samples
+and the autoencoder of the runs of recipe `vade`, which must be finished.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from baselines import BASELINES, run_baseline
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from gammvae.metrics import agreement
@@ -45,7 +47,10 @@ ABLATIONS = {
     "kl_weight 4": ["train.kl_weight=4"],
     "gaussian family": ["model=vade"],
 }
-EVERYTHING = RECIPES | ABLATIONS
+TRAINED = RECIPES | ABLATIONS
+EVERYTHING = (*RECIPES, *BASELINES, *ABLATIONS)
+# Whose samples and plain Gaussian autoencoder the baselines work on.
+BASIS = "vade"
 COLUMNS = (
     *("dataset", "recipe", "seeds", "acc", "acc_std", "acc_min", "nmi", "nmi_std", "ari"),
     *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds", "commit", "notes"),
@@ -82,16 +87,20 @@ def reuters21578(root: Path, folder: Path) -> list[str]:
     ]
 
 
-def run(arguments: Sequence[str], path: Path, commits: Path) -> None:
-    """Trains one run unless it is finished, and notes the commit that it was computed with."""
+def run(dataset: str, given: Sequence[str], recipe: str, seed: int, folder: Path) -> None:
+    """Computes one run unless it is finished, and notes the commit that it was computed with."""
+    path, commits = folder / dataset / recipe / f"seed={seed}", folder / "commits.json"
     if (path / RESULT).exists():
         return
-    command = [sys.executable, "-m", "gammvae", "train", *arguments, f'run_dir="{path}"']
-    print("+", " ".join(command[2:]), flush=True)
+    print(f"+ {dataset}, {recipe}, seed {seed}", flush=True)
     computed_with = commit()  # files may change while it runs, the program has read its own
-    subprocess.run(command, check=True)
+    if recipe in BASELINES:
+        run_baseline(recipe, folder / dataset / BASIS / f"seed={seed}", path)
+    else:
+        settings = [*given, *TRAINED[recipe], f"seed={seed}", f'run_dir="{path}"']
+        subprocess.run([sys.executable, "-m", "gammvae", "train", *settings], check=True)
     known = json.loads(commits.read_text()) if commits.exists() else {}
-    known[str(path)] = computed_with
+    known[str(path.relative_to(folder))] = computed_with
     commits.write_text(json.dumps(known, indent=1))
 
 
@@ -107,11 +116,14 @@ def commit() -> str:
     return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
-def row(dataset: str, recipe: str, paths: Sequence[Path], commits: Path) -> dict[str, Any]:
+def row(dataset: str, recipe: str, paths: Sequence[Path], folder: Path) -> dict[str, Any]:
     """The line of the table for the finished runs of one recipe on one dataset."""
     results = [json.loads((path / RESULT).read_text()) for path in paths]
-    figures, chosen = statistics(results), best_by_elbo(results)
-    known = json.loads(commits.read_text())
+    figures, known = statistics(results), json.loads((folder / "commits.json").read_text())
+    chosen = {"elbo_seed": None, "elbo_seed_acc": None}
+    if recipe not in BASELINES:
+        best = results[best_by_elbo(results)]
+        chosen = {"elbo_seed": best["seed"], "elbo_seed_acc": best["metrics"]["acc"]}
     return {
         "dataset": dataset,
         "recipe": recipe,
@@ -119,10 +131,9 @@ def row(dataset: str, recipe: str, paths: Sequence[Path], commits: Path) -> dict
         **{name: figures["mean"][name] for name in ("acc", "nmi", "ari", "seconds")},
         **{f"{name}_std": figures["std"][name] for name in ("acc", "nmi", "ari")},
         "acc_min": figures["min"]["acc"],
-        "elbo_seed": results[chosen]["seed"],
-        "elbo_seed_acc": results[chosen]["metrics"]["acc"],
+        **chosen,
         "seed_agreement": agreement([read_labels(path) for path in paths]),
-        "commit": " ".join(sorted({known[str(path)] for path in paths})),
+        "commit": " ".join(sorted({known[str(path.relative_to(folder))] for path in paths})),
         "notes": "; ".join(results[0]["dataset_notes"]),
     }
 
@@ -133,7 +144,7 @@ def finished(folder: Path) -> Iterator[dict[str, Any]]:
         for recipe in EVERYTHING:
             paths = sorted(path.parent for path in (folder / dataset / recipe).glob(f"*/{RESULT}"))
             if paths:
-                yield row(dataset, recipe, paths, folder / "commits.json")
+                yield row(dataset, recipe, paths, folder)
 
 
 def write(rows: Sequence[dict[str, Any]], machine: str) -> None:
@@ -158,7 +169,9 @@ def write(rows: Sequence[dict[str, Any]], machine: str) -> None:
         cells = [
             *(line["dataset"], line["recipe"], str(len(line["seeds"].split()))),
             *(spread["acc"], f"{line['acc_min']:.4f}", spread["nmi"], spread["ari"]),
-            f"{line['elbo_seed_acc']:.4f} (seed {line['elbo_seed']})",
+            "-"
+            if line["elbo_seed"] is None
+            else f"{line['elbo_seed_acc']:.4f} (seed {line['elbo_seed']})",
             f"{line['seed_agreement']:.3f}",
             *(f"{line['seconds']:.0f}", line["commit"]),
         ]
@@ -177,7 +190,7 @@ def main() -> None:
     """Runs what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
-    parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=list(RECIPES))
+    parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=[*RECIPES, *BASELINES])
     parser.add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
     parser.add_argument("--folder", type=Path, default=TABLES.parent / "accuracy")
     parser.add_argument("--root", type=Path, help="folder of reuters21578.jsonl.gz")
@@ -193,9 +206,7 @@ def main() -> None:
             given = reuters21578(arguments.root, arguments.folder)
         for recipe in arguments.recipes:
             for seed in range(arguments.seeds):
-                path = arguments.folder / dataset / recipe / f"seed={seed}"
-                settings = [*given, *EVERYTHING[recipe], f"seed={seed}"]
-                run(settings, path, arguments.folder / "commits.json")
+                run(dataset, given, recipe, seed, arguments.folder)
                 write(list(finished(arguments.folder)), arguments.machine)
 
 
