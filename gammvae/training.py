@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -33,6 +33,9 @@ KL_SCHEDULES: dict[str, Callable[[float], float]] = {
     # Four times up over half a cycle, as in https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
     "cyclic": lambda t: min(1.0, 2 * (4 * t % 1)),
 }
+# Share of a stage's steps over which the learning rate rises to its start. Adam's first steps are
+# as long as all others, and from fresh weights on wide data they can leave a network of dead units.
+WARMUP = 0.1
 TERMS = ("reconstruction", "kl_z", "kl_c")
 LOG_LINES = 20
 
@@ -118,8 +121,6 @@ def fit(
     Raises:
         DivergenceError: A term of the ELBO is not finite; nothing is yielded for that epoch.
     """
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
     steps = math.ceil(len(x) / stage.batch_size)
     with tqdm(
         total=stage.epochs * steps,
@@ -129,14 +130,12 @@ def fit(
         disable=None,
     ) as bar:
         for epoch in range(first_epoch, stage.epochs):
-            factor = SCHEDULES[stage.schedule](epoch / stage.epochs)
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * factor
             began = time.perf_counter()
             labels = anchor(epoch) if anchor else None
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
-            totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, bar)
+            rates = (rate(stage, epoch * steps + step, steps) for step in range(steps))
+            totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
             bad = totals.bad_terms()  # waits for the device
             if bad:
                 raise DivergenceError(
@@ -156,6 +155,18 @@ def fit(
             yield record
 
 
+def rate(stage: Stage, step: int, steps: int) -> float:
+    """Learning rate of a step, counted from 0, relative to its start: a short rise, the schedule.
+
+    Args:
+        stage: Its schedule and number of epochs.
+        step: Within the stage.
+        steps: Of an epoch.
+    """
+    total = stage.epochs * steps
+    return min(1.0, (step + 1) / (WARMUP * total)) * SCHEDULES[stage.schedule](step / total)
+
+
 def train_epoch(
     model: MixtureVAE,
     x: Samples,
@@ -163,6 +174,7 @@ def train_epoch(
     labels: Tensor | None,
     kl_weight: float,
     optimizer: Optimizer,
+    rates: Iterable[float],
     bar: tqdm,
 ) -> Totals:
     """One pass over the data in random order, with ``q(c|x)`` at the labels if there are any."""
@@ -171,7 +183,11 @@ def train_epoch(
         x.device.type, stage.precision, enabled=stage.precision != torch.float32
     )
     order = torch.randperm(len(x), device=x.device)
-    for step, batch in enumerate(order.split(stage.batch_size)):
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    for step, (batch, factor) in enumerate(zip(order.split(stage.batch_size), rates, strict=True)):
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
         samples = x[batch]
         view = None if stage.augment is None else stage.augment(samples)
         with autocast:

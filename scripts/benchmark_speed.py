@@ -8,6 +8,7 @@ network: the products of forward and backward pass and nothing else.
 """
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -48,9 +49,10 @@ def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: s
     optimizer = build_optimizer(config, model)
     stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
     bar = tqdm(disable=True)
+    steps = math.ceil(len(x) / BATCH)
 
     def once() -> None:
-        train_epoch(model, x, stage, None, kl_weight, optimizer, bar)
+        train_epoch(model, x, stage, None, kl_weight, optimizer, [1.0] * steps, bar)
 
     return once
 

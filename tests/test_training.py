@@ -78,18 +78,19 @@ def test_every_sample_is_seen_once_an_epoch():
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_schedule_sets_the_rate_of_every_epoch_and_group(name):
+def test_schedule_and_warmup_set_the_rate_of_every_step_and_group(name):
     model, x = build("implicit"), torch.rand(50, 6)
     optimizer = Adam([{"params": model.encoder.parameters(), "lr": 0.5}], lr=0.1)
     optimizer.add_param_group({"params": list(model.prior.parameters()), "lr": 0.01})
-    rates = [
-        (record["lr"], optimizer.param_groups[1]["lr"])
-        for record in fit(model, x, stage(epochs=4, schedule=name), optimizer)
-    ]
-    factors = [SCHEDULES[name](epoch / 4) for epoch in range(4)]
-    np.testing.assert_allclose(rates, [(0.5 * factor, 0.01 * factor) for factor in factors])
-    assert factors[0] == 1
-    assert factors == sorted(factors, reverse=True)
+    rates = []
+    optimizer.register_step_pre_hook(
+        lambda *_: rates.append([group["lr"] for group in optimizer.param_groups])
+    )
+    list(fit(model, x, stage(epochs=4, batch_size=10, schedule=name), optimizer))
+    factors = np.array([SCHEDULES[name](step / 20) for step in range(20)])
+    factors[0] *= 1 / 2  # a tenth of the 20 steps
+    np.testing.assert_allclose(rates, np.outer(factors, [0.5, 0.01]))
+    assert (np.diff(factors[1:]) <= 0).all()
     assert factors[-1] > 0
 
 
@@ -171,10 +172,10 @@ def test_no_step_waits_for_the_device():
     optimizer = Adam(model.parameters(), fused=True)
     settings = stage(clip_grad_norm=1.0, precision=torch.bfloat16)
     with tqdm(disable=True) as bar:
-        train_epoch(model, x, settings, optimizer, bar)
+        train_epoch(model, x, settings, None, 1.0, optimizer, [1.0], bar)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            train_epoch(model, x, settings, optimizer, bar)
+            train_epoch(model, x, settings, None, 1.0, optimizer, [1.0], bar)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
