@@ -172,10 +172,10 @@ def test_no_step_waits_for_the_device():
     optimizer = Adam(model.parameters(), fused=True)
     settings = stage(clip_grad_norm=1.0, precision=torch.bfloat16)
     with tqdm(disable=True) as bar:
-        train_epoch(model, x, settings, None, 1.0, optimizer, [1.0], bar)
+        train_epoch(model, x, settings, None, 1.0, optimizer, [1.0] * 8, bar)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            train_epoch(model, x, settings, None, 1.0, optimizer, [1.0], bar)
+            train_epoch(model, x, settings, None, 1.0, optimizer, [1.0] * 8, bar)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
