@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gammvae.config import Config
 from gammvae.evaluation import assign
-from gammvae.manifold import manifold_points, renewed_labels
+from gammvae.graph import neighbor_graph, refine
+from gammvae.manifold import manifold_points
 from gammvae.model import MixtureVAE
 from gammvae.samples import Samples, subset
 
@@ -21,10 +22,11 @@ log = logging.getLogger(__name__)
 
 
 class Held(NamedTuple):
-    """Clusters ``(N,)`` of all samples, and the neighbors per point of the graph they are of."""
+    """Clusters ``(N,)`` of all samples, and the graph in whose modularity they are renewed."""
 
     labels: NDArray[np.int64]
     n_neighbors: int
+    resolution: float
 
 
 class Anchor:
@@ -67,11 +69,13 @@ class Anchor:
         init, seed = self.config.init, self.config.seed
         chosen = subset(len(self.x), init.max_samples, seed)
         points = manifold_points(self.model, self.x, chosen, seed)
-        before, n_neighbors = self.held.labels[chosen], self.held.n_neighbors
-        renewed = renewed_labels(points, before, n_neighbors, self.config.n_clusters, seed + epoch)
+        before = self.held.labels[chosen]
+        graph = neighbor_graph(points, self.held.n_neighbors, self.held.resolution)
+        rng = np.random.default_rng(seed + epoch)
+        renewed = refine(graph, before, self.config.n_clusters, rng).labels
         moved = int((renewed != before).sum())
         log.info("train epoch %d: %d of %d samples change cluster", epoch, moved, len(chosen))
-        self.held = Held(spread(self.model, self.x, chosen, renewed), n_neighbors)
+        self.held = self.held._replace(labels=spread(self.model, self.x, chosen, renewed))
 
 
 def spread(

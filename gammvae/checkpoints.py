@@ -13,7 +13,7 @@ from gammvae.devices import random_state, set_random_state
 from gammvae.errors import InputError, first_line
 from gammvae.runs import RunDirectory
 
-FORMAT = "gammvae checkpoint 2"
+FORMAT = "gammvae checkpoint 3"
 
 
 class Checkpoint(NamedTuple):
@@ -24,8 +24,7 @@ class Checkpoint(NamedTuple):
     optimizer: dict[str, Any] | None
     random: dict[str, torch.Tensor]
     digest: str
-    labels: torch.Tensor | None = None  # (N,), clusters at which q(c|x) is held
-    n_neighbors: int | None = None  # of the graph that they are of
+    held: dict[str, Any] | None = None  # fields of Held, the labels as a tensor
     format: str = FORMAT
 
 
@@ -56,7 +55,7 @@ def save_checkpoint(
         optimizer.state_dict() if optimizer else None,
         random_state(device),
         digest,
-        *((torch.from_numpy(held.labels), held.n_neighbors) if held else ()),
+        held._asdict() | {"labels": torch.from_numpy(held.labels)} if held else None,
     )
     directory.write(f"{stage}.pt", lambda file: torch.save(checkpoint._asdict(), file))
 

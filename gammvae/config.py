@@ -119,7 +119,9 @@ class InitConfig:
     start: str = MISSING
     n_init: int = MISSING
     n_neighbors: int = MISSING
+    resolution: float = MISSING
     doublings: int = MISSING
+    halvings: int = MISSING
     stability: float = MISSING
     labels: str | None = MISSING
     max_samples: int = MISSING

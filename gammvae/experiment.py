@@ -144,7 +144,8 @@ class Experiment:
         )
         set_prior(self.model, mixture)
         labels = spread(self.model, self.x, chosen, labels)
-        self.held = Held(labels, found.get("n_neighbors", config.n_neighbors))
+        graph = {"n_neighbors": config.n_neighbors, "resolution": config.resolution} | found
+        self.held = Held(labels, graph["n_neighbors"], graph["resolution"])
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {
             "stage": "init",
@@ -260,8 +261,8 @@ class Experiment:
         done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
         if done is None:
             return 0
-        if done.labels is not None and done.n_neighbors is not None:
-            self.held = Held(done.labels.numpy(), done.n_neighbors)
+        if done.held is not None:
+            self.held = Held(**done.held | {"labels": done.held["labels"].numpy()})
         return done.epoch
 
     def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:

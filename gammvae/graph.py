@@ -4,14 +4,18 @@ Points that lie on curved sheets are near their neighbors though far from their 
 the graph of nearest neighbors says more about the clusters than distances to centers do. A good
 partition keeps more of the graph's weight inside its clusters than chance would:
 
-.. math:: Q = \sum_c \left( \frac{w_c}{w} - \left( \frac{v_c}{w} \right)^2 \right)
+.. math:: Q = \sum_c \left( \frac{w_c}{w} - \gamma \left( \frac{v_c}{w} \right)^2 \right)
 
 with the weight :math:`w` of all edges, counted from both ends, :math:`w_c` of those inside cluster
-``c``, and the volume :math:`v_c` of its points, the weight of all edges that start at them.
+``c``, and the volume :math:`v_c` of its points, the weight of all edges that start at them. The
+resolution :math:`\gamma` is 1 for modularity proper; the smaller it is, the less it costs that
+clusters differ in volume, and the more what hardly hangs together decides.
 
 References:
     Finding and evaluating community structure in networks (Newman and Girvan, 2004),
     https://arxiv.org/abs/cond-mat/0308217
+    Statistical mechanics of community detection (Reichardt and Bornholdt, 2006), for the
+    resolution, https://arxiv.org/abs/cond-mat/0603718
     An ensemble learning strategy for graph clustering (Ovelgoenne and Geyer-Schulz, 2012), whose
     core groups ``consensus`` takes up: what all starts agree on is not cut again
 
@@ -29,13 +33,20 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 Labels = NDArray[np.int64]
-Graph: TypeAlias = scipy.sparse.csr_matrix
+Sparse: TypeAlias = scipy.sparse.csr_matrix
 
 # Small groups that a start is merged from: enough to follow curved clusters.
 GROUPS, POINTS_PER_GROUP = 300, 10
 # Of all starts together; groups beyond these are dissolved into the others.
 MAX_CORE_GROUPS = 1500
 SWEEPS = 100
+
+
+class Graph(NamedTuple):
+    """Symmetric weights ``(N, N)``, and the resolution at which its partitions are judged."""
+
+    weights: Sparse
+    resolution: float = 1.0
 
 
 class Partition(NamedTuple):
@@ -45,8 +56,8 @@ class Partition(NamedTuple):
     modularity: float
 
 
-def neighbor_graph(z: NDArray, n_neighbors: int) -> Graph:
-    """Symmetric graph ``(N, N)``: 1 between mutual nearest neighbors, 1/2 between others.
+def neighbor_graph(z: NDArray, n_neighbors: int, resolution: float = 1.0) -> Graph:
+    """The graph of ``N`` points: 1 between mutual nearest neighbors, 1/2 between others.
 
     The distances are not weighted further: on codes of MNIST and USPS a fuzzy graph as UMAP builds
     it gave the same partitions.
@@ -54,26 +65,27 @@ def neighbor_graph(z: NDArray, n_neighbors: int) -> Graph:
     Args:
         z: Points ``(N, D)``.
         n_neighbors: Neighbors per point, itself not counted; fewer if there are not so many.
+        resolution: Of the graph.
     """
     n_neighbors = min(n_neighbors, len(z) - 1)
     neighbors = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=-1).fit(z)
     graph = neighbors.kneighbors_graph(mode="connectivity")
-    return ((graph + graph.T) / 2).tocsr()
+    return Graph(((graph + graph.T) / 2).tocsr(), resolution)
 
 
 def weights_between(graph: Graph, labels: Labels, n_groups: int) -> NDArray[np.float64]:
     """Shares of the graph's weight between every two groups, ``(G, G)``, summing to one."""
     members = membership(labels, n_groups)
-    return (members.T @ graph @ members).toarray() / graph.sum()
+    return (members.T @ graph.weights @ members).toarray() / graph.weights.sum()
 
 
 def modularity(graph: Graph, labels: Labels) -> float:
-    """Modularity ``Q`` in [-1/2, 1) of labels ``(N,)``; see the head of this file."""
+    """Modularity ``Q`` of labels ``(N,)``; see the head of this file."""
     weights = weights_between(graph, labels, labels.max() + 1)
-    return float(np.trace(weights) - (weights.sum(1) ** 2).sum())
+    return float(np.trace(weights) - graph.resolution * (weights.sum(1) ** 2).sum())
 
 
-def membership(labels: Labels, n_groups: int) -> Graph:
+def membership(labels: Labels, n_groups: int) -> Sparse:
     """Sparse indicator ``(N, G)`` of every point's group; none where the label is -1."""
     points = np.flatnonzero(labels >= 0)
     ones = np.ones(len(points))
@@ -84,7 +96,7 @@ def merge(graph: Graph, groups: Labels, n_clusters: int, *, relative: bool) -> L
     """Joins two groups at a time until ``K`` are left.
 
     Args:
-        graph: Weights ``(N, N)``.
+        graph: Of ``N`` points.
         groups: Every point's group, ``(N,)``, at least ``K`` different ones.
         n_clusters: ``K``.
         relative: Join the two with the most weight between them in relation to chance, rather than
@@ -97,7 +109,10 @@ def merge(graph: Graph, groups: Labels, n_clusters: int, *, relative: bool) -> L
     for _ in range(len(weights) - n_clusters):
         volumes = weights.sum(1)
         chance = np.outer(volumes, volumes)
-        gains = weights / np.where(chance > 0, chance, 1) if relative else weights - chance
+        if relative:
+            gains = weights / np.where(chance > 0, chance, 1)
+        else:
+            gains = weights - graph.resolution * chance
         gains[~alive] = gains[:, ~alive] = -np.inf
         np.fill_diagonal(gains, -np.inf)
         kept, gone = sorted(np.unravel_index(gains.argmax(), gains.shape))
@@ -116,25 +131,27 @@ def refine(graph: Graph, labels: Labels, n_clusters: int, rng: np.random.Generat
     All points that would gain are looked at together and a random half of them moves, so that
     neighbors do not swap places for ever. The best partition on the way is returned.
     """
-    degrees = np.asarray(graph.sum(1)).ravel()
+    degrees = np.asarray(graph.weights.sum(1)).ravel()
     total, points = degrees.sum(), np.arange(len(labels))
+    chance = graph.resolution / total
     best = Partition(labels, modularity(graph, labels))
-    inside = (graph @ membership(labels, n_clusters)).toarray()  # (N, K), weight to every cluster
+    # Weight of every point to every cluster, (N, K).
+    inside = (graph.weights @ membership(labels, n_clusters)).toarray()
+    volumes = np.bincount(labels, degrees, n_clusters)
     for _ in range(SWEEPS):
-        volumes = np.bincount(labels, degrees, n_clusters)
-        gains = inside - degrees[:, None] * (volumes / total)
-        gains[points, labels] += degrees**2 / total  # a point is no neighbor of itself
+        gains = inside - chance * degrees[:, None] * volumes
+        gains[points, labels] += chance * degrees**2  # a point is no neighbor of itself
         targets = gains.argmax(1)
         moving = np.flatnonzero(targets != labels)
         if not moving.size:
             break
         moving = moving[rng.random(len(moving)) < 0.5]
         changes = membership(targets[moving], n_clusters) - membership(labels[moving], n_clusters)
-        inside += (graph[moving].T @ changes).toarray()  # a symmetric graph; only what moved counts
+        inside += (graph.weights[moving].T @ changes).toarray()  # only what moved counts
         labels = labels.copy()
         labels[moving] = targets[moving]
         volumes = np.bincount(labels, degrees, n_clusters)
-        value = float(inside[points, labels].sum() / total - ((volumes / total) ** 2).sum())
+        value = float(inside[points, labels].sum() - chance * (volumes**2).sum()) / total
         if len(np.unique(labels)) == n_clusters:
             best = better(best, Partition(labels, value))
     return best
@@ -206,7 +223,7 @@ def dissolve_small(graph: Graph, groups: Labels, n_groups: int) -> Labels:
     name[np.argsort(-sizes, kind="stable")[:n_groups]] = np.arange(n_groups)
     groups = name[groups]
     while (left := np.flatnonzero(groups < 0)).size:
-        weights = graph[left] @ membership(groups, n_groups)  # (left, G)
+        weights = graph.weights[left] @ membership(groups, n_groups)  # (left, G)
         reached = np.asarray(weights.sum(1)).ravel() > 0
         if not reached.any():  # they hang together with no large group
             groups[left] = 0

@@ -3,6 +3,7 @@
 Letters: ``N`` samples, ``K`` clusters, ``P`` principal components.
 """
 
+import itertools
 import logging
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from sklearn.decomposition import PCA
 from tqdm import tqdm
 
 from gammvae.config import InitConfig
-from gammvae.graph import Labels, consensus, graph_partitions, neighbor_graph, refine
+from gammvae.graph import Graph, Labels, consensus, graph_partitions, neighbor_graph
 from gammvae.metrics import agreement
 from gammvae.model import MixtureVAE
 from gammvae.samples import Samples, rows_per_chunk, subset
@@ -56,14 +57,16 @@ class ManifoldStart(NamedTuple):
     Attributes:
         labels: Clusters ``(N,)``.
         modularity: Of the partition in its graph.
-        n_neighbors: Neighbors per point of that graph.
         stability: ARI of the partitions that either half of the starts alone leads to.
+        n_neighbors: Neighbors per point of that graph.
+        resolution: Of the modularity.
     """
 
     labels: Labels
     modularity: float
-    n_neighbors: int
     stability: float
+    n_neighbors: int
+    resolution: float
 
 
 def manifold_labels(
@@ -71,22 +74,28 @@ def manifold_labels(
 ) -> ManifoldStart:
     """The partition of highest modularity in the first neighbor graph that gives a stable one.
 
-    Where few neighbors leave many partitions about as good as each other, what is found depends on
-    the start. More neighbors smooth the graph, so they are doubled until two independent halves of
-    the starts lead to the same.
+    Where many partitions are about as good as each other, what is found depends on the start. Two
+    things can be the reason. Few neighbors leave the graph rough: they are doubled until two
+    independent halves of the starts lead to the same. Or the clusters differ so much in size that
+    modularity has to cut the large ones somewhere: then its resolution is halved, and the
+    neighbors begin anew.
 
     Args:
         points: ``(N, P)``.
-        config: Starts, neighbors of a point, stability asked for.
+        config: Starts, neighbors of a point, resolution, stability asked for.
         n_clusters: ``K``.
         seed: Seed of all starts.
     """
     best: ManifoldStart | None = None
-    for doubling in range(config.doublings + 1):
-        n_neighbors = config.n_neighbors * 2**doubling
-        if best is not None and n_neighbors >= len(points):
-            break
-        found = stable_partition(points, n_neighbors, config.n_init, n_clusters, seed)
+    for resolution, n_neighbors in tried_graphs(config, len(points)):
+        graph = neighbor_graph(points, n_neighbors, resolution)
+        starts = stable_partition(points, graph, config.n_init, n_clusters, seed)
+        found = ManifoldStart(*starts, n_neighbors, resolution)
+        log.info(
+            "init: modularity %.4f with %d neighbors a point at resolution %g, "
+            "stable to ARI %.3f over the starts",
+            *(found.modularity, n_neighbors, resolution, found.stability),
+        )
         if best is None or found.stability > best.stability:
             best = found
         if found.stability >= config.stability:
@@ -95,14 +104,20 @@ def manifold_labels(
     return best
 
 
+def tried_graphs(config: InitConfig, n_points: int) -> list[tuple[float, int]]:
+    """Resolutions and numbers of neighbors in the order in which they are tried."""
+    neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
+    possible = [n for n in neighbors if n < n_points] or neighbors[:1]
+    resolutions = [config.resolution / 2**halving for halving in range(config.halvings + 1)]
+    return list(itertools.product(resolutions, possible))
+
+
 def stable_partition(
-    points: NDArray, n_neighbors: int, n_init: int, n_clusters: int, seed: int
-) -> ManifoldStart:
-    """The partition of one graph, and whether it depends on the starts."""
-    graph = neighbor_graph(points, n_neighbors)
+    points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int
+) -> tuple[Labels, float, float]:
+    """The best partition of a graph, its modularity, and how little it depends on the starts."""
     starts = []
-    name = f"init, {n_neighbors} neighbors"
-    with tqdm(total=n_init, desc=name, unit="start", disable=None) as bar:
+    with tqdm(total=n_init, desc="init", unit="start", disable=None) as bar:
         for start in graph_partitions(points, graph, n_clusters, n_init, seed):
             starts.append(start)
             bar.update()
@@ -110,25 +125,4 @@ def stable_partition(
     halves = [half for half in (starts[:middle], starts[middle:]) if half]
     alone = [consensus(graph, half, n_clusters, seed) for half in halves]
     best = consensus(graph, alone, n_clusters, seed)
-    stability = agreement([half.labels for half in alone])
-    log.info(
-        "init: modularity %.4f with %d neighbors a point, stable to ARI %.3f over the starts",
-        *(best.modularity, n_neighbors, stability),
-    )
-    return ManifoldStart(best.labels, best.modularity, n_neighbors, stability)
-
-
-def renewed_labels(
-    points: NDArray, labels: Labels, n_neighbors: int, n_clusters: int, seed: int
-) -> Labels:
-    """Labels ``(N,)`` moved to a maximum of modularity in the neighbor graph of new points.
-
-    Args:
-        points: ``(N, P)``.
-        labels: Where to start from.
-        n_neighbors: Neighbors per point.
-        n_clusters: ``K``.
-        seed: Of the order in which points move.
-    """
-    graph = neighbor_graph(points, n_neighbors)
-    return refine(graph, labels, n_clusters, np.random.default_rng(seed)).labels
+    return best.labels, best.modularity, agreement([half.labels for half in alone])

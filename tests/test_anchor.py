@@ -4,6 +4,7 @@ import torch
 
 from gammvae import anchor
 from gammvae.anchor import Anchor, Held, spread
+from gammvae.graph import Partition
 from tests.conftest import compose_config
 from tests.test_model import build
 
@@ -15,19 +16,24 @@ def renewals(monkeypatch):
     """What the graph is asked for, and answers: every label one up."""
     calls = []
 
-    def renew(points, labels, n_neighbors, n_clusters, seed):
-        assert n_neighbors == 7
-        calls.append(seed)
-        return (labels + 1) % n_clusters
+    def graph(points, n_neighbors, resolution):
+        assert (len(points), n_neighbors, resolution) == (N, 7, 0.5)
+        return "graph"
 
-    monkeypatch.setattr(anchor, "renewed_labels", renew)
+    def refine(graph, labels, n_clusters, rng):
+        assert graph == "graph"
+        calls.append(rng.bit_generator.seed_seq.entropy)
+        return Partition((labels + 1) % n_clusters, 0.0)
+
+    monkeypatch.setattr(anchor, "neighbor_graph", graph)
+    monkeypatch.setattr(anchor, "refine", refine)
     return calls
 
 
 def anchored(epochs, *overrides):
     config = compose_config("n_clusters=3", "seed=100", *overrides)
     model, x = build("implicit"), torch.rand(N, 6)
-    return Anchor(config, model, x, epochs, Held(np.arange(N) % 3, 7))
+    return Anchor(config, model, x, epochs, Held(np.arange(N) % 3, 7, 0.5))
 
 
 def test_labels_are_held_renewed_and_let_go(renewals):

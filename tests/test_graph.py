@@ -8,6 +8,7 @@ from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from gammvae.graph import (
+    Graph,
     consensus,
     dissolve_small,
     graph_partitions,
@@ -23,18 +24,23 @@ def rng():
     return np.random.default_rng(0)
 
 
-def random_graph(n, rng, density=0.4):
+@pytest.fixture(params=[1.0, 1.5])
+def resolution(request):
+    return request.param
+
+
+def random_graph(n, rng, density=0.4, resolution=1.0):
     weights = np.triu(rng.random((n, n)) * (rng.random((n, n)) < density), 1)
-    return scipy.sparse.csr_matrix(weights + weights.T)
+    return Graph(scipy.sparse.csr_matrix(weights + weights.T), resolution)
 
 
 def slow_modularity(graph, labels):
     """Newman's sum over all pairs of points."""
-    weights, degrees = graph.toarray(), graph.toarray().sum(1)
-    total = weights.sum()
+    weights = graph.weights.toarray()
+    degrees, total = weights.sum(1), weights.sum()
     return (
         sum(
-            weights[i, j] - degrees[i] * degrees[j] / total
+            weights[i, j] - graph.resolution * degrees[i] * degrees[j] / total
             for i in range(len(labels))
             for j in range(len(labels))
             if labels[i] == labels[j]
@@ -45,7 +51,7 @@ def slow_modularity(graph, labels):
 
 def test_the_graph_is_that_of_sorted_distances(rng):
     z = rng.normal(size=(60, 3))
-    graph = neighbor_graph(z, 5).toarray()
+    graph = neighbor_graph(z, 5).weights.toarray()
     distances = ((z[:, None] - z[None]) ** 2).sum(-1)
     np.fill_diagonal(distances, np.inf)
     nearest = np.zeros((60, 60))
@@ -55,11 +61,11 @@ def test_the_graph_is_that_of_sorted_distances(rng):
 
 def test_no_more_neighbors_than_points(rng):
     graph = neighbor_graph(rng.normal(size=(6, 2)), 20)
-    assert (graph.toarray() == 1 - np.eye(6)).all()
+    assert (graph.weights.toarray() == 1 - np.eye(6)).all()
 
 
-def test_modularity_against_the_sum_over_pairs(rng):
-    graph, labels = random_graph(30, rng), rng.integers(4, size=30)
+def test_modularity_against_the_sum_over_pairs(rng, resolution):
+    graph, labels = random_graph(30, rng, resolution=resolution), rng.integers(4, size=30)
     assert modularity(graph, labels) == pytest.approx(slow_modularity(graph, labels), abs=1e-12)
 
 
@@ -68,14 +74,15 @@ def test_one_cluster_has_no_modularity(rng):
 
 
 def ratio_to_chance(graph, labels, i, j):
-    weights, degrees = graph.toarray(), graph.toarray().sum(1)
+    weights = graph.weights.toarray()
+    degrees = weights.sum(1)
     between = weights[np.ix_(labels == i, labels == j)].sum() * weights.sum()
     return between / (degrees[labels == i].sum() * degrees[labels == j].sum())
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_merging_joins_the_best_pair_every_time(rng, relative):
-    graph, groups = random_graph(24, rng), np.arange(24) % 8
+def test_merging_joins_the_best_pair_every_time(rng, relative, resolution):
+    graph, groups = random_graph(24, rng, resolution=resolution), np.arange(24) % 8
     expected = groups
     while len(np.unique(expected)) > 3:
         pairs = itertools.combinations(np.unique(expected), 2)
@@ -90,8 +97,8 @@ def test_merging_joins_the_best_pair_every_time(rng, relative):
     assert adjusted_rand_score(expected, merged) == 1
 
 
-def test_refining_ends_where_no_single_move_helps(rng):
-    graph, labels = random_graph(40, rng), rng.integers(3, size=40)
+def test_refining_ends_where_no_single_move_helps(rng, resolution):
+    graph, labels = random_graph(40, rng, resolution=resolution), rng.integers(3, size=40)
     found = refine(graph, labels, 3, rng)
     assert found.modularity == pytest.approx(slow_modularity(graph, found.labels), abs=1e-12)
     assert found.modularity > slow_modularity(graph, labels)
@@ -133,6 +140,17 @@ def test_consensus_is_no_worse_than_any_start_and_starts_are_reproducible():
     assert any((starts[0].labels != other.labels).any() for other in starts[1:])
 
 
+def test_a_low_resolution_finds_clusters_of_very_different_size():
+    z, classes = make_blobs([1500, 100, 100], centers=6 * np.eye(3, 10), random_state=2)
+    found = {}
+    for resolution in (1.0, 0.5):
+        graph = neighbor_graph(z, 10, resolution)
+        starts = list(graph_partitions(z, graph, 3, 4, seed=0))
+        found[resolution] = adjusted_rand_score(classes, consensus(graph, starts, 3, 0).labels)
+    assert found[1.0] < 0.5
+    assert found[0.5] > 0.95
+
+
 def test_as_many_clusters_as_points():
     z = np.arange(5.0)[:, None]
     (found,) = graph_partitions(z, neighbor_graph(z, 2), 5, 1, seed=0)
@@ -144,7 +162,7 @@ def test_small_groups_go_to_their_neighbors():
     edges = np.array([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7)])
     graph = scipy.sparse.coo_matrix((np.ones(6), edges.T), (8, 8)).tocsr()
     groups = np.array([0, 0, 0, 1, 2, 2, 3, 4])
-    dissolved = dissolve_small(graph + graph.T, groups, 2)
+    dissolved = dissolve_small(Graph(graph + graph.T), groups, 2)
     assert dissolved[:3].tolist() == [0, 0, 0]
     assert dissolved[4:6].tolist() == [1, 1]
     assert dissolved[3] in (0, 1)

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from gammvae import manifold
-from gammvae.graph import modularity, neighbor_graph
-from gammvae.manifold import manifold_labels, manifold_points, renewed_labels
+from gammvae.graph import modularity, neighbor_graph, refine
+from gammvae.manifold import manifold_labels, manifold_points
 from tests.conftest import compose_config
 from tests.test_model import build
 
@@ -54,28 +55,40 @@ def test_figures_of_the_start_need_no_classes(rings):
     assert (start.labels == again.labels).all()
 
 
-def test_neighbors_are_doubled_until_the_partition_is_stable(monkeypatch):
-    answers = {5: 0.3, 10: 0.8, 20: 0.96, 40: 1.0}
+@pytest.mark.parametrize(
+    ("settings", "points", "chosen"),
+    [
+        (("doublings=2", "halvings=1"), 100, (20, 1.0)),
+        (("doublings=1", "halvings=1"), 100, (5, 0.5)),
+        (("doublings=1", "halvings=0"), 100, (10, 1.0)),  # none is stable, this one the most
+        (("doublings=0", "halvings=1"), 100, (5, 0.5)),
+        (("doublings=0", "halvings=0"), 100, (5, 1.0)),
+        (("doublings=2", "halvings=0"), 9, (5, 1.0)),  # no more neighbors than there are points
+    ],
+)
+def test_graphs_are_tried_until_the_partition_is_stable(monkeypatch, settings, points, chosen):
+    answers = {(5, 1.0): 0.3, (10, 1.0): 0.8, (20, 1.0): 0.96, (5, 0.5): 0.95, (10, 0.5): 1.0}
+    monkeypatch.setattr(manifold, "neighbor_graph", lambda _, *graph: graph)
+    monkeypatch.setattr(
+        manifold, "stable_partition", lambda _, graph, *__: (np.zeros(100), 0.5, answers[graph])
+    )
+    overrides = ("n_neighbors=5", "stability=0.95", *settings)
+    config = compose_config(*(f"init.{override}" for override in overrides)).init
+    start = manifold_labels(np.zeros((points, 2)), config, 3, seed=0)
+    assert (start.n_neighbors, start.resolution) == chosen
 
-    def stable_partition(points, n_neighbors, *_):
-        return manifold.ManifoldStart(np.zeros(100), 0.5, n_neighbors, answers[n_neighbors])
 
-    monkeypatch.setattr(manifold, "stable_partition", stable_partition)
-
-    def chosen(n_points, doublings):
-        settings = ("init.n_neighbors=5", f"init.doublings={doublings}", "init.stability=0.95")
-        config = compose_config(*settings).init
-        return manifold_labels(np.zeros((n_points, 2)), config, 3, seed=0).n_neighbors
-
-    assert chosen(100, doublings=3) == 20
-    assert chosen(100, doublings=1) == 10
-    assert chosen(100, doublings=0) == 5
-    assert chosen(9, doublings=3) == 5  # no graph has more neighbors than there are points
+def test_clusters_of_very_different_size():
+    z, classes = make_blobs([1500, 100, 100], centers=6 * np.eye(3, 10), random_state=0)
+    start = manifold_labels(z, compose_config("init.n_init=6").init, 3, seed=0)
+    assert start.resolution < 1
+    assert adjusted_rand_score(classes, start.labels) > 0.99
 
 
 def test_renewing_follows_the_graph(rings):
     points, ring = rings
     damaged = np.where(np.random.default_rng(1).random(900) < 0.2, (ring + 1) % 3, ring)
-    renewed = renewed_labels(points, damaged, 8, 3, seed=0)
+    graph = neighbor_graph(points, 8)
+    renewed = refine(graph, damaged, 3, np.random.default_rng(0)).labels
     assert adjusted_rand_score(ring, damaged) < 0.6
     assert adjusted_rand_score(ring, renewed) > 0.95
