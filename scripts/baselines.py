@@ -1,10 +1,13 @@
 """The methods that need no deep clustering, on the samples and the autoencoder of a finished run.
 
+    python scripts/baselines.py NAME FINISHED_RUN FOLDER
+
 k-means is scikit-learn's with ten starts, on the samples or on an autoencoder's embeddings; the
 Gaussian mixture has full covariances and works on principal components.
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,3 +96,7 @@ def run_baseline(name: str, trained: Path, path: Path) -> None:
         "seconds": seconds,
     }
     (path / RESULT).write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    run_baseline(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

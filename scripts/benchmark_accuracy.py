@@ -1,6 +1,6 @@
 """Clusters every dataset with every recipe over several seeds, and writes the table of accuracies.
 
-    python scripts/benchmark_accuracy.py [--datasets mnist usps] [--recipes default] [--seeds 5]
+    python scripts/benchmark_accuracy.py [--datasets mnist usps] [--recipes default] [--seeds 5 6]
 
 Finished runs are kept under --folder and not run again, so that the same command goes on where it
 was interrupted. The table, outputs/tables/accuracy.{csv,md}, is written anew after every run and
@@ -11,19 +11,18 @@ and the autoencoder of the runs of recipe `vade`, which must be finished.
 
 import argparse
 import csv
-import gzip
 import json
+import os
+import shlex
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import scipy.sparse
-from baselines import BASELINES, run_baseline
-from sklearn.feature_extraction.text import TfidfVectorizer
+from baselines import BASELINES
+from reuters21578 import FILE, reuters21578
 
 from gammvae.metrics import agreement
 from gammvae.runs import RESULT
@@ -55,53 +54,37 @@ COLUMNS = (
     *("dataset", "recipe", "seeds", "acc", "acc_std", "acc_min", "nmi", "nmi_std", "ari"),
     *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds", "commit", "notes"),
 )
-WORDS, CLASSES = 2000, 10
+# In a run's directory: what it was computed with.
+COMMIT = "commit"
 
 
-def reuters21578(root: Path, folder: Path) -> list[str]:
-    """Writes the documents of one of the ten most frequent topics as tf-idf, for dataset=file.
-
-    Only documents of a single topic count. A stand-in for text, not Reuters-10k.
-
-    Args:
-        root: Folder of ``reuters21578.jsonl.gz`` with a document's ``text`` and ``labels`` a line.
-        folder: Where the matrix and the topics are written.
-    """
-    path, topics = folder / "reuters21578.npz", folder / "reuters21578.txt"
-    if not topics.exists():
-        with gzip.open(root / "reuters21578.jsonl.gz", "rt") as file:
-            documents = [json.loads(line) for line in file]
-        single = [document for document in documents if len(document["labels"]) == 1]
-        counts = Counter(document["labels"][0] for document in single)
-        frequent = {topic for topic, _ in counts.most_common(CLASSES)}
-        kept = [document for document in single if document["labels"][0] in frequent]
-        vectorizer = TfidfVectorizer(max_features=WORDS, stop_words="english", sublinear_tf=True)
-        matrix = vectorizer.fit_transform(document["text"] for document in kept).tocsr()
-        some = np.flatnonzero(matrix.getnnz(axis=1))  # documents with one of the words
-        folder.mkdir(parents=True, exist_ok=True)
-        scipy.sparse.save_npz(path, matrix[some].astype(np.float32))
-        topics.write_text("".join(f"{kept[i]['labels'][0]}\n" for i in some))
-    return [
-        *("dataset=file", f"n_clusters={CLASSES}", f'dataset.path="{path.resolve()}"'),
-        *("dataset.likelihood=normal", f'dataset.labels="{topics.resolve()}"'),
-    ]
+def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
+    """What computes one run, in a process of its own, into ``path``, whose name holds the seed."""
+    if recipe in BASELINES:
+        script = Path(__file__).with_name("baselines.py")
+        basis = path.parents[1] / BASIS / path.name
+        return [sys.executable, str(script), recipe, str(basis), str(path)]
+    settings = [*given, *TRAINED[recipe], path.name, f'run_dir="{path}"']
+    return [sys.executable, "-m", "gammvae", "train", *settings]
 
 
-def run(dataset: str, given: Sequence[str], recipe: str, seed: int, folder: Path) -> None:
+def run(given: Sequence[str], recipe: str, path: Path, threads: int) -> None:
     """Computes one run unless it is finished, and notes the commit that it was computed with."""
-    path, commits = folder / dataset / recipe / f"seed={seed}", folder / "commits.json"
     if (path / RESULT).exists():
         return
-    print(f"+ {dataset}, {recipe}, seed {seed}", flush=True)
+    name = " ".join(path.parts[-3:])
+    print(f"+ {name}", flush=True)
     computed_with = commit()  # files may change while it runs, the program has read its own
-    if recipe in BASELINES:
-        run_baseline(recipe, folder / dataset / BASIS / f"seed={seed}", path)
-    else:
-        settings = [*given, *TRAINED[recipe], f"seed={seed}", f'run_dir="{path}"']
-        subprocess.run([sys.executable, "-m", "gammvae", "train", *settings], check=True)
-    known = json.loads(commits.read_text()) if commits.exists() else {}
-    known[str(path.relative_to(folder))] = computed_with
-    commits.write_text(json.dumps(known, indent=1))
+    done = subprocess.run(
+        command(given, recipe, path),
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        stdout=subprocess.DEVNULL,  # a run keeps its own log
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{name} ended with {done.returncode}:\n{done.stderr}")
+    (path / COMMIT).write_text(computed_with)
 
 
 def commit() -> str:
@@ -116,10 +99,10 @@ def commit() -> str:
     return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
-def row(dataset: str, recipe: str, paths: Sequence[Path], folder: Path) -> dict[str, Any]:
+def row(dataset: str, recipe: str, paths: Sequence[Path]) -> dict[str, Any]:
     """The line of the table for the finished runs of one recipe on one dataset."""
     results = [json.loads((path / RESULT).read_text()) for path in paths]
-    figures, known = statistics(results), json.loads((folder / "commits.json").read_text())
+    figures = statistics(results)
     chosen = {"elbo_seed": None, "elbo_seed_acc": None}
     if recipe not in BASELINES:
         best = results[best_by_elbo(results)]
@@ -133,22 +116,23 @@ def row(dataset: str, recipe: str, paths: Sequence[Path], folder: Path) -> dict[
         "acc_min": figures["min"]["acc"],
         **chosen,
         "seed_agreement": agreement([read_labels(path) for path in paths]),
-        "commit": " ".join(sorted({known[str(path.relative_to(folder))] for path in paths})),
+        "commit": " ".join(sorted({(path / COMMIT).read_text() for path in paths})),
         "notes": "; ".join(results[0]["dataset_notes"]),
     }
 
 
 def finished(folder: Path) -> Iterator[dict[str, Any]]:
     """A line for every recipe and dataset of which at least one run is finished."""
-    for dataset in DATASETS:
+    others = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    for dataset in dict.fromkeys((*DATASETS, *others)):
         for recipe in EVERYTHING:
-            paths = sorted(path.parent for path in (folder / dataset / recipe).glob(f"*/{RESULT}"))
+            paths = sorted(path.parent for path in (folder / dataset / recipe).glob(f"*/{COMMIT}"))
             if paths:
-                yield row(dataset, recipe, paths, folder)
+                yield row(dataset, recipe, paths)
 
 
-def write(rows: Sequence[dict[str, Any]], machine: str) -> None:
-    """Writes the table for programs and for readers."""
+def write(rows: Sequence[dict[str, Any]], machine: str, shown: str) -> None:
+    """Writes the table for programs and for readers, with the command shown above it."""
     with (TABLES / "accuracy.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -156,7 +140,7 @@ def write(rows: Sequence[dict[str, Any]], machine: str) -> None:
     lines = [
         "Means over seeds, all samples, classes seen by this table alone. Machine: " + machine,
         "",
-        "    $ python scripts/benchmark_accuracy.py",
+        f"    $ {shown}",
         "",
         "| dataset | recipe | seeds | ACC | lowest | NMI | ARI | ACC of the best ELBO | "
         "agreement of seeds (ARI) | seconds a run | commit |",
@@ -186,28 +170,74 @@ def rounded(value: Any) -> Any:  # noqa: ANN401 - numbers and text
     return f"{value:.4f}" if isinstance(value, float) else value
 
 
-def main() -> None:
-    """Runs what is missing."""
+def parse() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
+    parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=DATASETS)
+    parser.add_argument(
+        "--also",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "SETTING"),
+        help="a dataset of your own: its name and what gammvae train takes to read it",
+    )
     parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=[*RECIPES, *BASELINES])
-    parser.add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[*range(5)])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the cores")
     parser.add_argument("--folder", type=Path, default=TABLES.parent / "accuracy")
-    parser.add_argument("--root", type=Path, help="folder of reuters21578.jsonl.gz")
+    parser.add_argument("--root", type=Path, help=f"folder of {FILE}")
     parser.add_argument("--machine", default="not described")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """What ``gammvae train`` is told to read each dataset."""
+    given = {name: [f"dataset={name}"] for name in arguments.datasets}
+    if "reuters21578" in given:
+        given["reuters21578"] = reuters21578(arguments.root, arguments.folder)
+    return given | {name: rest for name, *rest in arguments.also}
+
+
+def main() -> None:
+    """Runs what is missing: first what is trained, then what uses its autoencoders."""
+    arguments = parse()
+    if "reuters21578" in arguments.datasets and arguments.root is None:
+        print(f"reuters21578 is left out: --root FOLDER says where {FILE} is")
+        arguments.datasets = [name for name in arguments.datasets if name != "reuters21578"]
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for dataset in arguments.datasets:
-        given = [f"dataset={dataset}"]
-        if dataset == "reuters21578":
-            if arguments.root is None:
-                print("reuters21578 is left out: --root FOLDER says where its file is")
-                continue
-            given = reuters21578(arguments.root, arguments.folder)
-        for recipe in arguments.recipes:
-            for seed in range(arguments.seeds):
-                run(dataset, given, recipe, seed, arguments.folder)
-                write(list(finished(arguments.folder)), arguments.machine)
+    given = settings(arguments)
+    # Paths and the machine's description say nothing about what is computed.
+    hidden = {str(arguments.folder): "FOLDER", str(arguments.root): "FOLDER"}
+    shown = shlex.join(hidden.get(word, word) for word in ("python", *sys.argv))
+    for stage in (TRAINED, BASELINES):
+        recipes = [recipe for recipe in arguments.recipes if recipe in stage]
+        compute(given, recipes, arguments, shown)
+
+
+def compute(
+    given: Mapping[str, Sequence[str]],
+    recipes: Sequence[str],
+    arguments: argparse.Namespace,
+    shown: str,
+) -> None:
+    """Runs all seeds of all datasets and recipes, and writes the table after each."""
+    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        runs = [
+            pool.submit(
+                run, rest, recipe, arguments.folder / name / recipe / f"seed={seed}", threads
+            )
+            for name, rest in given.items()
+            for recipe in recipes
+            for seed in arguments.seeds
+        ]
+        try:
+            for done in as_completed(runs):
+                done.result()
+                write(list(finished(arguments.folder)), arguments.machine, shown)
+        finally:  # a run that fails stops the others
+            pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":
