@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import joblib
 from baselines import BASELINES
 from reuters21578 import FILE, reuters21578
 
@@ -222,7 +223,7 @@ def compute(
     shown: str,
 ) -> None:
     """Runs all seeds of all datasets and recipes, and writes the table after each."""
-    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
+    threads = max(1, joblib.cpu_count() // arguments.jobs)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         runs = [
             pool.submit(
