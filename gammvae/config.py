@@ -119,7 +119,7 @@ class InitConfig:
     start: str = MISSING
     n_init: int = MISSING
     n_neighbors: int = MISSING
-    resolution: float = MISSING
+    resolution: float | None = MISSING
     doublings: int = MISSING
     halvings: int = MISSING
     stability: float = MISSING

@@ -65,6 +65,7 @@ class Data(NamedTuple):
         shape: Shape of one sample.
         likelihood: ``bernoulli`` or ``normal``.
         digest: Of samples and classes before preprocessing.
+        filled: The share of values that were not zero before preprocessing.
         notes: What a user should know about the data.
     """
 
@@ -73,6 +74,7 @@ class Data(NamedTuple):
     shape: tuple[int, ...]
     likelihood: str
     digest: str
+    filled: float
     notes: tuple[str, ...]
 
 
@@ -101,7 +103,10 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
             "values in [0, 1]; dataset.likelihood=normal takes any"
         )
     notes = [*dataset.notes, *([reason] if reason else []), *advice(dataset.scan, preprocess)]
-    return Data(rows, dataset.y, dataset.shape, likelihood, dataset.digest, tuple(notes))
+    return Data(
+        *(rows, dataset.y, dataset.shape, likelihood),
+        *(dataset.digest, dataset.scan.filled, tuple(notes)),
+    )
 
 
 def range_after(preprocess: str, low: float) -> tuple[float, float]:

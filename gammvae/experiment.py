@@ -30,7 +30,7 @@ from gammvae.devices import choose_device, choose_precision, peak_memory
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
-from gammvae.manifold import manifold_labels, manifold_points
+from gammvae.manifold import first_resolution, manifold_labels, manifold_points
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
@@ -96,6 +96,7 @@ class Experiment:
             self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
         self.likelihood, self.notes = data.likelihood, data.notes
+        self.filled = data.filled
 
     def introduce(self) -> None:
         """Says what is clustered and where, with all that should be known about the data."""
@@ -127,13 +128,14 @@ class Experiment:
         chosen = subset(len(self.x), config.max_samples, self.config.seed)
         index, seed = torch.from_numpy(chosen).to(self.device), self.config.seed
         q_z = posteriors(self.model, self.x, index)
+        resolution = first_resolution(config, self.filled)
         found: dict[str, Any] = {}
         starts: Iterable[NDArray[np.int64]]
         if self.given_labels is not None:
             starts = [self.given_labels[chosen]]
         elif config.start == "manifold":
             points = manifold_points(self.model, self.x, chosen, seed)
-            start = manifold_labels(points, config, n_clusters, seed)
+            start = manifold_labels(points, config, n_clusters, resolution, seed)
             starts, found = [start.labels], start._asdict()
             del found["labels"]
         else:
@@ -144,7 +146,7 @@ class Experiment:
         )
         set_prior(self.model, mixture)
         labels = spread(self.model, self.x, chosen, labels)
-        graph = {"n_neighbors": config.n_neighbors, "resolution": config.resolution} | found
+        graph = {"n_neighbors": config.n_neighbors, "resolution": resolution} | found
         self.held = Held(labels, graph["n_neighbors"], graph["resolution"])
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {

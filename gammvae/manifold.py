@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 # Exact neighbors are found fast among this many features, which hold nearly all of the variance.
 COMPONENTS, PCA_SAMPLES = 60, 10_000
+# Documents as weights of words: hardly any differs from zero, and topics are anything but equal in
+# size, as the resolution of modularity proper has it.
+FILLED_BY_WORDS, RESOLUTION_OF_TOPICS = 0.05, 0.25
 
 
 @torch.no_grad()
@@ -69,8 +72,26 @@ class ManifoldStart(NamedTuple):
     resolution: float
 
 
+def first_resolution(config: InitConfig, filled: float) -> float:
+    """The configured resolution; if there is none, 1, or less for documents.
+
+    Args:
+        config: With a resolution or without.
+        filled: The share of values in the samples that are not zero.
+    """
+    if config.resolution is not None:
+        return config.resolution
+    if filled >= FILLED_BY_WORDS:
+        return 1.0
+    log.info(
+        "init: only %.1f %% of the values are not zero, as of words in documents: resolution %g",
+        *(100 * filled, RESOLUTION_OF_TOPICS),
+    )
+    return RESOLUTION_OF_TOPICS
+
+
 def manifold_labels(
-    points: NDArray, config: InitConfig, n_clusters: int, seed: int
+    points: NDArray, config: InitConfig, n_clusters: int, resolution: float, seed: int
 ) -> ManifoldStart:
     """The partition of highest modularity in the first neighbor graph that gives a stable one.
 
@@ -82,19 +103,20 @@ def manifold_labels(
 
     Args:
         points: ``(N, P)``.
-        config: Starts, neighbors of a point, resolution, stability asked for.
+        config: Starts, neighbors of a point, stability asked for.
         n_clusters: ``K``.
+        resolution: The first that is tried.
         seed: Seed of all starts.
     """
     best: ManifoldStart | None = None
-    for resolution, n_neighbors in tried_graphs(config, len(points)):
-        graph = neighbor_graph(points, n_neighbors, resolution)
+    for tried, n_neighbors in tried_graphs(config, resolution, len(points)):
+        graph = neighbor_graph(points, n_neighbors, tried)
         starts = stable_partition(points, graph, config.n_init, n_clusters, seed)
-        found = ManifoldStart(*starts, n_neighbors, resolution)
+        found = ManifoldStart(*starts, n_neighbors, tried)
         log.info(
             "init: modularity %.4f with %d neighbors a point at resolution %g, "
             "stable to ARI %.3f over the starts",
-            *(found.modularity, n_neighbors, resolution, found.stability),
+            *(found.modularity, n_neighbors, tried, found.stability),
         )
         if best is None or found.stability > best.stability:
             best = found
@@ -104,11 +126,11 @@ def manifold_labels(
     return best
 
 
-def tried_graphs(config: InitConfig, n_points: int) -> list[tuple[float, int]]:
+def tried_graphs(config: InitConfig, resolution: float, n_points: int) -> list[tuple[float, int]]:
     """Resolutions and numbers of neighbors in the order in which they are tried."""
     neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
     possible = [n for n in neighbors if n < n_points] or neighbors[:1]
-    resolutions = [config.resolution / 2**halving for halving in range(config.halvings + 1)]
+    resolutions = [resolution / 2**halving for halving in range(config.halvings + 1)]
     return list(itertools.product(resolutions, possible))
 
 

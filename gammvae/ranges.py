@@ -42,7 +42,7 @@ RULES: dict[str, Rule] = {
     "init.start": one_of("manifold", "kmeans", "gmm", "labels"),
     "init.n_init": at_least(1),
     "init.n_neighbors": at_least(1),
-    "init.resolution": positive(),
+    "init.resolution": optional(positive()),
     "init.doublings": between(0, 10),
     "init.halvings": between(0, 10),
     "init.stability": between(0, 1),

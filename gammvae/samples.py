@@ -146,6 +146,7 @@ class Scan(NamedTuple):
     low: NDArray[np.float32]  # (F,), the smallest value of every feature
     high: NDArray[np.float32]  # (F,)
     bad: tuple[int, int, Any] | None  # sample, feature and value of the first that is not finite
+    filled: float  # the share of values that are not zero
     sha: Any  # hashlib's object, after all values as float32
 
 
@@ -154,16 +155,17 @@ def scan(rows: Rows, header: bytes) -> Scan:
     sha = hashlib.sha256(header)
     low = np.full(rows.shape[1], np.inf, np.float32)
     high = np.full(rows.shape[1], -np.inf, np.float32)
-    bad, start = None, 0
+    bad, start, not_zero = None, 0, 0
     for stored in chunks(rows, "reading"):
         chunk = np.ascontiguousarray(as_float32(stored))
         sha.update(chunk.data)
+        not_zero += int(np.count_nonzero(chunk))
         low, high = np.minimum(low, chunk.min(0)), np.maximum(high, chunk.max(0))
         if bad is None and not (np.isfinite(low).all() and np.isfinite(high).all()):
             row, column = np.argwhere(~np.isfinite(chunk))[0].tolist()
             bad = (start + row, column, stored[row, column].item())
         start += len(chunk)
-    return Scan(low, high, bad, sha)
+    return Scan(low, high, bad, not_zero / math.prod(rows.shape), sha)
 
 
 def subset(n_samples: int, size: int, seed: int) -> NDArray[np.int64]:

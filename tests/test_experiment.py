@@ -340,3 +340,14 @@ def test_a_full_run_on_real_data_finds_classes(real_data, tmp_path, name):
     result = run(compose_config(f"dataset={name}", root), RunDirectory(tmp_path))
     assert result["metrics"]["nmi"] > 0.4
     assert result["metrics"]["used_clusters"] > 1
+
+
+@pytest.mark.parametrize(("density", "largest"), [(0.02, 0.25), (0.2, 1.0)])
+def test_documents_may_differ_in_the_size_of_their_topics(tmp_path, density, largest):
+    matrix = scipy.sparse.random(200, 300, density=density, format="csr", random_state=0)
+    scipy.sparse.save_npz(tmp_path / "x.npz", matrix)
+    given = ("dataset=file", f"dataset.path={tmp_path}/x.npz", "n_clusters=3", "init.stability=0")
+    directory = RunDirectory(tmp_path / "run")
+    run(short(*given), directory)
+    (start,) = (record for record in directory.read_metrics() if record["stage"] == "init")
+    assert start["resolution"] == largest

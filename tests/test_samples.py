@@ -68,6 +68,7 @@ def test_a_scan_is_the_same_however_the_rows_are_kept(rows_and_values):
     np.testing.assert_array_equal(found.low, values.min(0))
     np.testing.assert_array_equal(found.high, values.max(0))
     assert found.bad is None
+    assert found.filled == (values != 0).mean()
     assert found.sha.hexdigest() == expected.sha.hexdigest()
     assert found.sha.hexdigest() != scan(values, b"other").sha.hexdigest()
 
