@@ -43,12 +43,7 @@ def pca_gmm(experiment: Experiment) -> NDArray[np.int64]:
 
 def ae_kmeans(experiment: Experiment) -> NDArray[np.int64]:
     """K-means on the embeddings of the autoencoder that the run was pretrained to."""
-    path, model = experiment.directory, experiment.model
-    if load_checkpoint(path, "pretrain", model, None, experiment.digest) is None:
-        raise FileNotFoundError(f"{path / 'pretrain.pt'} is missing")
-    index = torch.arange(len(experiment.x), device=experiment.device)
-    embedding = posteriors(model, experiment.x, index).mean.cpu().numpy()
-    return kmeans_of(embedding, experiment)
+    return kmeans_of(embedding(experiment), experiment)
 
 
 BASELINES: dict[str, Callable[[Experiment], NDArray[np.int64]]] = {
@@ -65,6 +60,28 @@ def kmeans_of(points: NDArray, experiment: Experiment) -> NDArray[np.int64]:
     return model.fit_predict(points).astype(np.int64)
 
 
+def embedding(experiment: Experiment) -> NDArray:
+    """Means of the posteriors of all samples, ``(N, D)``."""
+    index = torch.arange(len(experiment.x), device=experiment.device)
+    return posteriors(experiment.model, experiment.x, index).mean.cpu().numpy()
+
+
+def pretrained(directory: RunDirectory) -> tuple[Experiment, NDArray]:
+    """A finished run as it was after its first stage, and the classes of its samples.
+
+    Raises:
+        FileNotFoundError: Its weights of then are missing.
+        ValueError: Its dataset has no classes to judge by.
+    """
+    experiment = Experiment(directory.read_config(), directory)
+    if experiment.classes is None:
+        raise ValueError(f"{directory.path}: its dataset has no classes to judge by")
+    model, digest = experiment.model, experiment.digest
+    if load_checkpoint(directory, "pretrain", model, None, digest) is None:
+        raise FileNotFoundError(f"{directory / 'pretrain.pt'} is missing")
+    return experiment, experiment.classes
+
+
 def samples(experiment: Experiment) -> NDArray:
     """All samples ``(N, F)``."""
     return experiment.x[torch.arange(len(experiment.x), device=experiment.device)].cpu().numpy()
@@ -79,9 +96,7 @@ def run_baseline(name: str, trained: Path, path: Path) -> None:
         path: Where ``assignments.npz`` and ``result.json`` are written.
     """
     directory = RunDirectory(trained)
-    experiment = Experiment(directory.read_config(), directory)
-    if experiment.classes is None:
-        raise ValueError(f"{trained}: its dataset has no classes to judge by")
+    experiment, classes = pretrained(directory)
     began = time.perf_counter()
     labels = BASELINES[name](experiment)
     seconds = {"fit": time.perf_counter() - began}
@@ -92,7 +107,7 @@ def run_baseline(name: str, trained: Path, path: Path) -> None:
     result = {
         "seed": experiment.config.seed,
         "dataset_notes": list(experiment.notes),
-        "metrics": clustering_metrics(experiment.classes, labels),
+        "metrics": clustering_metrics(classes, labels),
         "seconds": seconds,
     }
     (path / RESULT).write_text(json.dumps(result, indent=1))

@@ -1,0 +1,143 @@
+"""Compares ways to start the mixture, on the autoencoders of finished runs.
+
+    python scripts/benchmark_starts.py outputs/accuracy/usps/default/seed=0 [MORE_RUNS...]
+
+Each way is tried with two seeds: besides accuracy, which needs classes, the table says how far the
+two partitions agree, which does not. On the posteriors' means: k-means and a full-covariance
+mixture. On the neighbor graph of the middle layers: scikit-learn's spectral clustering (up to
+20,000 samples), a mixture on UMAP's embedding (if umap-learn is installed) and modularity at
+several numbers of neighbors and resolutions. The share of a sample's neighbors that are of its
+class bounds what any of the latter can do. Writes outputs/tables/starts.md.
+"""
+
+import argparse
+import importlib.util
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from baselines import embedding, pretrained
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.mixture import GaussianMixture
+
+from gammvae.experiment import Experiment
+from gammvae.graph import Graph, neighbor_graph
+from gammvae.manifold import manifold_points, stable_partition
+from gammvae.metrics import agreement, clustering_metrics
+from gammvae.runs import RunDirectory
+
+TABLE = Path(__file__).parents[1] / "outputs" / "tables" / "starts.md"
+NEIGHBORS, RESOLUTIONS = (20, 40, 80), (1.0, 0.5, 0.25)
+SPECTRAL_SAMPLES = 20_000
+SEEDS = (0, 1)
+Labels = NDArray[np.int64]
+
+
+class Way(NamedTuple):
+    """A way to start: from a seed to clusters ``(N,)``."""
+
+    name: str
+    labels: Callable[[int], Labels]
+
+
+def ways(experiment: Experiment, code: NDArray, points: NDArray) -> Iterator[Way]:
+    """All that are compared, for means ``(N, D)`` and points ``(N, P)`` of the middle layers."""
+    k, starts = experiment.config.n_clusters, experiment.config.init.n_init
+    yield Way("k-means", lambda seed: KMeans(k, n_init=10, random_state=seed).fit_predict(code))
+    yield Way("full-covariance mixture", lambda seed: mixture(code, k, seed))
+    if len(points) <= SPECTRAL_SAMPLES:
+        weights = neighbor_graph(points, NEIGHBORS[0]).weights
+        yield Way(
+            f"spectral clustering, {NEIGHBORS[0]} neighbors",
+            lambda seed: SpectralClustering(
+                k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed
+            ).fit_predict(weights),
+        )
+    if importlib.util.find_spec("umap"):
+        yield Way(f"UMAP, {NEIGHBORS[0]} neighbors, mixture", lambda seed: on_umap(points, k, seed))
+    for n_neighbors in NEIGHBORS:
+        for resolution in RESOLUTIONS:
+            graph = neighbor_graph(points, n_neighbors, resolution)
+            yield Way(
+                f"modularity, {n_neighbors} neighbors, resolution {resolution:g}",
+                partial(modular, points, graph, starts, k),
+            )
+
+
+def mixture(points: NDArray, n_clusters: int, seed: int) -> Labels:
+    """A Gaussian mixture with full covariances, the best of ten starts."""
+    gmm = GaussianMixture(n_clusters, n_init=10, random_state=seed, reg_covar=1e-6 * points.var())
+    return gmm.fit_predict(points.astype(np.float64)).astype(np.int64)
+
+
+def on_umap(points: NDArray, n_clusters: int, seed: int) -> Labels:
+    """The same on an embedding that keeps neighbors together, as densely as UMAP can."""
+    from umap import UMAP
+
+    reducer = UMAP(NEIGHBORS[0], n_clusters, min_dist=0.0, random_state=seed, n_jobs=1)
+    return mixture(reducer.fit_transform(points), n_clusters, seed)
+
+
+def modular(points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int) -> Labels:
+    """The partition of highest modularity."""
+    return stable_partition(points, graph, n_init, n_clusters, seed)[0]
+
+
+def purity(points: NDArray, classes: NDArray, n_neighbors: int) -> float:
+    """The share of the graph's weight that lies within classes."""
+    edges = neighbor_graph(points, n_neighbors).weights.tocoo()
+    within = classes[edges.row] == classes[edges.col]
+    return float(edges.data[within].sum() / edges.data.sum())
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The rows of one run's table."""
+    directory = RunDirectory(path)
+    experiment, classes = pretrained(directory)
+    index = np.arange(len(experiment.x))
+    points = manifold_points(experiment.model, experiment.x, index, experiment.config.seed)
+    result = directory.read_result()
+    pure = ", ".join(f"{purity(points, classes, n):.3f} at {n}" for n in NEIGHBORS)
+    yield ""
+    yield (
+        f"**{result['dataset']}**, seed {result['seed']}: neighbors of the same class {pure}; "
+        f"the finished run has ACC {result['metrics']['acc']:.4f}"
+    )
+    yield ""
+    yield "| start | ACC | NMI | ARI | agreement of two seeds (ARI) | seconds |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for way in ways(experiment, embedding(experiment), points):
+        began = time.perf_counter()
+        found = [way.labels(seed) for seed in SEEDS]
+        seconds = (time.perf_counter() - began) / len(SEEDS)
+        judged = [clustering_metrics(classes, labels) for labels in found]
+        cells = [f"{np.mean([each[m] for each in judged]):.4f}" for m in ("acc", "nmi", "ari")]
+        cells += [f"{agreement(found):.3f}", f"{seconds:.0f}"]
+        yield f"| {way.name} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Prints and writes the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--machine", default="not described")
+    arguments = parser.parse_args()
+    shown = ("python", "scripts/benchmark_starts.py", *map(str, arguments.runs))
+    text = [
+        f"Starts of the mixture, means of seeds {SEEDS}. Machine: {arguments.machine}",
+        *("", f"    $ {shlex.join(shown)}"),
+    ]
+    for path in arguments.runs:
+        for line in lines(path):
+            print(line, flush=True)
+            text.append(line)
+    TABLE.write_text("\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()
