@@ -13,6 +13,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -118,7 +119,8 @@ def row(dataset: str, recipe: str, paths: Sequence[Path]) -> dict[str, Any]:
         **chosen,
         "seed_agreement": agreement([read_labels(path) for path in paths]),
         "commit": " ".join(sorted({(path / COMMIT).read_text() for path in paths})),
-        "notes": "; ".join(results[0]["dataset_notes"]),
+        # without the folders of the machine it ran on
+        "notes": re.sub(r"/\S*/", "", "; ".join(results[0]["dataset_notes"])),
     }
 
 
