@@ -30,7 +30,12 @@ from gammvae.devices import choose_device, choose_precision, peak_memory
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
-from gammvae.manifold import first_resolution, manifold_labels, manifold_points
+from gammvae.manifold import (
+    first_resolution,
+    manifold_labels,
+    manifold_points,
+    tried_graphs,
+)
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
@@ -146,7 +151,8 @@ class Experiment:
         )
         set_prior(self.model, mixture)
         labels = spread(self.model, self.x, chosen, labels)
-        graph = {"n_neighbors": config.n_neighbors, "resolution": resolution} | found
+        first = tried_graphs(config, resolution, len(chosen), n_clusters)[0]
+        graph = dict(zip(("resolution", "n_neighbors"), first, strict=True)) | found
         self.held = Held(labels, graph["n_neighbors"], graph["resolution"])
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {

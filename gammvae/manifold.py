@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Exact neighbors are found fast among this many features, which hold nearly all of the variance.
 COMPONENTS, PCA_SAMPLES = 60, 10_000
+# A point's neighbors are at most the n-th part of a cluster of mean size, or so few.
+PART_OF_CLUSTER, FEWEST_NEIGHBORS = 4, 3
 # Documents as weights of words: hardly any differs from zero, and topics are anything but equal in
 # size, as the resolution of modularity proper has it.
 FILLED_BY_WORDS, RESOLUTION_OF_TOPICS = 0.05, 0.25
@@ -109,7 +111,7 @@ def manifold_labels(
         seed: Seed of all starts.
     """
     best: ManifoldStart | None = None
-    for tried, n_neighbors in tried_graphs(config, resolution, len(points)):
+    for tried, n_neighbors in tried_graphs(config, resolution, len(points), n_clusters):
         graph = neighbor_graph(points, n_neighbors, tried)
         starts = stable_partition(points, graph, config.n_init, n_clusters, seed)
         found = ManifoldStart(*starts, n_neighbors, tried)
@@ -126,10 +128,17 @@ def manifold_labels(
     return best
 
 
-def tried_graphs(config: InitConfig, resolution: float, n_points: int) -> list[tuple[float, int]]:
-    """Resolutions and numbers of neighbors in the order in which they are tried."""
+def tried_graphs(
+    config: InitConfig, resolution: float, n_points: int, n_clusters: int
+) -> list[tuple[float, int]]:
+    """Resolutions and numbers of neighbors in the order in which they are tried.
+
+    No point gets more neighbors than a quarter of the points that a cluster has on average: a graph
+    that reaches beyond the clusters does not show them.
+    """
+    most = max(FEWEST_NEIGHBORS, n_points // (PART_OF_CLUSTER * n_clusters))
     neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
-    possible = [n for n in neighbors if n < n_points] or neighbors[:1]
+    possible = [n for n in neighbors if n <= most] or [min(config.n_neighbors, most)]
     resolutions = [resolution / 2**halving for halving in range(config.halvings + 1)]
     return list(itertools.product(resolutions, possible))
 

@@ -58,16 +58,20 @@ def test_figures_of_the_start_need_no_classes(rings):
 @pytest.mark.parametrize(
     ("settings", "points", "chosen"),
     [
-        (("doublings=2", "halvings=1"), 100, (20, 1.0)),
-        (("doublings=1", "halvings=1"), 100, (5, 0.5)),
-        (("doublings=1", "halvings=0"), 100, (10, 1.0)),  # none is stable, this one the most
-        (("doublings=0", "halvings=1"), 100, (5, 0.5)),
-        (("doublings=0", "halvings=0"), 100, (5, 1.0)),
-        (("doublings=2", "halvings=0"), 9, (5, 1.0)),  # no more neighbors than there are points
+        (("doublings=2", "halvings=1"), 1000, (20, 1.0)),
+        (("doublings=1", "halvings=1"), 1000, (5, 0.5)),
+        (("doublings=1", "halvings=0"), 1000, (10, 1.0)),  # none is stable, this one the most
+        (("doublings=0", "halvings=1"), 1000, (5, 0.5)),
+        (("doublings=0", "halvings=0"), 1000, (5, 1.0)),
+        # a quarter of the 40, 16 or 3 points that a cluster has on average, but 3 at least
+        (("doublings=2", "halvings=0"), 120, (10, 1.0)),
+        (("doublings=2", "halvings=0"), 48, (4, 1.0)),
+        (("doublings=2", "halvings=0"), 9, (3, 1.0)),
     ],
 )
 def test_graphs_are_tried_until_the_partition_is_stable(monkeypatch, settings, points, chosen):
     answers = {(5, 1.0): 0.3, (10, 1.0): 0.8, (20, 1.0): 0.96, (5, 0.5): 0.95, (10, 0.5): 1.0}
+    answers |= {(4, 1.0): 0.9, (3, 1.0): 0.9}
     monkeypatch.setattr(manifold, "neighbor_graph", lambda _, *graph: graph)
     monkeypatch.setattr(
         manifold, "stable_partition", lambda _, graph, *__: (np.zeros(100), 0.5, answers[graph])
@@ -92,6 +96,13 @@ def test_clusters_of_very_different_size():
     start = manifold_labels(z, compose_config("init.n_init=6").init, 3, 1.0, seed=0)
     assert start.resolution < 1
     assert adjusted_rand_score(classes, start.labels) > 0.99
+
+
+def test_many_small_clusters():
+    z, classes = make_blobs(400, 10, centers=40, cluster_std=2, random_state=0)
+    start = manifold_labels(z, compose_config("init.n_init=6").init, 40, 1.0, seed=0)
+    assert start.n_neighbors == 3
+    assert adjusted_rand_score(classes, start.labels) > 0.9
 
 
 def test_renewing_follows_the_graph(rings):
