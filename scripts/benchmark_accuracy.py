@@ -25,6 +25,7 @@ from typing import Any
 import joblib
 from baselines import BASELINES
 from reuters21578 import FILE, reuters21578
+from tqdm import tqdm
 
 from gammvae.metrics import agreement
 from gammvae.runs import RESULT
@@ -72,10 +73,10 @@ def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
 
 def run(given: Sequence[str], recipe: str, path: Path, threads: int) -> None:
     """Computes one run unless it is finished, and notes the commit that it was computed with."""
-    if (path / RESULT).exists():
+    if (path / COMMIT).exists():
         return
     name = " ".join(path.parts[-3:])
-    print(f"+ {name}", flush=True)
+    tqdm.write(f"+ {name}")
     computed_with = commit()  # files may change while it runs, the program has read its own
     done = subprocess.run(
         command(given, recipe, path),
@@ -134,8 +135,20 @@ def finished(folder: Path) -> Iterator[dict[str, Any]]:
                 yield row(dataset, recipe, paths)
 
 
-def write(rows: Sequence[dict[str, Any]], machine: str, shown: str) -> None:
-    """Writes the table for programs and for readers, with the command shown above it."""
+def shown(rows: Sequence[dict[str, Any]]) -> str:
+    """The command that computes all rows, whichever calls computed them one after another."""
+    datasets, recipes = (dict.fromkeys(line[name] for line in rows) for name in COLUMNS[:2])
+    seeds = {int(seed) for line in rows for seed in line["seeds"].split()}
+    words = ["--datasets", *(name for name in datasets if name in DATASETS)]
+    words += ["--recipes", *recipes, "--seeds", *map(str, sorted(seeds))]
+    words += ["--root", "FOLDER"] if "reuters21578" in datasets else []
+    for name in datasets:
+        words += [] if name in DATASETS else ["--also", name, "SETTINGS"]
+    return shlex.join(("python", "scripts/benchmark_accuracy.py", *words))
+
+
+def write(rows: Sequence[dict[str, Any]], machine: str) -> None:
+    """Writes the table for programs and for readers."""
     with (TABLES / "accuracy.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -143,7 +156,7 @@ def write(rows: Sequence[dict[str, Any]], machine: str, shown: str) -> None:
     lines = [
         "Means over seeds, all samples, classes seen by this table alone. Machine: " + machine,
         "",
-        f"    $ {shown}",
+        f"    $ {shown(rows)}",
         "",
         "| dataset | recipe | seeds | ACC | lowest | NMI | ARI | ACC of the best ELBO | "
         "agreement of seeds (ARI) | seconds a run | commit |",
@@ -210,19 +223,13 @@ def main() -> None:
         arguments.datasets = [name for name in arguments.datasets if name != "reuters21578"]
     arguments.folder.mkdir(parents=True, exist_ok=True)
     given = settings(arguments)
-    # Paths and the machine's description say nothing about what is computed.
-    hidden = {str(arguments.folder): "FOLDER", str(arguments.root): "FOLDER"}
-    shown = shlex.join(hidden.get(word, word) for word in ("python", *sys.argv))
     for stage in (TRAINED, BASELINES):
         recipes = [recipe for recipe in arguments.recipes if recipe in stage]
-        compute(given, recipes, arguments, shown)
+        compute(given, recipes, arguments)
 
 
 def compute(
-    given: Mapping[str, Sequence[str]],
-    recipes: Sequence[str],
-    arguments: argparse.Namespace,
-    shown: str,
+    given: Mapping[str, Sequence[str]], recipes: Sequence[str], arguments: argparse.Namespace
 ) -> None:
     """Runs all seeds of all datasets and recipes, and writes the table after each."""
     threads = max(1, joblib.cpu_count() // arguments.jobs)
@@ -236,9 +243,9 @@ def compute(
             for seed in arguments.seeds
         ]
         try:
-            for done in as_completed(runs):
+            for done in tqdm(as_completed(runs), total=len(runs), unit="run", disable=None):
                 done.result()
-                write(list(finished(arguments.folder)), arguments.machine, shown)
+                write(list(finished(arguments.folder)), arguments.machine)
         finally:  # a run that fails stops the others
             pool.shutdown(cancel_futures=True)
 
