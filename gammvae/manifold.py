@@ -3,8 +3,8 @@
 Letters: ``N`` samples, ``K`` clusters, ``P`` principal components.
 """
 
-import itertools
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +56,13 @@ def manifold_points(
     return np.concatenate([pca.transform(features(part)).astype(np.float32) for part in parts])
 
 
+class GraphSettings(NamedTuple):
+    """Neighbors per point of a graph, and the resolution of modularity in it."""
+
+    n_neighbors: int
+    resolution: float
+
+
 class ManifoldStart(NamedTuple):
     """The partition that the mixture starts from, and figures about it that need no classes.
 
@@ -93,7 +100,11 @@ def first_resolution(config: InitConfig, filled: float) -> float:
 
 
 def manifold_labels(
-    points: NDArray, config: InitConfig, n_clusters: int, resolution: float, seed: int
+    points: NDArray,
+    graphs: Sequence[GraphSettings],
+    config: InitConfig,
+    n_clusters: int,
+    seed: int,
 ) -> ManifoldStart:
     """The partition of highest modularity in the first neighbor graph that gives a stable one.
 
@@ -105,20 +116,20 @@ def manifold_labels(
 
     Args:
         points: ``(N, P)``.
-        config: Starts, neighbors of a point, stability asked for.
+        graphs: What is tried, in this order; see ``tried_graphs``.
+        config: Starts, and stability asked for.
         n_clusters: ``K``.
-        resolution: The first that is tried.
         seed: Seed of all starts.
     """
     best: ManifoldStart | None = None
-    for tried, n_neighbors in tried_graphs(config, resolution, len(points), n_clusters):
-        graph = neighbor_graph(points, n_neighbors, tried)
-        starts = stable_partition(points, graph, config.n_init, n_clusters, seed)
-        found = ManifoldStart(*starts, n_neighbors, tried)
+    for tried in graphs:
+        graph = neighbor_graph(points, *tried)
+        partition = stable_partition(points, graph, config.n_init, n_clusters, seed)
+        found = ManifoldStart(*partition, *tried)
         log.info(
             "init: modularity %.4f with %d neighbors a point at resolution %g, "
             "stable to ARI %.3f over the starts",
-            *(found.modularity, n_neighbors, tried, found.stability),
+            *(found.modularity, *tried, found.stability),
         )
         if best is None or found.stability > best.stability:
             best = found
@@ -129,18 +140,25 @@ def manifold_labels(
 
 
 def tried_graphs(
-    config: InitConfig, resolution: float, n_points: int, n_clusters: int
-) -> list[tuple[float, int]]:
-    """Resolutions and numbers of neighbors in the order in which they are tried.
+    config: InitConfig, filled: float, n_points: int, n_clusters: int
+) -> list[GraphSettings]:
+    """Graphs in the order in which they are tried.
 
     No point gets more neighbors than a quarter of the points that a cluster has on average: a graph
     that reaches beyond the clusters does not show them.
+
+    Args:
+        config: Neighbors of a point, resolution, how often they are doubled and halved.
+        filled: The share of values in the samples that are not zero.
+        n_points: Points of the graph.
+        n_clusters: ``K``.
     """
     most = max(FEWEST_NEIGHBORS, n_points // (PART_OF_CLUSTER * n_clusters))
     neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
     possible = [n for n in neighbors if n <= most] or [min(config.n_neighbors, most)]
-    resolutions = [resolution / 2**halving for halving in range(config.halvings + 1)]
-    return list(itertools.product(resolutions, possible))
+    first = first_resolution(config, filled)
+    resolutions = [first / 2**halving for halving in range(config.halvings + 1)]
+    return [GraphSettings(n, resolution) for resolution in resolutions for n in possible]
 
 
 def stable_partition(

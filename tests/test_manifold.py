@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from gammvae import manifold
 from gammvae.graph import modularity, neighbor_graph, refine
-from gammvae.manifold import first_resolution, manifold_labels, manifold_points
+from gammvae.manifold import first_resolution, manifold_labels, manifold_points, tried_graphs
 from tests.conftest import compose_config
 from tests.test_model import build
 
@@ -33,6 +33,11 @@ def test_points_of_some_samples_are_theirs():
     np.testing.assert_array_equal(points, alone)
 
 
+def started(points, config, n_clusters):
+    graphs = tried_graphs(config, 1.0, len(points), n_clusters)
+    return manifold_labels(points, graphs, config, n_clusters, seed=0)
+
+
 @pytest.fixture
 def rings():
     """Three rings around each other, which no mean tells apart, and which ring a point is on."""
@@ -45,13 +50,13 @@ def rings():
 def test_figures_of_the_start_need_no_classes(rings):
     points, _ = rings
     config = compose_config("init.n_init=4", "init.n_neighbors=8", "init.stability=0").init
-    start = manifold_labels(points, config, 3, 1.0, seed=0)
+    start = started(points, config, 3)
     assert set(start.labels) == {0, 1, 2}
     assert start.n_neighbors == 8
     graph = neighbor_graph(points, 8)
     assert start.modularity == pytest.approx(modularity(graph, start.labels))
     assert -0.5 <= start.stability <= 1
-    again = manifold_labels(points, config, 3, 1.0, seed=0)
+    again = started(points, config, 3)
     assert (start.labels == again.labels).all()
 
 
@@ -78,7 +83,7 @@ def test_graphs_are_tried_until_the_partition_is_stable(monkeypatch, settings, p
     )
     overrides = ("n_neighbors=5", "stability=0.95", *settings)
     config = compose_config(*(f"init.{override}" for override in overrides)).init
-    start = manifold_labels(np.zeros((points, 2)), config, 3, 1.0, seed=0)
+    start = started(np.zeros((points, 2)), config, 3)
     assert (start.n_neighbors, start.resolution) == chosen
 
 
@@ -93,14 +98,14 @@ def test_topics_of_documents_may_differ_in_size(given, filled, expected):
 
 def test_clusters_of_very_different_size():
     z, classes = make_blobs([1500, 100, 100], centers=6 * np.eye(3, 10), random_state=0)
-    start = manifold_labels(z, compose_config("init.n_init=6").init, 3, 1.0, seed=0)
+    start = started(z, compose_config("init.n_init=6").init, 3)
     assert start.resolution < 1
     assert adjusted_rand_score(classes, start.labels) > 0.99
 
 
 def test_many_small_clusters():
     z, classes = make_blobs(400, 10, centers=40, cluster_std=2, random_state=0)
-    start = manifold_labels(z, compose_config("init.n_init=6").init, 40, 1.0, seed=0)
+    start = started(z, compose_config("init.n_init=6").init, 40)
     assert start.n_neighbors == 3
     assert adjusted_rand_score(classes, start.labels) > 0.9
 
