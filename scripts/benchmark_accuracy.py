@@ -3,8 +3,9 @@
     python scripts/benchmark_accuracy.py [--datasets mnist usps] [--recipes default] [--seeds 5 6]
 
 Finished runs are kept under --folder and not run again, so that the same command goes on where it
-was interrupted. The table, outputs/tables/accuracy.{csv,md}, is written anew after every run and
-holds whatever is finished. ACC, NMI and ARI are computed on all samples; the run of the highest
+was interrupted. The table, outputs/tables/accuracy.{csv,md}, is written anew after every run: a row
+for every dataset and recipe of which a run lies in that folder, and between them the rows that it
+had before, computed elsewhere. ACC, NMI and ARI are computed on all samples; the run of the highest
 ELBO is named beside the mean because it could be chosen without classes. Baselines use the samples
 and the autoencoder of the runs of recipe `vade`, which must be finished.
 """
@@ -55,10 +56,12 @@ EVERYTHING = (*RECIPES, *BASELINES, *ABLATIONS)
 BASIS = "vade"
 COLUMNS = (
     *("dataset", "recipe", "seeds", "acc", "acc_std", "acc_min", "nmi", "nmi_std", "ari"),
-    *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds", "commit", "notes"),
+    *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds"),
+    *("commit", "machine", "notes"),
 )
-# In a run's directory: what it was computed with.
-COMMIT = "commit"
+WORDS = ("dataset", "recipe", "seeds", "commit", "machine", "notes")
+# In the directory of a finished run: what it was computed with.
+ORIGIN = "origin.json"
 
 
 def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
@@ -71,13 +74,14 @@ def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
     return [sys.executable, "-m", "gammvae", "train", *settings]
 
 
-def run(given: Sequence[str], recipe: str, path: Path, threads: int) -> None:
-    """Computes one run unless it is finished, and notes the commit that it was computed with."""
-    if (path / COMMIT).exists():
+def run(given: Sequence[str], recipe: str, path: Path, threads: int, machine: str) -> None:
+    """Computes one run unless it is finished, and notes what it was computed with."""
+    if (path / ORIGIN).exists():
         return
     name = " ".join(path.parts[-3:])
     tqdm.write(f"+ {name}")
-    computed_with = commit()  # files may change while it runs, the program has read its own
+    # Files may change while it runs: the program has read its own.
+    origin = {"commit": commit(), "machine": machine}
     done = subprocess.run(
         command(given, recipe, path),
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
@@ -87,7 +91,7 @@ def run(given: Sequence[str], recipe: str, path: Path, threads: int) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{name} ended with {done.returncode}:\n{done.stderr}")
-    (path / COMMIT).write_text(computed_with)
+    (path / ORIGIN).write_text(json.dumps(origin))
 
 
 def commit() -> str:
@@ -104,7 +108,9 @@ def commit() -> str:
 
 def row(dataset: str, recipe: str, paths: Sequence[Path]) -> dict[str, Any]:
     """The line of the table for the finished runs of one recipe on one dataset."""
-    results = [json.loads((path / RESULT).read_text()) for path in paths]
+    results, origins = (
+        [json.loads((path / name).read_text()) for path in paths] for name in (RESULT, ORIGIN)
+    )
     figures = statistics(results)
     chosen = {"elbo_seed": None, "elbo_seed_acc": None}
     if recipe not in BASELINES:
@@ -119,26 +125,45 @@ def row(dataset: str, recipe: str, paths: Sequence[Path]) -> dict[str, Any]:
         "acc_min": figures["min"]["acc"],
         **chosen,
         "seed_agreement": agreement([read_labels(path) for path in paths]),
-        "commit": " ".join(sorted({(path / COMMIT).read_text() for path in paths})),
+        "commit": " ".join(sorted({origin["commit"] for origin in origins})),
+        "machine": "; ".join(sorted({origin["machine"] for origin in origins})),
         # without the folders of the machine it ran on
         "notes": re.sub(r"/\S*/", "", "; ".join(results[0]["dataset_notes"])),
     }
 
 
-def finished(folder: Path) -> Iterator[dict[str, Any]]:
-    """A line for every recipe and dataset of which at least one run is finished."""
-    others = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    for dataset in dict.fromkeys((*DATASETS, *others)):
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of all finished runs in the folder, and what else the table holds."""
+    known = {(line["dataset"], line["recipe"]): line for line in earlier()}
+    others = sorted({path.name for path in folder.iterdir() if path.is_dir()})
+    for dataset in dict.fromkeys((*DATASETS, *others, *(dataset for dataset, _ in known))):
         for recipe in EVERYTHING:
-            paths = sorted(path.parent for path in (folder / dataset / recipe).glob(f"*/{COMMIT}"))
+            paths = sorted(path.parent for path in (folder / dataset / recipe).glob(f"*/{ORIGIN}"))
             if paths:
                 yield row(dataset, recipe, paths)
+            elif (dataset, recipe) in known:
+                yield known[dataset, recipe]
 
 
-def shown(rows: Sequence[dict[str, Any]]) -> str:
+def earlier() -> list[dict[str, Any]]:
+    """The lines of the table as it stands."""
+    path = TABLES / "accuracy.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [
+            {
+                name: value if name in WORDS else float(value) if value else None
+                for name, value in line.items()
+            }
+            for line in csv.DictReader(file)
+        ]
+
+
+def shown(table: Sequence[dict[str, Any]]) -> str:
     """The command that computes all rows, whichever calls computed them one after another."""
-    datasets, recipes = (dict.fromkeys(line[name] for line in rows) for name in COLUMNS[:2])
-    seeds = {int(seed) for line in rows for seed in line["seeds"].split()}
+    datasets, recipes = (dict.fromkeys(line[name] for line in table) for name in COLUMNS[:2])
+    seeds = {int(seed) for line in table for seed in line["seeds"].split()}
     words = ["--datasets", *(name for name in datasets if name in DATASETS)]
     words += ["--recipes", *recipes, "--seeds", *map(str, sorted(seeds))]
     words += ["--root", "FOLDER"] if "reuters21578" in datasets else []
@@ -147,38 +172,47 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
     return shlex.join(("python", "scripts/benchmark_accuracy.py", *words))
 
 
-def write(rows: Sequence[dict[str, Any]], machine: str) -> None:
+def write(table: Sequence[dict[str, Any]]) -> None:
     """Writes the table for programs and for readers."""
     with (TABLES / "accuracy.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: rounded(line[name]) for name in COLUMNS} for line in rows)
+        writer.writerows({name: rounded(line[name]) for name in COLUMNS} for line in table)
+    machines = list(dict.fromkeys(line["machine"] for line in table))
     lines = [
-        "Means over seeds, all samples, classes seen by this table alone. Machine: " + machine,
+        "Means over seeds, all samples, classes seen by this table alone.",
         "",
-        f"    $ {shown(rows)}",
+        f"    $ {shown(table)}",
         "",
         "| dataset | recipe | seeds | ACC | lowest | NMI | ARI | ACC of the best ELBO | "
-        "agreement of seeds (ARI) | seconds a run | commit |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "agreement of seeds (ARI) | seconds a run | machine | commit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        *(markdown(line, machines) for line in table),
+        "",
+        *(f"{number}. {machine}" for number, machine in enumerate(machines, 1)),
+        "",
     ]
-    for line in rows:
-        spread = {
-            name: f"{line[name]:.4f} +- {line[f'{name}_std']:.4f}" for name in ("acc", "nmi", "ari")
-        }
-        cells = [
-            *(line["dataset"], line["recipe"], str(len(line["seeds"].split()))),
-            *(spread["acc"], f"{line['acc_min']:.4f}", spread["nmi"], spread["ari"]),
-            "-"
-            if line["elbo_seed"] is None
-            else f"{line['elbo_seed_acc']:.4f} (seed {line['elbo_seed']})",
-            f"{line['seed_agreement']:.3f}",
-            *(f"{line['seconds']:.0f}", line["commit"]),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    notes = sorted({f"{line['dataset']}: {line['notes']}" for line in rows if line["notes"]})
-    lines += ["", *(f"* {note}" for note in notes)]
-    (TABLES / "accuracy.md").write_text("\n".join(lines) + "\n")
+    notes = sorted({f"{line['dataset']}: {line['notes']}" for line in table if line["notes"]})
+    lines += [f"* {note}" for note in notes]
+    (TABLES / "accuracy.md").write_text("\n".join(lines).strip() + "\n")
+
+
+def markdown(line: dict[str, Any], machines: Sequence[str]) -> str:
+    """One line for readers; machines by their number."""
+    chosen = line["elbo_seed"]
+    cells = [
+        *(line["dataset"], line["recipe"], str(len(line["seeds"].split()))),
+        *(spread(line, "acc"), f"{line['acc_min']:.4f}", spread(line, "nmi"), spread(line, "ari")),
+        "-" if chosen is None else f"{line['elbo_seed_acc']:.4f} (seed {chosen:.0f})",
+        f"{line['seed_agreement']:.3f}",
+        *(f"{line['seconds']:.0f}", str(machines.index(line["machine"]) + 1), line["commit"]),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def spread(line: dict[str, Any], name: str) -> str:
+    """Mean and standard deviation of a figure."""
+    return f"{line[name]:.4f} +- {line[f'{name}_std']:.4f}"
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - numbers and text
@@ -236,7 +270,9 @@ def compute(
     with ThreadPoolExecutor(arguments.jobs) as pool:
         runs = [
             pool.submit(
-                run, rest, recipe, arguments.folder / name / recipe / f"seed={seed}", threads
+                run,
+                *(rest, recipe, arguments.folder / name / recipe / f"seed={seed}"),
+                *(threads, arguments.machine),
             )
             for name, rest in given.items()
             for recipe in recipes
@@ -245,7 +281,7 @@ def compute(
         try:
             for done in tqdm(as_completed(runs), total=len(runs), unit="run", disable=None):
                 done.result()
-                write(list(finished(arguments.folder)), arguments.machine)
+                write(list(rows(arguments.folder)))
         finally:  # a run that fails stops the others
             pool.shutdown(cancel_futures=True)
 
