@@ -1,0 +1,198 @@
+"""The table of accuracies, written anew from the figures of single runs.
+
+``outputs/tables/accuracy_runs.csv`` has a line for every run, also for those computed on other
+machines, whose folders are not here; ``accuracy.{csv,md}`` have a row for every recipe on every
+dataset.
+"""
+
+import csv
+import json
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from baselines import BASELINES
+
+from gammvae.metrics import agreement
+from gammvae.runs import RESULT
+from gammvae.seeds import best_by_elbo, figures, read_labels, statistics
+
+TABLES = Path(__file__).parents[1] / "outputs" / "tables"
+# In the directory of a finished run: what it was computed with.
+ORIGIN = "origin.json"
+RUN_COLUMNS = (
+    *("dataset", "recipe", "seed", "acc", "nmi", "ari", "elbo", "seconds"),
+    *("commit", "machine", "notes"),
+)
+COLUMNS = (
+    *("dataset", "recipe", "seeds", "acc", "acc_std", "acc_min", "nmi", "nmi_std", "ari"),
+    *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds"),
+    *("commit", "machine", "notes"),
+)
+WORDS = ("dataset", "recipe", "seeds", "commit", "machine", "notes")
+
+Line = dict[str, Any]
+
+
+def read(name: str) -> list[Line]:
+    """The lines of a table as it stands; none if there is no such file."""
+    path = TABLES / name
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [
+            {
+                name: value if name in WORDS else float(value) if value else None
+                for name, value in line.items()
+            }
+            for line in csv.DictReader(file)
+        ]
+
+
+def write(name: str, columns: Sequence[str], lines: Sequence[Line]) -> None:
+    """Writes a table for programs, numbers with four digits."""
+    with (TABLES / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: rounded(line[name]) for name in columns} for line in lines)
+
+
+def rounded(value: Any) -> Any:  # noqa: ANN401 - numbers and text
+    """Numbers with four digits, whole ones with none."""
+    if not isinstance(value, float):
+        return value
+    return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
+
+
+def run_line(path: Path) -> Line:
+    """The figures of the finished run in ``.../DATASET/RECIPE/seed=SEED``."""
+    result = json.loads((path / RESULT).read_text())
+    known = figures(result)
+    return {
+        **{"dataset": path.parts[-3], "recipe": path.parts[-2], "seed": float(result["seed"])},
+        **{name: known.get(name) for name in ("acc", "nmi", "ari", "elbo", "seconds")},
+        **json.loads((path / ORIGIN).read_text()),
+        # without the folders of the machine it ran on
+        "notes": re.sub(r"/\S*/", "", "; ".join(result["dataset_notes"])),
+    }
+
+
+def row(lines: Sequence[Line], folder: Path) -> Line:
+    """The row of one recipe on one dataset, from the lines of its runs."""
+    results = [
+        {
+            "metrics": {name: line[name] for name in ("acc", "nmi", "ari", "elbo")},
+            "seconds": {"all": line["seconds"]},
+        }
+        for line in lines
+    ]
+    found = statistics(results)
+    dataset, recipe = lines[0]["dataset"], lines[0]["recipe"]
+    chosen = None if recipe in BASELINES else lines[best_by_elbo(results)]
+    paths = [folder / dataset / recipe / f"seed={line['seed']:.0f}" for line in lines]
+    at_hand = len(paths) > 1 and all((path / ORIGIN).exists() for path in paths)
+    return {
+        **{"dataset": dataset, "recipe": recipe, "notes": lines[0]["notes"]},
+        "seeds": " ".join(f"{line['seed']:.0f}" for line in lines),
+        **{name: found["mean"][name] for name in ("acc", "nmi", "ari", "seconds")},
+        **{f"{name}_std": found["std"][name] for name in ("acc", "nmi", "ari")},
+        "acc_min": found["min"]["acc"],
+        "elbo_seed": chosen and chosen["seed"],
+        "elbo_seed_acc": chosen and chosen["acc"],
+        "seed_agreement": agreement([read_labels(path) for path in paths]) if at_hand else None,
+        **{
+            name: "; ".join(sorted({line[name] for line in lines}))
+            for name in ("commit", "machine")
+        },
+    }
+
+
+def rows(runs: Sequence[Line], folder: Path) -> dict[tuple[str, str], Line]:
+    """All rows: of the runs, and those that the table has of runs that are not known singly."""
+    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in runs:
+        groups[line["dataset"], line["recipe"]].append(line)
+    known = {(line["dataset"], line["recipe"]): line for line in read("accuracy.csv")}
+    return known | {key: row(lines, folder) for key, lines in groups.items()}
+
+
+def update(folder: Path, datasets: Sequence[str], recipes: Sequence[str]) -> None:
+    """Adds what is finished in a folder to the figures of single runs, and writes all tables.
+
+    Args:
+        folder: With runs in ``DATASET/RECIPE/seed=SEED``.
+        datasets: In the order of the table; others follow them.
+        recipes: All of them, in the order of the table.
+    """
+
+    def place(line: Line) -> tuple[int, str, int]:
+        name = line["dataset"]
+        first = datasets.index(name) if name in datasets else len(datasets)
+        return first, name, recipes.index(line["recipe"])
+
+    runs = {
+        (line["dataset"], line["recipe"], line["seed"]): line for line in read("accuracy_runs.csv")
+    }
+    for path in folder.glob(f"*/*/*/{ORIGIN}"):
+        line = run_line(path.parent)
+        runs[line["dataset"], line["recipe"], line["seed"]] = line
+    lines = sorted(runs.values(), key=lambda line: (place(line), line["seed"]))
+    table = sorted(rows(lines, folder).values(), key=place)
+    write("accuracy_runs.csv", RUN_COLUMNS, lines)
+    write("accuracy.csv", COLUMNS, table)
+    (TABLES / "accuracy.md").write_text(markdown(table, datasets))
+
+
+def shown(table: Sequence[Line], own: Sequence[str]) -> str:
+    """The command that computes all rows, whichever calls computed them one after another."""
+    datasets, recipes = (dict.fromkeys(line[name] for line in table) for name in COLUMNS[:2])
+    seeds = {int(seed) for line in table for seed in line["seeds"].split()}
+    words = ["--datasets", *(name for name in datasets if name in own)]
+    words += ["--recipes", *recipes, "--seeds", *map(str, sorted(seeds))]
+    words += ["--root", "FOLDER"] if "reuters21578" in datasets else []
+    for name in datasets:
+        words += [] if name in own else ["--also", name, "SETTINGS"]
+    return shlex.join(("python", "scripts/benchmark_accuracy.py", *words))
+
+
+def markdown(table: Sequence[Line], own: Sequence[str]) -> str:
+    """The table for readers."""
+    machines = list(dict.fromkeys(line["machine"] for line in table))
+    notes = sorted({f"{line['dataset']}: {line['notes']}" for line in table if line["notes"]})
+    lines = [
+        "Means over seeds, all samples, classes seen by this table alone. The command computes all",
+        "rows; every run by itself is in accuracy_runs.csv, unless it is older than that file.",
+        "",
+        f"    $ {shown(table, own)}",
+        "",
+        "| dataset | recipe | seeds | ACC | lowest | NMI | ARI | ACC of the best ELBO | "
+        "agreement of seeds (ARI) | seconds a run | machine | commit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        *("| " + " | ".join(cells(line, machines)) + " |" for line in table),
+        "",
+        *(f"{number}. {machine}" for number, machine in enumerate(machines, 1)),
+        "",
+        *(f"* {note}" for note in notes),
+    ]
+    return "\n".join(lines).strip() + "\n"
+
+
+def cells(line: Line, machines: Sequence[str]) -> list[str]:
+    """One row for readers, machines by their numbers."""
+    chosen, alike = line["elbo_seed"], line["seed_agreement"]
+    numbers = [str(n) for n, machine in enumerate(machines, 1) if machine == line["machine"]]
+    return [
+        *(line["dataset"], line["recipe"], str(len(line["seeds"].split()))),
+        *(spread(line, "acc"), f"{line['acc_min']:.4f}", spread(line, "nmi"), spread(line, "ari")),
+        "-" if chosen is None else f"{line['elbo_seed_acc']:.4f} (seed {chosen:.0f})",
+        "-" if alike is None else f"{alike:.3f}",
+        *(f"{line['seconds']:.0f}", " ".join(numbers), line["commit"]),
+    ]
+
+
+def spread(line: Line, name: str) -> str:
+    """Mean and standard deviation of a figure."""
+    return f"{line[name]:.4f} +- {line[f'{name}_std']:.4f}"
