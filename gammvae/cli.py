@@ -6,8 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gammvae import __version__
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gammvae.config import Config
+    from gammvae.sweeps import Job
 
 # What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
 DISK_ERRORS = {
@@ -30,9 +30,6 @@ DISK_ERRORS = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }
-
-# Directories of the runs that this process has finished or found finished.
-FINISHED: list[Path] = []
 
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
@@ -98,20 +95,22 @@ def train(arguments: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from gammvae import sweeps
     from gammvae.config import Config, explain
 
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
     sys.argv = ["gammvae train", *flags_first(arguments)]
-    FINISHED.clear()
+    sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
         with one_line_usage_errors():
             decorate(train_one)()
-        for line in seed_comparisons():
-            print(line)
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
+    if sweeps.JOBS:
+        print(*sweeps.summary(sweeps.JOBS), sep="\n")
+        sys.exit(sweeps.exit_code(sweeps.JOBS))
 
 
 def train_one(cfg: "DictConfig") -> float:
@@ -119,41 +118,48 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from gammvae.sweeps import Job, attempt
+
+    log_to_terminal()
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN:
+        with exit_codes():
+            train_job(cfg, job := Job(""))
+    else:  # where the other jobs go on if one fails
+        with attempt(hydra.overrides.task, hydra.sweep.dir) as job:
+            train_job(cfg, job)
+    return job.elbo
+
+
+def train_job(cfg: "DictConfig", job: "Job") -> None:
+    """Runs one composed configuration and prints its figures, unless it was finished before."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     from gammvae.config import to_config
     from gammvae.runs import RunDirectory, run_path
     from gammvae.tables import summary
 
-    log_to_terminal()
     hydra = HydraConfig.get()
-    # A sweep goes on after a failed job, so there Hydra must see the exception itself.
-    with exit_codes() if hydra.mode == RunMode.RUN else nullcontext():
-        config = to_config(cfg)
-        path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
-        directory = RunDirectory(path)
-        result = directory.finished(config)
-        if result is None:
-            from gammvae.experiment import run
+    config = to_config(cfg)
+    path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
+    directory = RunDirectory(path)
+    result = directory.finished(config)
+    if result is None:
+        from gammvae.experiment import run
 
+        try:
             result = run(config, directory)
-        else:
-            check_still_its_data(config, result)
-            print(f"{path} is finished; overwrite=true runs it again")
-        print(summary(result))
-        print(path)
-        FINISHED.append(Path(path))
-        return result["metrics"]["elbo"]
-
-
-def seed_comparisons() -> Iterator[str]:
-    """A comparison for every group of finished runs that differ in their seed alone."""
-    from gammvae.seeds import compare_seeds
-
-    groups: dict[Path, list[Path]] = {}
-    for path in FINISHED:
-        groups.setdefault(path.parent, []).append(path)
-    for parent, paths in groups.items():
-        if len(paths) > 1:
-            yield f"\n{parent}\n{compare_seeds(paths)}"
+        except Exception as error:
+            directory.note_failure(config, error, begin=hydra.mode != RunMode.RUN)
+            raise
+    else:
+        check_still_its_data(config, result)
+        print(f"{path} is finished; overwrite=true runs it again")
+        job.state = "skipped"
+    print(summary(result))
+    print(path)
+    job.path, job.elbo = str(path), result["metrics"]["elbo"]
 
 
 def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ LAYERS = [
     {"convolution", "datasets", "evaluation", "initialization", "manifold", "prepared"},
     {"anchor", "building", "seeds", "training"},
     {"benchmarks", "checkpoints", "files", "rcv1"},
-    {"catalog", "experiment", "stl10"},
+    {"catalog", "experiment", "stl10", "sweeps"},
     {"cli"},
     {"__main__"},
 ]
