@@ -1,37 +1,21 @@
 """The commands. Heavy imports happen inside them, so that ``gammvae --help`` answers at once."""
 
 import argparse
-import errno
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gammvae import __version__
-from gammvae.errors import DivergenceError, InputError
+from gammvae.errors import InputError
+from gammvae.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gammvae.config import Config
     from gammvae.sweeps import Job
-
-# What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
-DISK_ERRORS = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-}
-
-TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 # What may be set when a finished run is read: where and on what, not what.
 ELSEWHERE = ("device", "dataset.root", "dataset.cache", "dataset.download", "dataset.path")
@@ -41,23 +25,6 @@ def main() -> None:
     """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
     with exit_codes():
         dispatch(sys.argv[1:])
-
-
-@contextmanager
-def exit_codes() -> Iterator[None]:
-    """Ends the program with one line and an exit code for what is no defect of its own."""
-    try:
-        yield
-    except InputError as error:
-        stop(error, code=2)
-    except DivergenceError as error:
-        stop(error, code=1)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        stop(f"{error.filename or 'output'} cannot be written or read: {error.strerror}", code=2)
-    except KeyboardInterrupt:
-        stop("interrupted; the same command goes on from here", code=130)
 
 
 def dispatch(arguments: list[str]) -> None:
@@ -226,6 +193,26 @@ def datasets(arguments: list[str]) -> None:
             print(check(catalog, name))
 
 
+def table(arguments: list[str]) -> None:
+    """Gather finished runs into a table, gammvae table [FOLDER...] [--output FILE...]."""
+    parser = argparse.ArgumentParser(prog="gammvae table", description=table.__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path("outputs")])
+    parser.add_argument("--metric", nargs="+", default=["acc"], help="several: one column each")
+    parser.add_argument("--datasets", nargs="+", help="only these, in this order")
+    parser.add_argument("--models", nargs="+", help="only these rows, in this order")
+    parser.add_argument("--compare", nargs=2, metavar="MODEL", help="paired over common seeds")
+    parser.add_argument(
+        "--output", nargs="+", type=Path, default=[], help="files that end in .csv, .md or .tex"
+    )
+    with one_line_usage_errors():
+        given = parser.parse_args(arguments)
+
+    from gammvae.publishing import Choice, publish
+
+    choice = Choice(given.metric, given.datasets, given.models, given.compare)
+    print(publish(given.folders, choice, given.output))
+
+
 def elsewhere(overrides: list[str]) -> list[str]:
     """Checks that overrides of a stored configuration change only where and on what it is read."""
     for override in overrides:
@@ -240,54 +227,5 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "datasets": datasets,
+    "table": table,
 }
-
-
-class TerminalHandler(logging.Handler):
-    """Writes to standard error, above a progress bar if there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Writes one record."""
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-def log_to_terminal() -> None:
-    """Shows what the program logs."""
-    logger = logging.getLogger("gammvae")
-    if not logger.handlers:
-        logger.addHandler(TerminalHandler(logging.INFO))
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False  # Hydra gives the root logger a handler of its own
-
-
-def flags_first(arguments: list[str]) -> list[str]:
-    """Moves overrides behind the flags: Hydra wants them together, people mix them."""
-    overrides = [
-        argument
-        for before, argument in zip(["", *arguments], arguments, strict=False)
-        if "=" in argument and not argument.startswith("-") and before not in TAKES_A_PATH
-    ]
-    return [argument for argument in arguments if argument not in overrides] + overrides
-
-
-@contextmanager
-def one_line_usage_errors() -> Iterator[None]:
-    """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
-
-    def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
-        raise InputError(message)
-
-    original = argparse.ArgumentParser.error
-    setattr(argparse.ArgumentParser, "error", error)  # noqa: B010 - mypy forbids the plain form
-    try:
-        yield
-    finally:
-        setattr(argparse.ArgumentParser, "error", original)  # noqa: B010
-
-
-def stop(message: object, code: int) -> NoReturn:
-    """Ends the program with one line on standard error."""
-    print(f"gammvae: {' '.join(str(message).split())}", file=sys.stderr)
-    sys.exit(code)
