@@ -1,40 +1,21 @@
 """The commands. Heavy imports happen inside them, so that ``gammvae --help`` answers at once."""
 
 import argparse
-import errno
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from gammvae import __version__
-from gammvae.errors import DivergenceError, InputError
+from gammvae.errors import InputError
+from gammvae.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gammvae.config import Config
-
-# What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
-DISK_ERRORS = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-}
-
-# Directories of the runs that this process has finished or found finished.
-FINISHED: list[Path] = []
-
-TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
+    from gammvae.sweeps import Job
 
 # What may be set when a finished run is read: where and on what, not what.
 ELSEWHERE = ("device", "dataset.root", "dataset.cache", "dataset.download", "dataset.path")
@@ -44,23 +25,6 @@ def main() -> None:
     """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
     with exit_codes():
         dispatch(sys.argv[1:])
-
-
-@contextmanager
-def exit_codes() -> Iterator[None]:
-    """Ends the program with one line and an exit code for what is no defect of its own."""
-    try:
-        yield
-    except InputError as error:
-        stop(error, code=2)
-    except DivergenceError as error:
-        stop(error, code=1)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        stop(f"{error.filename or 'output'} cannot be written or read: {error.strerror}", code=2)
-    except KeyboardInterrupt:
-        stop("interrupted; the same command goes on from here", code=130)
 
 
 def dispatch(arguments: list[str]) -> None:
@@ -98,20 +62,22 @@ def train(arguments: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from gammvae import sweeps
     from gammvae.config import Config, explain
 
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
     sys.argv = ["gammvae train", *flags_first(arguments)]
-    FINISHED.clear()
+    sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
         with one_line_usage_errors():
             decorate(train_one)()
-        for line in seed_comparisons():
-            print(line)
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
+    if sweeps.JOBS:
+        print(*sweeps.summary(sweeps.JOBS), sep="\n")
+        sys.exit(sweeps.exit_code(sweeps.JOBS))
 
 
 def train_one(cfg: "DictConfig") -> float:
@@ -119,41 +85,48 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from gammvae.sweeps import Job, attempt
+
+    log_to_terminal()
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN:
+        with exit_codes():
+            train_job(cfg, job := Job(""))
+    else:  # where the other jobs go on if one fails
+        with attempt(hydra.overrides.task, hydra.sweep.dir) as job:
+            train_job(cfg, job)
+    return job.elbo
+
+
+def train_job(cfg: "DictConfig", job: "Job") -> None:
+    """Runs one composed configuration and prints its figures, unless it was finished before."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     from gammvae.config import to_config
     from gammvae.runs import RunDirectory, run_path
     from gammvae.tables import summary
 
-    log_to_terminal()
     hydra = HydraConfig.get()
-    # A sweep goes on after a failed job, so there Hydra must see the exception itself.
-    with exit_codes() if hydra.mode == RunMode.RUN else nullcontext():
-        config = to_config(cfg)
-        path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
-        directory = RunDirectory(path)
-        result = directory.finished(config)
-        if result is None:
-            from gammvae.experiment import run
+    config = to_config(cfg)
+    path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
+    directory = RunDirectory(path)
+    result = directory.finished(config)
+    if result is None:
+        from gammvae.experiment import run
 
+        try:
             result = run(config, directory)
-        else:
-            check_still_its_data(config, result)
-            print(f"{path} is finished; overwrite=true runs it again")
-        print(summary(result))
-        print(path)
-        FINISHED.append(Path(path))
-        return result["metrics"]["elbo"]
-
-
-def seed_comparisons() -> Iterator[str]:
-    """A comparison for every group of finished runs that differ in their seed alone."""
-    from gammvae.seeds import compare_seeds
-
-    groups: dict[Path, list[Path]] = {}
-    for path in FINISHED:
-        groups.setdefault(path.parent, []).append(path)
-    for parent, paths in groups.items():
-        if len(paths) > 1:
-            yield f"\n{parent}\n{compare_seeds(paths)}"
+        except Exception as error:
+            directory.note_failure(config, error, begin=hydra.mode != RunMode.RUN)
+            raise
+    else:
+        check_still_its_data(config, result)
+        print(f"{path} is finished; overwrite=true runs it again")
+        job.state = "skipped"
+    print(summary(result))
+    print(path)
+    job.path, job.elbo = str(path), result["metrics"]["elbo"]
 
 
 def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:
@@ -220,6 +193,26 @@ def datasets(arguments: list[str]) -> None:
             print(check(catalog, name))
 
 
+def table(arguments: list[str]) -> None:
+    """Gather finished runs into a table, gammvae table [FOLDER...] [--output FILE...]."""
+    parser = argparse.ArgumentParser(prog="gammvae table", description=table.__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path("outputs")])
+    parser.add_argument("--metric", nargs="+", default=["acc"], help="several: one column each")
+    parser.add_argument("--datasets", nargs="+", help="only these, in this order")
+    parser.add_argument("--models", nargs="+", help="only these rows, in this order")
+    parser.add_argument("--compare", nargs=2, metavar="MODEL", help="paired over common seeds")
+    parser.add_argument(
+        "--output", nargs="+", type=Path, default=[], help="files that end in .csv, .md or .tex"
+    )
+    with one_line_usage_errors():
+        given = parser.parse_args(arguments)
+
+    from gammvae.publishing import Choice, publish
+
+    choice = Choice(given.metric, given.datasets, given.models, given.compare)
+    print(publish(given.folders, choice, given.output))
+
+
 def elsewhere(overrides: list[str]) -> list[str]:
     """Checks that overrides of a stored configuration change only where and on what it is read."""
     for override in overrides:
@@ -234,54 +227,5 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "datasets": datasets,
+    "table": table,
 }
-
-
-class TerminalHandler(logging.Handler):
-    """Writes to standard error, above a progress bar if there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Writes one record."""
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-def log_to_terminal() -> None:
-    """Shows what the program logs."""
-    logger = logging.getLogger("gammvae")
-    if not logger.handlers:
-        logger.addHandler(TerminalHandler(logging.INFO))
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False  # Hydra gives the root logger a handler of its own
-
-
-def flags_first(arguments: list[str]) -> list[str]:
-    """Moves overrides behind the flags: Hydra wants them together, people mix them."""
-    overrides = [
-        argument
-        for before, argument in zip(["", *arguments], arguments, strict=False)
-        if "=" in argument and not argument.startswith("-") and before not in TAKES_A_PATH
-    ]
-    return [argument for argument in arguments if argument not in overrides] + overrides
-
-
-@contextmanager
-def one_line_usage_errors() -> Iterator[None]:
-    """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
-
-    def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
-        raise InputError(message)
-
-    original = argparse.ArgumentParser.error
-    setattr(argparse.ArgumentParser, "error", error)  # noqa: B010 - mypy forbids the plain form
-    try:
-        yield
-    finally:
-        setattr(argparse.ArgumentParser, "error", original)  # noqa: B010
-
-
-def stop(message: object, code: int) -> NoReturn:
-    """Ends the program with one line on standard error."""
-    print(f"gammvae: {' '.join(str(message).split())}", file=sys.stderr)
-    sys.exit(code)

@@ -7,6 +7,7 @@
     train.pt
     assignments.npz   labels, responsibilities, embedding, in the dataset's order
     result.json       the result; a run that has one is finished
+    status.json       why it failed, if it did
 
 Every file but the log is written beside its place and renamed, or appended to by whole lines.
 """
@@ -28,13 +29,13 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gammvae.config import VOLATILE, Config, identity, to_config
-from gammvae.errors import InputError
+from gammvae.errors import InputError, first_line
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
-ASSIGNMENTS = "assignments.npz"
+ASSIGNMENTS, STATUS = "assignments.npz", "status.json"
 STAGES = ("pretrain", "init", "train")
 # The configuration goes last: while a directory holds anything of a run, it says of which.
-FILES = (RESULT, ASSIGNMENTS, "train.pt", "pretrain.pt", METRICS, LOG, CONFIG)
+FILES = (RESULT, ASSIGNMENTS, "train.pt", "pretrain.pt", METRICS, LOG, STATUS, CONFIG)
 LOCK = ".lock"
 # Overrides that are in the path anyway, or cannot change the result.
 NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)
@@ -82,23 +83,35 @@ class RunDirectory:
         Raises:
             InputError: It cannot be written, holds something else, or another process works in it.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self / LOCK, timeout=0).acquire()
-        except Timeout as error:
-            raise InputError(f"{self.path} is in use by another process") from error
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}") from error
-        with lock:
+        with self._lock():
             self._refuse_foreign()
             if config.overwrite:
                 for name in FILES:
                     (self / name).unlink(missing_ok=True)
             self.check_config(config)
+            (self / STATUS).unlink(missing_ok=True)
             text = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
             self.write(CONFIG, lambda file: file.write(text.encode()))
             with log_to(self / LOG):
                 yield
+
+    def note_failure(self, config: Config, error: Exception, *, begin: bool) -> None:
+        """Leaves the reason why a run failed in its directory, if that is this run's own.
+
+        Args:
+            config: Of the run.
+            error: What ended it.
+            begin: Whether to make the directory if there is none.
+        """
+        if not begin and not (self / CONFIG).exists():
+            return
+        try:
+            with self._lock():
+                self._refuse_foreign()
+                self.check_config(config)
+                self.write_json(STATUS, {"status": "failed", "reason": first_line(error)})
+        except InputError:  # another's: the reason is shown, and nothing of theirs touched
+            return
 
     def finished(self, config: Config) -> dict[str, Any] | None:
         """The result, if the directory holds the finished run of this configuration.
@@ -205,12 +218,23 @@ class RunDirectory:
             os.fsync(file.fileno())
         os.replace(temporary, self / name)
 
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self / LOCK, timeout=0).acquire()
+        except Timeout as error:
+            raise InputError(f"{self.path} is in use by another process") from error
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}") from error
+        with lock:
+            yield
+
     def _refuse_foreign(self) -> None:
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
-        if names and CONFIG not in names:
-            raise InputError(
-                f"{self.path} is not a run directory: it holds {min(names)} and no {CONFIG}"
-            )
+        if names - {STATUS} and CONFIG not in names:
+            one = min(names - {STATUS})
+            raise InputError(f"{self.path} is not a run directory: it holds {one} and no {CONFIG}")
 
 
 @contextmanager

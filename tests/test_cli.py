@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 import gammvae.experiment
 from gammvae import __version__, cli
+from gammvae.terminal import flags_first
 from tests.conftest import TINY, compose_config
 
 SMOKE = ("train", *TINY, "experiment=smoke", "device=cpu")
@@ -155,7 +156,7 @@ def test_cfg_job_shows_the_configuration_and_runs_nothing(tmp_path, gammvae):
     ],
 )
 def test_overrides_and_flags_may_be_mixed(given, ordered):
-    assert cli.flags_first(given.split()) == ordered.split()
+    assert flags_first(given.split()) == ordered.split()
 
 
 def test_train_help_names_the_groups(gammvae):

@@ -1,0 +1,177 @@
+"""Finished runs, gathered from their directories into the cells of a table.
+
+A cell is what one row of the table, a model with its settings, reached on one dataset over seeds.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from gammvae.config import VOLATILE, flatten
+from gammvae.errors import InputError, reading
+from gammvae.runs import CONFIG, RESULT, STATUS, RunDirectory
+
+METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
+
+
+class Run(NamedTuple):
+    """One run directory.
+
+    Attributes:
+        path: Of the directory.
+        dataset: Name of the dataset; of a user's file, with the file's name.
+        row: The model, and what else the directory's name says was set.
+        seed: Of the run.
+        figures: By name; empty if the run is not finished.
+        reason: Why it is not finished; empty if it is.
+        made: What must be the same in all runs of a cell: versions, data, settings.
+    """
+
+    path: Path
+    dataset: str
+    row: str
+    seed: int
+    figures: dict[str, float]
+    reason: str
+    made: dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """A metric of one row on one dataset, by seed."""
+
+    values: dict[int, float]
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return float(np.mean(list(self.values.values())))
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the sample; 0 for a single seed."""
+        values = list(self.values.values())
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean; 0 for a single seed."""
+        return self.std / len(self.values) ** 0.5
+
+
+Cells = dict[tuple[str, str], list[Run]]
+
+
+def collect(roots: Iterable[Path]) -> list[Run]:
+    """All runs below some folders, sorted by their paths.
+
+    Raises:
+        InputError: A folder does not exist, holds no run, or a run's files are damaged.
+    """
+    runs = []
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"{root} is no folder")
+        found = [read_run(path.parent) for path in sorted(root.rglob(CONFIG))]
+        if not found:
+            raise InputError(f"{root} holds no runs: there is no {CONFIG} below it")
+        runs += found
+    return runs
+
+
+def read_run(path: Path) -> Run:
+    """What a run directory says about its run.
+
+    Raises:
+        InputError: A file in it is damaged.
+    """
+    with reading(path / CONFIG):
+        config = yaml.safe_load((path / CONFIG).read_text())
+        settings = dict(flatten(config))
+        dataset, model, seed = settings["dataset.name"], settings["model.name"], config["seed"]
+        file = settings["dataset.path"]
+    if file is not None:
+        dataset = f"{dataset} {Path(file).name}"
+    finished = (path / RESULT).exists()
+    result = RunDirectory(path).read_result() if finished else {}
+    settings = {
+        key: str(value) for key, value in settings.items() if key not in ("seed", *VOLATILE)
+    }
+    return Run(
+        path,
+        dataset,
+        row_name(path, model, seed),
+        seed,
+        figures(result) if finished else {},
+        "" if finished else why_unfinished(path),
+        {
+            **{f"versions.{name}": version for name, version in result.get("versions", {}).items()},
+            "dataset_digest": result.get("dataset_digest"),
+            "precision": result.get("precision"),
+            **settings,
+        },
+    )
+
+
+def row_name(path: Path, model: str, seed: int) -> str:
+    """The model, and the name of the folder that holds its seeds if that says more."""
+    parent = path.parent.name if path.name == f"seed={seed}" else path.name
+    return model if parent in (model, f"seed={seed}") else f"{model} {parent}"
+
+
+def figures(result: dict[str, Any]) -> dict[str, float]:
+    """The figures of a finished run that have a value."""
+    known = {**result["metrics"], "seconds": sum(result["seconds"].values())}
+    return {name: known[name] for name in METRICS if known.get(name) is not None}
+
+
+def why_unfinished(path: Path) -> str:
+    """What is known of a run without result."""
+    try:
+        return f"failed: {json.loads((path / STATUS).read_text())['reason']}"
+    except FileNotFoundError:
+        return "not finished"
+
+
+def grouped(runs: Iterable[Run]) -> Cells:
+    """Runs by row and dataset.
+
+    Raises:
+        InputError: The runs of a cell were made with different versions, data or settings, or two
+            of them have the same seed: their mean would mean nothing.
+    """
+    cells: Cells = {}
+    for run in runs:
+        cells.setdefault((run.row, run.dataset), []).append(run)
+    for members in cells.values():
+        check_alike([run for run in members if run.figures])
+    return cells
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """Refuses runs that do not belong into one cell."""
+    seeds: dict[int, Path] = {}
+    for run in runs:
+        if run.seed in seeds:
+            raise InputError(
+                f"{run.row} on {run.dataset} has two runs of seed {run.seed}: "
+                f"{seeds[run.seed]} and {run.path}"
+            )
+        seeds[run.seed] = run.path
+        first = runs[0]
+        for key in first.made.keys() | run.made.keys():
+            here, there = run.made.get(key), first.made.get(key)
+            if here != there:
+                raise InputError(
+                    f"{run.row} on {run.dataset} cannot be averaged: {key} is {there} in "
+                    f"{first.path} and {here} in {run.path}"
+                )
+
+
+def cell(runs: Sequence[Run], metric: str) -> Cell | None:
+    """A metric over the finished runs that have it; ``None`` if none has."""
+    values = {run.seed: run.figures[metric] for run in runs if metric in run.figures}
+    return Cell(values) if values else None

@@ -1,0 +1,93 @@
+"""How the program speaks on the command line, and how it ends."""
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from gammvae.errors import DivergenceError, InputError
+
+# What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
+DISK_ERRORS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}
+
+TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Ends the program with one line and an exit code for what is no defect of its own."""
+    try:
+        yield
+    except InputError as error:
+        stop(error, code=2)
+    except DivergenceError as error:
+        stop(error, code=1)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        stop(f"{error.filename or 'output'} cannot be written or read: {error.strerror}", code=2)
+    except KeyboardInterrupt:
+        stop("interrupted; the same command goes on from here", code=130)
+
+
+def stop(message: object, code: int) -> NoReturn:
+    """Ends the program with one line on standard error."""
+    print(f"gammvae: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+class TerminalHandler(logging.Handler):
+    """Writes to standard error, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def log_to_terminal() -> None:
+    """Shows what the program logs."""
+    logger = logging.getLogger("gammvae")
+    if not logger.handlers:
+        logger.addHandler(TerminalHandler(logging.INFO))
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False  # Hydra gives the root logger a handler of its own
+
+
+def flags_first(arguments: list[str]) -> list[str]:
+    """Moves overrides behind the flags: Hydra wants them together, people mix them."""
+    overrides = [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if "=" in argument and not argument.startswith("-") and before not in TAKES_A_PATH
+    ]
+    return [argument for argument in arguments if argument not in overrides] + overrides
+
+
+@contextmanager
+def one_line_usage_errors() -> Iterator[None]:
+    """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
+
+    def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
+        raise InputError(message)
+
+    original = argparse.ArgumentParser.error
+    setattr(argparse.ArgumentParser, "error", error)  # noqa: B010 - mypy forbids the plain form
+    try:
+        yield
+    finally:
+        setattr(argparse.ArgumentParser, "error", original)  # noqa: B010

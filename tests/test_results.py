@@ -1,0 +1,113 @@
+import json
+
+import pytest
+import yaml
+
+from gammvae.errors import InputError
+from gammvae.results import cell, collect, grouped
+
+
+def write_run(root, dataset, model, seed, acc=None, variant="", **changes):
+    """A run directory with what a table needs of it; unfinished without an accuracy."""
+    path = root / dataset / model / variant / f"seed={seed}"
+    path.mkdir(parents=True)
+    config = {
+        "dataset": {"name": dataset, "path": changes.pop("path", None), "root": str(root)},
+        "model": {"name": model},
+        "seed": seed,
+        "batch_size": changes.pop("batch_size", 256),
+    }
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    if acc is not None:
+        result = {
+            "dataset": dataset,
+            "model": model,
+            "seed": seed,
+            "metrics": {"acc": acc, "nmi": acc / 2, "silhouette": None},
+            "seconds": {"train": 2.0, "init": 1.0},
+            "versions": {"torch": changes.pop("torch", "2.15")},
+            "dataset_digest": changes.pop("digest", "d"),
+        }
+        (path / "result.json").write_text(json.dumps(result))
+    assert not changes
+    return path
+
+
+def test_runs_are_grouped_by_what_their_folders_say(tmp_path):
+    write_run(tmp_path, "usps", "vade", 0, 0.5)
+    write_run(tmp_path, "usps", "vade", 1, 0.7)
+    write_run(tmp_path, "usps", "vade", 0, 0.9, variant="train.epochs=5")
+    write_run(tmp_path, "mnist", "vade", 0)
+    cells = grouped(collect([tmp_path]))
+    assert set(cells) == {
+        ("vade", "usps"),
+        ("vade train.epochs=5", "usps"),
+        ("vade", "mnist"),
+    }
+    found = cell(cells["vade", "usps"], "acc")
+    assert found.values == {0: 0.5, 1: 0.7}
+    assert found.mean == pytest.approx(0.6)
+    assert found.std == pytest.approx(0.2 / 2**0.5)
+    assert found.standard_error == pytest.approx(0.1)
+    assert cell(cells["vade", "usps"], "seconds").mean == 3
+    assert cell(cells["vade", "usps"], "silhouette") is None
+    assert cell(cells["vade", "mnist"], "acc") is None
+
+
+def test_a_users_files_are_columns_of_their_own(tmp_path):
+    write_run(tmp_path, "file", "vade", 0, 0.5, path="/a/cells.npy")
+    write_run(tmp_path, "file", "vade", 0, 0.5, path="/a/other.npy", variant="x")
+    assert {dataset for _, dataset in grouped(collect([tmp_path]))} == {
+        "file cells.npy",
+        "file other.npy",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"torch": "2.16"}, "versions.torch is 2.15 in .* and 2.16 in "),
+        ({"digest": "e"}, "dataset_digest is d in .* and e in "),
+        ({"batch_size": 64}, "batch_size is 256 in .* and 64 in "),
+    ],
+)
+def test_what_cannot_be_averaged_is_refused(tmp_path, change, message):
+    write_run(tmp_path, "usps", "vade", 0, 0.5)
+    write_run(tmp_path, "usps", "vade", 1, 0.6, **change)
+    with pytest.raises(InputError, match=message):
+        grouped(collect([tmp_path]))
+
+
+def test_the_same_seed_twice_is_refused(tmp_path):
+    for folder in ("a", "b"):
+        write_run(tmp_path / folder, "usps", "vade", 0, 0.5)
+    with pytest.raises(InputError, match="vade on usps has two runs of seed 0: .*/a/.* and .*/b/"):
+        grouped(collect([tmp_path / "a", tmp_path / "b"]))
+
+
+def test_the_folder_s_place_does_not_matter(tmp_path):
+    write_run(tmp_path / "a", "usps", "vade", 0, 0.5)
+    write_run(tmp_path / "b", "usps", "vade", 1, 0.5)  # dataset.root differs
+    (members,) = grouped(collect([tmp_path / "a", tmp_path / "b"])).values()
+    assert [run.seed for run in members] == [0, 1]
+
+
+def test_why_a_run_is_not_finished(tmp_path):
+    path = write_run(tmp_path, "usps", "vade", 0)
+    assert collect([tmp_path])[0].reason == "not finished"
+    (path / "status.json").write_text(json.dumps({"status": "failed", "reason": "disk full"}))
+    assert collect([tmp_path])[0].reason == "failed: disk full"
+
+
+def test_folders_without_runs_and_damaged_files_are_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere is no folder"):
+        collect([tmp_path / "nowhere"])
+    with pytest.raises(InputError, match="holds no runs"):
+        collect([tmp_path])
+    path = write_run(tmp_path, "usps", "vade", 0, 0.5)
+    (path / "result.json").write_text("{")
+    with pytest.raises(InputError, match=r"result\.json is damaged"):
+        collect([tmp_path])
+    (path / "config.yaml").write_text("a: 1")
+    with pytest.raises(InputError, match=r"config\.yaml is damaged"):
+        collect([tmp_path])

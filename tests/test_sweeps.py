@@ -1,0 +1,124 @@
+import json
+
+import joblib
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from gammvae.errors import InputError
+from gammvae.runs import RunDirectory
+from gammvae.sweeps import SWEEP, Job, attempt, exit_code, record, summary
+from tests.conftest import TINY, compose_config
+
+SMOKE = ("train", *TINY, "experiment=smoke", "device=cpu")
+
+
+def statuses(folder):
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.rglob("status.json")}
+
+
+def test_a_failed_job_is_noted_and_the_others_go_on(tmp_path, gammvae):
+    sweep = (*SMOKE, "-m", "n_clusters=5000,10", "seed=3")
+    result = gammvae(*sweep)
+    assert result.returncode == 2
+    assert "2 jobs: 1 done, 0 skipped because they were finished before, 1 failed" in result.stdout
+    reason = "n_clusters=5000 exceeds the 1797 samples"
+    *_, last = result.stdout.splitlines()
+    assert last.startswith("failed: ")
+    assert reason in last
+    assert "Traceback" not in result.stderr
+    (status,) = statuses(tmp_path).values()
+    assert status["status"] == "failed"
+    assert status["reason"].startswith(reason)
+    assert not list(tmp_path.rglob(".sweep*"))
+    # repeated: what is finished is skipped, what failed is tried again
+    again = gammvae(*sweep)
+    assert "2 jobs: 0 done, 1 skipped because they were finished before, 1 failed" in again.stdout
+
+
+def test_a_repaired_job_loses_its_status(tmp_path, gammvae):
+    np.save(tmp_path / "x.npy", np.zeros((30, 4)))
+    sweep = (*SMOKE, "-m", "dataset=file", "dataset.path=x.npy", "n_clusters=2", "seed=0,1")
+    result = gammvae(*sweep)
+    assert result.returncode == 2
+    assert len(list(tmp_path.rglob("status.json"))) == 2
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    result = gammvae(*sweep)
+    assert result.returncode == 0, result.stderr
+    assert "2 jobs: 2 done" in result.stdout
+    assert not list(tmp_path.rglob("status.json"))
+
+
+def test_jobs_of_other_processes_are_counted(tmp_path, gammvae):
+    sweep = (*SMOKE, "-m", "seed=0,1", "n_clusters=10,5000")
+    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    result = gammvae(*sweep, *parallel)
+    assert result.returncode == 2, result.stderr
+    assert "4 jobs: 2 done, 0 skipped because they were finished before, 2 failed" in result.stdout
+    assert result.stdout.count("best ELBO: seed ") == 1
+
+
+def test_the_threads_are_divided_between_jobs(tmp_path, gammvae):
+    both = ("-m", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    result = gammvae(*SMOKE, *both, OMP_NUM_THREADS="")
+    assert result.returncode == 0, result.stderr
+    results = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
+    assert [one["threads"] for one in results] == [max(1, joblib.cpu_count() // 2)] * 2
+
+
+def test_slurm_is_composed():
+    with initialize_config_module("gammvae.conf", version_base="1.3"):
+        config = compose(
+            "train", overrides=["hydra/launcher=slurm"], return_hydra_config=True
+        ).hydra.launcher
+    assert config._target_.endswith("SlurmLauncher")
+    assert config.max_num_timeout == 3
+    assert config.cpus_per_task > 0
+
+
+@pytest.fixture
+def _sweep(monkeypatch):
+    monkeypatch.setenv(SWEEP, "test")
+
+
+@pytest.mark.usefixtures("_sweep")
+def test_a_defect_keeps_its_traceback(tmp_path, capsys):
+    with attempt(["a=1", "b=2"], str(tmp_path)):
+        raise ZeroDivisionError("nothing")
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "gammvae: a=1 b=2: nothing" in shown
+    (job,) = [Job(**json.loads(line)) for line in record(str(tmp_path)).read_text().splitlines()]
+    assert (job.state, job.reason, job.refused) == ("failed", "nothing", False)
+    assert exit_code([job]) == 1
+
+
+@pytest.mark.usefixtures("_sweep")
+def test_bad_input_shows_one_line(tmp_path, capsys):
+    with attempt(["a=1"], str(tmp_path)):
+        raise InputError("a=1 is out of range")
+    assert capsys.readouterr().err == "gammvae: a=1: a=1 is out of range\n"
+
+
+def test_exit_codes_of_a_sweep():
+    done, refused = Job("a"), Job("b", state="failed", refused=True)
+    crashed = Job("c", state="failed")
+    assert exit_code([done, done]) == 0
+    assert exit_code([done, refused]) == 2
+    assert exit_code([done, refused, crashed]) == 1
+    *_, last = summary([refused, crashed])
+    assert last == "failed: c: "
+
+
+def test_a_failure_is_not_noted_in_another_run_s_directory(tmp_path):
+    mine, other = compose_config("seed=1"), compose_config("seed=2")
+    directory = RunDirectory(tmp_path / "run")
+    with directory.open(other):
+        directory.note_failure(other, ValueError("locked"), begin=True)
+    directory.note_failure(mine, ValueError("no"), begin=True)
+    assert not (directory / "status.json").exists()
+    directory.note_failure(other, ValueError("yes"), begin=False)
+    assert json.loads((directory / "status.json").read_text())["reason"] == "yes"
+    fresh = RunDirectory(tmp_path / "fresh")
+    fresh.note_failure(mine, ValueError("no"), begin=False)
+    assert not fresh.path.exists()
