@@ -30,7 +30,7 @@ from gammvae.devices import choose_device, choose_precision, peak_memory
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
-from gammvae.manifold import GraphSettings, manifold_labels, manifold_points, tried_graphs
+from gammvae.manifold import Search, first_resolution, manifold_points
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
@@ -128,16 +128,16 @@ class Experiment:
         chosen = subset(len(self.x), config.max_samples, self.config.seed)
         index, seed = torch.from_numpy(chosen).to(self.device), self.config.seed
         q_z = posteriors(self.model, self.x, index)
-        graphs = tried_graphs(config, self.filled, len(chosen), n_clusters)
-        graph = graphs[0]
+        resolution = first_resolution(config, self.filled)
+        graph = config.n_neighbors, resolution
         found: dict[str, Any] = {}
         starts: Iterable[NDArray[np.int64]]
         if self.given_labels is not None:
             starts = [self.given_labels[chosen]]
         elif config.start == "manifold":
             points = manifold_points(self.model, self.x, chosen, seed)
-            start = manifold_labels(points, graphs, config, n_clusters, seed)
-            graph = GraphSettings(start.n_neighbors, start.resolution)
+            start = Search(points, config, n_clusters, seed)(resolution)
+            graph = start.n_neighbors, start.resolution
             starts, found = [start.labels], start._asdict()
             del found["labels"]
         else:

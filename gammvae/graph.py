@@ -85,6 +85,25 @@ def modularity(graph: Graph, labels: Labels) -> float:
     return float(np.trace(weights) - graph.resolution * (weights.sum(1) ** 2).sum())
 
 
+def normalized_cut(graph: Graph, labels: Labels) -> float:
+    """How much of every cluster's weight leaves it, as a share of it, summed: 0 to ``K``.
+
+    It does not depend on the resolution. Cutting through what hangs together costs much; so does
+    splitting off single points, which have next to no weight inside.
+
+    References:
+        Normalized cuts and image segmentation (Shi and Malik, 2000)
+
+    Args:
+        graph: Of ``N`` points.
+        labels: Clusters ``(N,)``.
+    """
+    weights = weights_between(graph, labels, labels.max() + 1)
+    volumes = weights.sum(1)
+    inside = np.trace(weights / np.where(volumes > 0, volumes, 1)[:, None])
+    return float((volumes > 0).sum() - inside)
+
+
 def membership(labels: Labels, n_groups: int) -> Sparse:
     """Sparse indicator ``(N, G)`` of every point's group; none where the label is -1."""
     points = np.flatnonzero(labels >= 0)

@@ -4,7 +4,6 @@ Letters: ``N`` samples, ``K`` clusters, ``P`` principal components.
 """
 
 import logging
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,15 @@ from sklearn.decomposition import PCA
 from tqdm import tqdm
 
 from gammvae.config import InitConfig
-from gammvae.graph import Graph, Labels, consensus, graph_partitions, neighbor_graph
+from gammvae.graph import (
+    Graph,
+    Labels,
+    Partition,
+    consensus,
+    graph_partitions,
+    neighbor_graph,
+    normalized_cut,
+)
 from gammvae.metrics import agreement
 from gammvae.model import MixtureVAE
 from gammvae.samples import Samples, rows_per_chunk, subset
@@ -28,6 +35,10 @@ PART_OF_CLUSTER, FEWEST_NEIGHBORS = 4, 3
 # Documents as weights of words: hardly any differs from zero, and topics are anything but equal in
 # size, as the resolution of modularity proper has it.
 FILLED_BY_WORDS, RESOLUTION_OF_TOPICS = 0.05, 0.25
+# The resolution is halved if the normalized cut falls to less than this share of what it was, which
+# means that a cluster had been cut in two though it hangs together; or if halves of the starts do
+# not even agree to this ARI.
+FALL_OF_CUT, DOUBTFUL = 1 / 3, 0.7
 
 
 @torch.no_grad()
@@ -56,19 +67,13 @@ def manifold_points(
     return np.concatenate([pca.transform(features(part)).astype(np.float32) for part in parts])
 
 
-class GraphSettings(NamedTuple):
-    """Neighbors per point of a graph, and the resolution of modularity in it."""
-
-    n_neighbors: int
-    resolution: float
-
-
 class ManifoldStart(NamedTuple):
     """The partition that the mixture starts from, and figures about it that need no classes.
 
     Attributes:
         labels: Clusters ``(N,)``.
         modularity: Of the partition in its graph.
+        cut: Its normalized cut.
         stability: ARI of the partitions that either half of the starts alone leads to.
         n_neighbors: Neighbors per point of that graph.
         resolution: Of the modularity.
@@ -76,6 +81,7 @@ class ManifoldStart(NamedTuple):
 
     labels: Labels
     modularity: float
+    cut: float
     stability: float
     n_neighbors: int
     resolution: float
@@ -99,72 +105,92 @@ def first_resolution(config: InitConfig, filled: float) -> float:
     return RESOLUTION_OF_TOPICS
 
 
-def manifold_labels(
-    points: NDArray,
-    graphs: Sequence[GraphSettings],
-    config: InitConfig,
-    n_clusters: int,
-    seed: int,
-) -> ManifoldStart:
-    """The partition of highest modularity in the first neighbor graph that gives a stable one.
-
-    Where many partitions are about as good as each other, what is found depends on the start. Two
-    things can be the reason. Few neighbors leave the graph rough: they are doubled until two
-    independent halves of the starts lead to the same. Or the clusters differ so much in size that
-    modularity has to cut the large ones somewhere: then its resolution is halved, and the
-    neighbors begin anew.
-
-    Args:
-        points: ``(N, P)``.
-        graphs: What is tried, in this order; see ``tried_graphs``.
-        config: Starts, and stability asked for.
-        n_clusters: ``K``.
-        seed: Seed of all starts.
-    """
-    best: ManifoldStart | None = None
-    for tried in graphs:
-        graph = neighbor_graph(points, *tried)
-        partition = stable_partition(points, graph, config.n_init, n_clusters, seed)
-        found = ManifoldStart(*partition, *tried)
-        log.info(
-            "init: modularity %.4f with %d neighbors a point at resolution %g, "
-            "stable to ARI %.3f over the starts",
-            *(found.modularity, *tried, found.stability),
-        )
-        if best is None or found.stability > best.stability:
-            best = found
-        if found.stability >= config.stability:
-            break
-    assert best is not None
-    return best
-
-
-def tried_graphs(
-    config: InitConfig, filled: float, n_points: int, n_clusters: int
-) -> list[GraphSettings]:
-    """Graphs in the order in which they are tried.
+def numbers_of_neighbors(config: InitConfig, n_points: int, n_clusters: int) -> list[int]:
+    """The configured number of neighbors, doubled as often as it may be.
 
     No point gets more neighbors than a quarter of the points that a cluster has on average: a graph
     that reaches beyond the clusters does not show them.
 
     Args:
-        config: Neighbors of a point, resolution, how often they are doubled and halved.
-        filled: The share of values in the samples that are not zero.
+        config: Neighbors of a point, and how often they may be doubled.
         n_points: Points of the graph.
         n_clusters: ``K``.
     """
     most = max(FEWEST_NEIGHBORS, n_points // (PART_OF_CLUSTER * n_clusters))
     neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
-    possible = [n for n in neighbors if n <= most] or [min(config.n_neighbors, most)]
-    first = first_resolution(config, filled)
-    resolutions = [first / 2**halving for halving in range(config.halvings + 1)]
-    return [GraphSettings(n, resolution) for resolution in resolutions for n in possible]
+    return [n for n in neighbors if n <= most] or [min(config.n_neighbors, most)]
+
+
+class Search:
+    """Looks for the graph and the resolution whose best partition to start from.
+
+    Where many partitions are about as good as each other, what is found depends on the start. Two
+    things can be the reason. Few neighbors leave the graph rough: they are doubled until two
+    independent halves of the starts lead to the same. Or the clusters differ so much in size that
+    modularity has to cut the large ones somewhere: then its resolution has to be halved. That may
+    also be so where all starts agree on where to cut.
+
+    Args:
+        points: ``(N, P)``.
+        config: Starts, neighbors, stability asked for, how often the resolution may be halved.
+        n_clusters: ``K``.
+        seed: Seed of all starts.
+    """
+
+    def __init__(self, points: NDArray, config: InitConfig, n_clusters: int, seed: int) -> None:
+        self.points, self.config = points, config
+        self.n_clusters, self.seed = n_clusters, seed
+        self.neighbors = numbers_of_neighbors(config, len(points), n_clusters)
+
+    def __call__(self, resolution: float) -> ManifoldStart:
+        """The start that is taken, beginning with a resolution."""
+        first = self.at(self.neighbors[0], resolution)
+        best = self.most_stable(first)
+        for _ in range(self.config.halvings):
+            lower = self.at(self.neighbors[0], first.resolution / 2)
+            uncut = lower.cut < FALL_OF_CUT * first.cut
+            if not uncut and best.stability >= DOUBTFUL:
+                break
+            most_stable = self.most_stable(lower)
+            if not uncut and most_stable.stability <= best.stability:
+                break
+            first, best = lower, most_stable
+        return best
+
+    def most_stable(self, first: ManifoldStart) -> ManifoldStart:
+        """The first stable one, or else the most stable, as the neighbors are doubled.
+
+        Args:
+            first: With the fewest neighbors.
+        """
+        found = best = first
+        for n_neighbors in self.neighbors[1:]:
+            if found.stability >= self.config.stability:
+                break
+            found = self.at(n_neighbors, first.resolution)
+            if found.stability > best.stability:
+                best = found
+        return best
+
+    def at(self, n_neighbors: int, resolution: float) -> ManifoldStart:
+        """The best partition of one graph."""
+        graph = neighbor_graph(self.points, n_neighbors, resolution)
+        partition, stability = stable_partition(
+            self.points, graph, self.config.n_init, self.n_clusters, self.seed
+        )
+        cut = normalized_cut(graph, partition.labels)
+        log.info(
+            "init: modularity %.4f with %d neighbors a point at resolution %g, cut %.3f, "
+            "stable to ARI %.3f over the starts",
+            *(partition.modularity, n_neighbors, resolution, cut, stability),
+        )
+        return ManifoldStart(*partition, cut, stability, n_neighbors, resolution)
 
 
 def stable_partition(
     points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int
-) -> tuple[Labels, float, float]:
-    """The best partition of a graph, its modularity, and how little it depends on the starts."""
+) -> tuple[Partition, float]:
+    """The best partition of a graph, and how little it depends on the starts."""
     starts = []
     with tqdm(total=n_init, desc="init", unit="start", disable=None) as bar:
         for start in graph_partitions(points, graph, n_clusters, n_init, seed):
@@ -174,4 +200,4 @@ def stable_partition(
     halves = [half for half in (starts[:middle], starts[middle:]) if half]
     alone = [consensus(graph, half, n_clusters, seed) for half in halves]
     best = consensus(graph, alone, n_clusters, seed)
-    return best.labels, best.modularity, agreement([half.labels for half in alone])
+    return best, agreement([half.labels for half in alone])

@@ -85,7 +85,7 @@ def on_umap(points: NDArray, n_clusters: int, seed: int) -> Labels:
 
 def modular(points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int) -> Labels:
     """The partition of highest modularity."""
-    return stable_partition(points, graph, n_init, n_clusters, seed)[0]
+    return stable_partition(points, graph, n_init, n_clusters, seed)[0].labels
 
 
 def purity(points: NDArray, classes: NDArray, n_neighbors: int) -> float:

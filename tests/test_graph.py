@@ -15,6 +15,7 @@ from gammvae.graph import (
     merge,
     modularity,
     neighbor_graph,
+    normalized_cut,
     refine,
 )
 
@@ -167,3 +168,16 @@ def test_small_groups_go_to_their_neighbors():
     assert dissolved[4:6].tolist() == [1, 1]
     assert dissolved[3] in (0, 1)
     assert dissolved[6] == dissolved[7] == 0
+
+
+def test_normalized_cut_against_its_definition():
+    graph = neighbor_graph(np.random.default_rng(0).normal(size=(60, 3)), 5)
+    labels = np.arange(60) % 4
+    w = graph.weights.toarray()
+    slow = sum(w[labels == c][:, labels != c].sum() / w[labels == c].sum() for c in range(4))
+    assert normalized_cut(graph, labels) == pytest.approx(slow)
+    # clusters that hang together only inside, in whatever numbers
+    z = np.repeat([[0.0], [9.0]], [50, 10], axis=0)
+    apart = neighbor_graph(z + 1e-3 * np.random.default_rng(1).normal(size=z.shape), 5)
+    assert normalized_cut(apart, np.repeat([0, 1], [50, 10])) == 0
+    assert normalized_cut(apart, np.repeat([0, 2], [50, 10])) == 0  # an empty one costs nothing

@@ -6,8 +6,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from gammvae import manifold
-from gammvae.graph import modularity, neighbor_graph, refine
-from gammvae.manifold import first_resolution, manifold_labels, manifold_points, tried_graphs
+from gammvae.graph import Partition, modularity, neighbor_graph, normalized_cut, refine
+from gammvae.manifold import Search, first_resolution, manifold_points, numbers_of_neighbors
 from tests.conftest import compose_config
 from tests.test_model import build
 
@@ -34,8 +34,7 @@ def test_points_of_some_samples_are_theirs():
 
 
 def started(points, config, n_clusters):
-    graphs = tried_graphs(config, 1.0, len(points), n_clusters)
-    return manifold_labels(points, graphs, config, n_clusters, seed=0)
+    return Search(points, config, n_clusters, seed=0)(first_resolution(config, 1.0))
 
 
 @pytest.fixture
@@ -55,36 +54,64 @@ def test_figures_of_the_start_need_no_classes(rings):
     assert start.n_neighbors == 8
     graph = neighbor_graph(points, 8)
     assert start.modularity == pytest.approx(modularity(graph, start.labels))
+    assert start.cut == pytest.approx(normalized_cut(graph, start.labels))
     assert -0.5 <= start.stability <= 1
     again = started(points, config, 3)
     assert (start.labels == again.labels).all()
 
 
+# Stability and normalized cut of made-up partitions, by neighbors and resolution.
+ANSWERS = {
+    (5, 1.0): (0.3, 1.0),
+    (10, 1.0): (0.8, 1.2),
+    (20, 1.0): (0.96, 1.5),
+    (5, 0.5): (0.85, 0.9),
+    (10, 0.5): (1.0, 1.0),
+    (5, 0.25): (0.6, 0.6),
+    (10, 0.25): (1.0, 0.1),
+}
+
+
 @pytest.mark.parametrize(
-    ("settings", "points", "chosen"),
+    ("settings", "changed", "chosen"),
     [
-        (("doublings=2", "halvings=1"), 1000, (20, 1.0)),
-        (("doublings=1", "halvings=1"), 1000, (5, 0.5)),
-        (("doublings=1", "halvings=0"), 1000, (10, 1.0)),  # none is stable, this one the most
-        (("doublings=0", "halvings=1"), 1000, (5, 0.5)),
-        (("doublings=0", "halvings=0"), 1000, (5, 1.0)),
-        # a quarter of the 40, 16 or 3 points that a cluster has on average, but 3 at least
-        (("doublings=2", "halvings=0"), 120, (10, 1.0)),
-        (("doublings=2", "halvings=0"), 48, (4, 1.0)),
-        (("doublings=2", "halvings=0"), 9, (3, 1.0)),
+        ((2, 1), {}, (20, 1.0)),
+        ((1, 1), {}, (10, 1.0)),  # none is stable, this one the most, and not doubtful
+        ((0, 1), {}, (5, 0.5)),  # it is doubtful
+        ((0, 0), {}, (5, 1.0)),
+        ((0, 1), {(5, 0.5): (0.2, 0.9)}, (5, 1.0)),  # the other even more so
+        ((1, 1), {(10, 1.0): (0.6, 1.2)}, (10, 0.5)),  # all are, so that the search begins anew
+        ((2, 1), {(5, 0.5): (1.0, 0.3)}, (5, 0.5)),  # the cut falls to less than a third
+        ((1, 1), {(5, 0.5): (0.5, 0.3)}, (10, 0.5)),
+        ((2, 2), {(5, 0.5): (1.0, 0.3)}, (5, 0.5)),
+        ((1, 2), {(5, 0.5): (1.0, 0.3), (5, 0.25): (0.7, 0.05)}, (10, 0.25)),  # and again
+        ((1, 2), {(5, 0.5): (1.0, 0.0), (5, 0.25): (1.0, 0.0)}, (5, 0.5)),  # it cannot fall further
     ],
 )
-def test_graphs_are_tried_until_the_partition_is_stable(monkeypatch, settings, points, chosen):
-    answers = {(5, 1.0): 0.3, (10, 1.0): 0.8, (20, 1.0): 0.96, (5, 0.5): 0.95, (10, 0.5): 1.0}
-    answers |= {(4, 1.0): 0.9, (3, 1.0): 0.9}
+def test_which_graph_and_resolution_are_taken(monkeypatch, settings, changed, chosen):
+    answers = ANSWERS | changed
     monkeypatch.setattr(manifold, "neighbor_graph", lambda _, *graph: graph)
     monkeypatch.setattr(
-        manifold, "stable_partition", lambda _, graph, *__: (np.zeros(100), 0.5, answers[graph])
+        manifold,
+        "stable_partition",
+        lambda _, graph, *__: (Partition(np.array(graph), 0.5), answers[graph][0]),
     )
-    overrides = ("n_neighbors=5", "stability=0.95", *settings)
+    monkeypatch.setattr(manifold, "normalized_cut", lambda graph, _: answers[graph][1])
+    doublings, halvings = settings
+    overrides = ("n_neighbors=5", f"doublings={doublings}", f"halvings={halvings}")
     config = compose_config(*(f"init.{override}" for override in overrides)).init
-    start = started(np.zeros((points, 2)), config, 3)
+    start = started(np.zeros((1000, 2)), config, 3)
     assert (start.n_neighbors, start.resolution) == chosen
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    # a quarter of the points that a cluster has on average, but 3 at least
+    [(1000, [5, 10, 20]), (120, [5, 10]), (48, [4]), (9, [3])],
+)
+def test_neighbors_stay_within_a_cluster(points, expected):
+    config = compose_config("init.n_neighbors=5", "init.doublings=2").init
+    assert numbers_of_neighbors(config, points, 3) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,6 +127,18 @@ def test_clusters_of_very_different_size():
     z, classes = make_blobs([1500, 100, 100], centers=6 * np.eye(3, 10), random_state=0)
     start = started(z, compose_config("init.n_init=6").init, 3)
     assert start.resolution < 1
+    assert adjusted_rand_score(classes, start.labels) > 0.99
+
+
+def test_clusters_that_all_starts_would_cut_alike():
+    """At resolution 1 the largest is cut in two, whatever the start: that stands out in the cut."""
+    rng, sizes = np.random.default_rng(0), [2500, 800, 400, 200, 100]
+    centers = 3.5 * rng.normal(size=(5, 10))
+    z = np.concatenate([c + rng.normal(size=(n, 10)) for c, n in zip(centers, sizes, strict=True)])
+    z /= z.std(0)
+    classes = np.repeat(range(5), sizes)
+    start = started(z, compose_config("init.n_init=6").init, 5)
+    assert start.resolution == 0.5
     assert adjusted_rand_score(classes, start.labels) > 0.99
 
 
