@@ -169,6 +169,7 @@ class Config:
     precision: str = MISSING
     output_root: str = MISSING
     run_dir: str | None = MISSING
+    pretrained: str | None = MISSING
     overwrite: bool = MISSING
 
     def __post_init__(self) -> None:
@@ -183,7 +184,7 @@ class Config:
 # decided by their digest.
 VOLATILE = (
     *(f"dataset.{name}" for name in ("root", "cache", "download", "mirror", "about")),
-    *("device", "output_root", "run_dir", "overwrite"),
+    *("device", "output_root", "run_dir", "pretrained", "overwrite"),
 )
 
 

@@ -188,7 +188,8 @@ def kmeans_labels(z: Array, n_components: int, random_state: int) -> NDArray[np.
     deviation = z.std(0)
     scaled = z / np.where(deviation > 0, deviation, 1.0)
     with threadpool_limits(limits=1):
-        return KMeans(n_components, n_init=1, random_state=random_state).fit(scaled).labels_
+        kmeans = KMeans(n_components, n_init=1, random_state=random_state).fit(scaled)
+    return kmeans.labels_.astype(np.int64)
 
 
 def checked_labels(labels: ArrayLike, n_samples: int, n_components: int) -> NDArray[np.int64]:

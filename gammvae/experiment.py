@@ -35,6 +35,7 @@ from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
 from gammvae.samples import samples_on, subset
+from gammvae.sharing import Pretrained
 from gammvae.training import Stage, fit, warn_of_collapse
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,14 @@ class Experiment:
         """Trains encoder and decoder on the reconstruction alone."""
         if (self.directory / "train.pt").exists():
             return
-        self._train("pretrain", self.config.pretrain)
+        surroundings = {
+            "data": self.digest,
+            "likelihood": self.likelihood,
+            "device": self.device.type,
+            "precision": self.precision,
+        }
+        with Pretrained(self.config, surroundings).shared(self.directory):
+            self._train("pretrain", self.config.pretrain)
 
     def initialize(self) -> None:
         """Fits the mixture to the posteriors of all samples, by coordinate ascent on the ELBO."""

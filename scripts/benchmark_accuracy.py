@@ -53,7 +53,8 @@ def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
         script = Path(__file__).with_name("baselines.py")
         basis = path.parents[1] / BASIS / path.name
         return [sys.executable, str(script), recipe, str(basis), str(path)]
-    settings = [*given, *TRAINED[recipe], path.name, f'run_dir="{path}"']
+    where = [f'run_dir="{path}"', f'pretrained="{path.parents[2] / ".pretrained"}"']
+    settings = [*given, *TRAINED[recipe], path.name, *where]
     return [sys.executable, "-m", "gammvae", "train", *settings]
 
 

@@ -134,6 +134,13 @@ def test_posteriors_of_some_samples_are_theirs():
     torch.testing.assert_close(some.mean, all_of_them.mean[index])
 
 
+@pytest.mark.parametrize("start", ["kmeans", "gmm"])
+def test_starts_can_be_held(start):
+    """Where q(c|x) is held, the labels become indices of torch's."""
+    (labels,) = starting_labels(start, np.random.default_rng(0).normal(size=(50, 3)), 4, 1, 0)
+    assert labels.dtype == np.int64
+
+
 def test_no_start_is_refused():
     q_z, _ = posterior("gamma")
     with pytest.raises(ValueError, match="at least one partition"):
