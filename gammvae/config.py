@@ -1,6 +1,7 @@
 """The types of a configuration, its ranges and the rules between its fields.
 
-Values live in the YAML files of ``conf/``; every field here is without a default.
+Values live in the YAML files of ``conf/``; fields here are without a default, but for those that
+came later, which have the value that stored runs were made with.
 """
 
 import dataclasses
@@ -169,7 +170,7 @@ class Config:
     precision: str = MISSING
     output_root: str = MISSING
     run_dir: str | None = MISSING
-    pretrained: str | None = MISSING
+    pretrained: str | None = None
     overwrite: bool = MISSING
 
     def __post_init__(self) -> None:
