@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,10 +114,11 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     directory = RunDirectory(path)
     result = directory.finished(config)
     if result is None:
+        from gammvae.baselines import experiment_for
         from gammvae.experiment import run
 
         try:
-            result = run(config, directory)
+            result = run(config, directory, experiment_for(config.model))
         except Exception as error:
             directory.note_failure(config, error, begin=hydra.mode != RunMode.RUN)
             raise
@@ -126,7 +128,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
         job.state = "skipped"
     print(summary(result))
     print(path)
-    job.path, job.elbo = str(path), result["metrics"]["elbo"]
+    job.path, job.elbo = str(path), result["metrics"].get("elbo", nan)
 
 
 def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:
@@ -154,9 +156,9 @@ def evaluate(arguments: list[str]) -> None:
     config = directory.read_config(elsewhere(arguments[1:]))
     log_to_terminal()
 
-    from gammvae.experiment import Experiment
+    from gammvae.baselines import experiment_for
 
-    result = Experiment(config, directory).reevaluate()
+    result = experiment_for(config.model)(config, directory).reevaluate()
     print(comparison(stored, result))
 
 

@@ -72,11 +72,19 @@ class DatasetConfig:
 
 @dataclass
 class ModelConfig:
-    """The family of prior and posterior, and how the posterior is sampled."""
+    """The family of prior and posterior, and how the posterior is sampled.
+
+    A ``clusterer`` is fitted once to the samples, to the code or to a map of it in place of a
+    mixture that is trained with the networks.
+    """
 
     name: str = MISSING
     family: str = MISSING
     reparameterization: str = MISSING
+    clusterer: str | None = None
+    space: str = "code"
+    covariance: str | None = None
+    components: int | None = None
 
 
 @dataclass
@@ -197,6 +205,15 @@ def check_rules_between_fields(config: Config) -> None:
             f"model.reparameterization={model.reparameterization} is unknown: for "
             f"model.family={model.family} it must be one of "
             + ", ".join(REPARAMETERIZATIONS[model.family])
+        )
+    if (model.clusterer == "gmm") != (model.covariance is not None):
+        raise InputError(
+            f"model.covariance={model.covariance} does not go with model.clusterer="
+            f"{model.clusterer}: it is given exactly for gmm"
+        )
+    if model.clusterer is None and model.space != "code":
+        raise InputError(
+            f"model.space={model.space} needs a model.clusterer: a mixture is trained on the code"
         )
     architecture = config.architecture
     if bool(architecture.hidden) == bool(architecture.channels):

@@ -4,6 +4,7 @@ Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ def evaluate(
     seed: int,
     keep: Callable[[Assignments], None],
 ) -> dict[str, Any]:
-    """The figures of a clustering of all samples: those that need no labels, and those that do.
+    """The figures of a clustering by a model: those that need no labels, and those that do.
 
     Args:
         model: A trained model.
@@ -73,30 +74,50 @@ def evaluate(
         seed: Seed of the ELBO's samples and the silhouette's.
         keep: Is given the assignments of all samples, a chunk at a time.
     """
-    chosen = subset(len(x), SILHOUETTE_SAMPLES, seed)
-    components = model.prior().components
+    figures = judge(assign(model, x), len(x), y, seed, keep)
+    return {**figures, **bound(model, x, seed)}
+
+
+def judge(
+    parts: Iterator[Assignments],
+    n_samples: int,
+    y: NDArray[Any] | None,
+    seed: int,
+    keep: Callable[[Assignments], None],
+) -> dict[str, Any]:
+    """The figures of any clustering.
+
+    Args:
+        parts: The assignments of all samples, a chunk at a time.
+        n_samples: ``N``.
+        y: Classes ``(N,)`` or ``None``; without them ACC, NMI and ARI are absent.
+        seed: Seed of the silhouette's samples.
+        keep: Is given the assignments.
+    """
+    chosen = subset(n_samples, SILHOUETTE_SAMPLES, seed)
+    first = next(parts)
     # Made beforehand: small arrays that outlive a chunk would sit in the holes that its large ones
     # leave, so that the next chunk's would not fit there again and memory would grow with the data.
-    labels = np.empty(len(x), np.int64)
-    embedding = np.empty((len(chosen), *components.event_shape), np.float32)
+    labels = np.empty(n_samples, np.int64)
+    embedding = np.empty((len(chosen), first.embedding.shape[1]), np.float32)
+    sizes = np.zeros(first.responsibilities.shape[1], np.int64)
     entropy, start = 0.0, 0
-    for part in assign(model, x):
+    for part in chain([first], parts):
         end = start + len(part.labels)
         labels[start:end] = part.labels
         inside = slice(*np.searchsorted(chosen, (start, end)))
         embedding[inside] = part.embedding[chosen[inside] - start]
         entropy += float(entr(part.responsibilities).sum())
+        sizes += np.bincount(part.labels, minlength=len(sizes))
         keep(part)
         start = end
     figures: dict[str, Any] = clustering_metrics(y, labels) if y is not None else {}
-    figures |= bound(model, x, seed)
-    sizes = np.bincount(labels, minlength=components.batch_shape[0])
-    figures |= {
+    return {
+        **figures,
         "silhouette": silhouette(embedding, labels[chosen]),
         "used_clusters": used_clusters(sizes),
-        "assignment_entropy": entropy / len(x),
+        "assignment_entropy": entropy / n_samples,
     }
-    return figures
 
 
 def silhouette(embedding: NDArray, labels: NDArray) -> float | None:

@@ -47,14 +47,21 @@ CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
 UNIT_SAMPLES = 10_000
 
 
-def run(config: Config, directory: RunDirectory) -> dict[str, Any]:
+def run(
+    config: Config, directory: RunDirectory, kind: "type[Experiment] | None" = None
+) -> dict[str, Any]:
     """Runs one experiment, or goes on where an interrupted one stopped, and returns its result.
+
+    Args:
+        config: What to run.
+        directory: Where its files are.
+        kind: The class of experiment; ``Experiment`` itself by default.
 
     Raises:
         InputError: Configuration, data or what is in the directory do not allow it.
         DivergenceError: Training left the finite numbers.
     """
-    experiment = Experiment(config, directory)
+    experiment = (kind or Experiment)(config, directory)
     with directory.open(config):
         experiment.introduce()
         experiment.pretrain()
@@ -117,14 +124,18 @@ class Experiment:
         """Trains encoder and decoder on the reconstruction alone."""
         if (self.directory / "train.pt").exists():
             return
+        stage = self.config.pretrain
+        prior_is_trained = next(self.model.prior.parameters()).requires_grad
         surroundings = {
             "data": self.digest,
             "likelihood": self.likelihood,
             "device": self.device.type,
             "precision": self.precision,
+            "augmented": stage.augment and self.augment is not None,
+            "trained prior": stage.kl_weight > 0 and prior_is_trained,
         }
         with Pretrained(self.config, surroundings).shared(self.directory):
-            self._train("pretrain", self.config.pretrain)
+            self._train("pretrain", stage)
 
     def initialize(self) -> None:
         """Fits the mixture to the posteriors of all samples, by coordinate ascent on the ELBO."""

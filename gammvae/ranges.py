@@ -21,6 +21,10 @@ RULES: dict[str, Rule] = {
         )
     ),
     "model.family": one_of(*REPARAMETERIZATIONS),
+    "model.clusterer": optional(one_of("kmeans", "gmm")),
+    "model.space": one_of("samples", "code", "umap"),
+    "model.covariance": optional(one_of("full", "diag")),
+    "model.components": optional(at_least(1)),
     "architecture.hidden": Rule(
         lambda sizes: all(size >= 1 for size in sizes),
         "a list of layer widths of at least 1",

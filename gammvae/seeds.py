@@ -70,12 +70,11 @@ def compare_seeds(paths: Sequence[Path]) -> str:
         header,
         [[row, *(shown(name, cells[name]) for name in names)] for row, cells in rows.items()],
     )
-    chosen = results[best_by_elbo(results)]["seed"]
     agree = agreement([read_labels(path) for path in paths])
-    return (
-        f"{text}\n"
-        f"best ELBO: seed {chosen}; the {len(paths)} seeds agree to a mean ARI of {agree:.3f}"
-    )
+    chosen = ""
+    if "elbo" in rows["mean"]:
+        chosen = f"best ELBO: seed {results[best_by_elbo(results)]['seed']}; "
+    return f"{text}\n{chosen}the {len(paths)} seeds agree to a mean ARI of {agree:.3f}"
 
 
 def shown(name: str, value: float) -> str:

@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 
 PRETRAINED = "pretrain.pt"
 # What pretraining does not see; of the data it depends by their digest.
-LATER = ("dataset.", "init.", "train.", "model.name")
+LATER = (
+    *("dataset.", "init.", "train.", "pretrain.augment"),
+    *(f"model.{name}" for name in ("name", "clusterer", "space", "covariance", "components")),
+)
 
 
 class Pretrained:
@@ -34,11 +37,12 @@ class Pretrained:
 
     Args:
         config: Of a run that needs it.
-        surroundings: What else its weights depend on: data, device, precision.
+        surroundings: What else its weights depend on: data, device, precision, whether samples are
+            changed by augmentation and the prior is trained.
     """
 
     def __init__(self, config: Config, surroundings: Mapping[str, Any]) -> None:
-        unused = LATER if config.pretrain.augment else (*LATER, "augmentation.")
+        unused = LATER if surroundings["augmented"] else (*LATER, "augmentation.")
         parts = {
             **{k: v for k, v in identity(config).items() if not k.startswith(unused)},
             **surroundings,

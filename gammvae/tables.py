@@ -22,7 +22,8 @@ def summary(result: dict[str, Any]) -> str:
     cells |= {
         name.upper(): f"{metrics[name]:.4f}" for name in ("acc", "nmi", "ari") if name in metrics
     }
-    cells["ELBO"] = f"{metrics['elbo']:.2f}"
+    if "elbo" in metrics:
+        cells["ELBO"] = f"{metrics['elbo']:.2f}"
     if metrics["silhouette"] is not None:
         cells["silhouette"] = f"{metrics['silhouette']:.4f}"
     cells["clusters"] = f"{metrics['used_clusters']} of {result['n_clusters']}"

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines import BASELINES
-
 from gammvae.metrics import agreement
 from gammvae.runs import RESULT
 from gammvae.seeds import best_by_elbo, figures, read_labels, statistics
@@ -91,7 +89,7 @@ def row(lines: Sequence[Line], folder: Path) -> Line:
     ]
     found = statistics(results)
     dataset, recipe = lines[0]["dataset"], lines[0]["recipe"]
-    chosen = None if recipe in BASELINES else lines[best_by_elbo(results)]
+    chosen = lines[best_by_elbo(results)] if lines[0]["elbo"] is not None else None
     paths = [folder / dataset / recipe / f"seed={line['seed']:.0f}" for line in lines]
     at_hand = len(paths) > 1 and all((path / ORIGIN).exists() for path in paths)
     return {

@@ -5,8 +5,8 @@
 Finished runs are kept under --folder and not run again, so that the same command goes on where it
 was interrupted. After every run the tables outputs/tables/accuracy*.{csv,md} are written anew, as
 accuracy_table.py says. ACC, NMI and ARI are computed on all samples; the run of the highest ELBO is
-named beside the mean because it could be chosen without classes. Baselines use the samples and the
-autoencoder of the runs of recipe `vade`, which must be finished.
+named beside the mean because it could be chosen without classes. Recipes that need the same
+autoencoder pretrain it once.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import joblib
 from accuracy_table import ORIGIN, TABLES, update
-from baselines import BASELINES
 from reuters21578 import FILE, reuters21578
 from tqdm import tqdm
 
@@ -29,6 +28,11 @@ RECIPES = {
     "default": [],
     "plain": ["experiment=plain"],
     "vade": ["model=vade", "experiment=plain"],
+    "k-means": ["model=kmeans"],
+    "PCA + GMM": ["model=gmm"],
+    "AE + k-means": ["model=ae_kmeans", "experiment=plain"],
+    "AE + GMM": ["model=ae_gmm", "experiment=plain"],
+    "N2D": ["model=n2d", "experiment=plain"],
 }
 # One thing changed in the default, to see what it is worth.
 ABLATIONS = {
@@ -41,20 +45,13 @@ ABLATIONS = {
     "kl_weight 4": ["train.kl_weight=4"],
     "gaussian family": ["model=vade"],
 }
-TRAINED = RECIPES | ABLATIONS
-EVERYTHING = (*RECIPES, *BASELINES, *ABLATIONS)
-# Whose samples and plain Gaussian autoencoder the baselines work on.
-BASIS = "vade"
+EVERYTHING = RECIPES | ABLATIONS
 
 
 def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
     """What computes one run, in a process of its own, into ``path``, whose name holds the seed."""
-    if recipe in BASELINES:
-        script = Path(__file__).with_name("baselines.py")
-        basis = path.parents[1] / BASIS / path.name
-        return [sys.executable, str(script), recipe, str(basis), str(path)]
     where = [f'run_dir="{path}"', f'pretrained="{path.parents[2] / ".pretrained"}"']
-    settings = [*given, *TRAINED[recipe], path.name, *where]
+    settings = [*given, *EVERYTHING[recipe], path.name, *where]
     return [sys.executable, "-m", "gammvae", "train", *settings]
 
 
@@ -102,7 +99,7 @@ def parse() -> argparse.Namespace:
         metavar=("NAME", "SETTING"),
         help="a dataset of your own: its name and what gammvae train takes to read it",
     )
-    parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=[*RECIPES, *BASELINES])
+    parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=[*RECIPES])
     parser.add_argument("--seeds", nargs="+", type=int, default=[*range(5)])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the cores")
     parser.add_argument("--folder", type=Path, default=TABLES.parent / "accuracy")
@@ -120,21 +117,16 @@ def settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    """Runs what is missing: first what is trained, then what uses its autoencoders."""
+    """Runs what is missing."""
     arguments = parse()
     if "reuters21578" in arguments.datasets and arguments.root is None:
         print(f"reuters21578 is left out: --root FOLDER says where {FILE} is")
         arguments.datasets = [name for name in arguments.datasets if name != "reuters21578"]
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    given = settings(arguments)
-    for stage in (TRAINED, BASELINES):
-        recipes = [recipe for recipe in arguments.recipes if recipe in stage]
-        compute(given, recipes, arguments)
+    compute(settings(arguments), arguments)
 
 
-def compute(
-    given: Mapping[str, Sequence[str]], recipes: Sequence[str], arguments: argparse.Namespace
-) -> None:
+def compute(given: Mapping[str, Sequence[str]], arguments: argparse.Namespace) -> None:
     """Runs all seeds of all datasets and recipes, and writes the table after each."""
     threads = max(1, joblib.cpu_count() // arguments.jobs)
     with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -145,13 +137,13 @@ def compute(
                 *(threads, arguments.machine),
             )
             for name, rest in given.items()
-            for recipe in recipes
+            for recipe in arguments.recipes
             for seed in arguments.seeds
         ]
         try:
             for done in tqdm(as_completed(runs), total=len(runs), unit="run", disable=None):
                 done.result()
-                update(arguments.folder, DATASETS, EVERYTHING)
+                update(arguments.folder, DATASETS, list(EVERYTHING))
         finally:  # a run that fails stops the others
             pool.shutdown(cancel_futures=True)
 

@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from baselines import embedding, pretrained
+import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 
+from gammvae.checkpoints import load_checkpoint
 from gammvae.experiment import Experiment
 from gammvae.graph import Graph, neighbor_graph
+from gammvae.initialization import posteriors
 from gammvae.manifold import manifold_points, stable_partition
 from gammvae.metrics import agreement, clustering_metrics
 from gammvae.runs import RunDirectory
@@ -43,6 +45,28 @@ class Way(NamedTuple):
 
     name: str
     labels: Callable[[int], Labels]
+
+
+def pretrained(directory: RunDirectory) -> tuple[Experiment, NDArray]:
+    """A finished run as it was after its first stage, and the classes of its samples.
+
+    Raises:
+        FileNotFoundError: Its weights of then are missing.
+        ValueError: Its dataset has no classes to judge by.
+    """
+    experiment = Experiment(directory.read_config(), directory)
+    if experiment.classes is None:
+        raise ValueError(f"{directory.path}: its dataset has no classes to judge by")
+    model, digest = experiment.model, experiment.digest
+    if load_checkpoint(directory, "pretrain", model, None, digest) is None:
+        raise FileNotFoundError(f"{directory / 'pretrain.pt'} is missing")
+    return experiment, experiment.classes
+
+
+def embedding(experiment: Experiment) -> NDArray:
+    """Means of the posteriors of all samples, ``(N, D)``."""
+    index = torch.arange(len(experiment.x), device=experiment.device)
+    return posteriors(experiment.model, experiment.x, index).mean.cpu().numpy()
 
 
 def ways(experiment: Experiment, code: NDArray, points: NDArray) -> Iterator[Way]:

@@ -27,9 +27,10 @@ LAYERS = [
         "results",
         "sharing",
     },
-    {"anchor", "building", "comparison", "seeds", "training"},
+    {"anchor", "building", "clusterers", "comparison", "seeds", "training"},
     {"benchmarks", "checkpoints", "files", "rcv1"},
     {"catalog", "experiment", "publishing", "stl10", "sweeps"},
+    {"baselines"},
     {"cli"},
     {"__main__"},
 ]
