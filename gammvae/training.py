@@ -233,6 +233,8 @@ def figures(
     }
     if kl_weight == 0:  # the mixture is not there yet, figures about it would mislead
         record |= dict.fromkeys(record.keys() - {"reconstruction"})
+    elif not model.prior.logits.requires_grad:  # all components stay the same one
+        record |= dict.fromkeys(("weights_entropy", "used_clusters", "assignment_entropy"))
     return record
 
 
