@@ -18,13 +18,16 @@ from gammvae.evaluation import Assignments, judge
 from gammvae.experiment import Experiment
 from gammvae.runs import RunDirectory
 from gammvae.samples import in_order, rows_per_chunk, subset
+from gammvae.selftraining import SelfTrainingExperiment
 
 log = logging.getLogger(__name__)
 
 
 def experiment_for(model: ModelConfig) -> type[Experiment]:
     """The kind of experiment that a model is run in."""
-    return Experiment if model.clusterer is None else Baseline
+    if model.clusterer is None:
+        return Experiment
+    return SelfTrainingExperiment if model.clusterer in ("dec", "idec") else Baseline
 
 
 class Baseline(Experiment):

@@ -74,8 +74,8 @@ class DatasetConfig:
 class ModelConfig:
     """The family of prior and posterior, and how the posterior is sampled.
 
-    A ``clusterer`` is fitted once to the samples, to the code or to a map of it in place of a
-    mixture that is trained with the networks.
+    A ``clusterer`` takes the place of a mixture that is trained with the networks: it is fitted
+    once to the samples, to the code or to a map of it, or trains the encoder by its own guesses.
     """
 
     name: str = MISSING
@@ -211,9 +211,10 @@ def check_rules_between_fields(config: Config) -> None:
             f"model.covariance={model.covariance} does not go with model.clusterer="
             f"{model.clusterer}: it is given exactly for gmm"
         )
-    if model.clusterer is None and model.space != "code":
+    if model.clusterer in (None, "dec", "idec") and model.space != "code":
         raise InputError(
-            f"model.space={model.space} needs a model.clusterer: a mixture is trained on the code"
+            f"model.space={model.space} does not go with model.clusterer={model.clusterer}: "
+            "it must be code, because the encoder is trained"
         )
     architecture = config.architecture
     if bool(architecture.hidden) == bool(architecture.channels):

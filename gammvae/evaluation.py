@@ -75,7 +75,7 @@ def evaluate(
         keep: Is given the assignments of all samples, a chunk at a time.
     """
     figures = judge(assign(model, x), len(x), y, seed, keep)
-    return {**figures, **bound(model, x, seed)}
+    return {**figures, **bound(model, x, seed)} if model.has_bound else figures
 
 
 def judge(

@@ -258,9 +258,8 @@ class Experiment:
             self.augment if config.augment else None,
         )
         anchor = None
-        if isinstance(config, TrainConfig) and self.held is not None:
-            stage = stage._replace(agreement=config.agreement)
-            anchor = Anchor(self.config, self.model, self.x, stage.epochs, self.held)
+        if isinstance(config, TrainConfig):
+            stage, anchor = self._anchor(stage)
         if 0 < first_epoch == stage.epochs:
             return
         if first_epoch:
@@ -278,6 +277,12 @@ class Experiment:
                 saved = time.perf_counter()
                 cost = saved - now
         self._save(name, stage.epochs, None)
+
+    def _anchor(self, stage: Stage) -> tuple[Stage, Any]:
+        if self.held is None:
+            return stage, None
+        anchor = Anchor(self.config, self.model, self.x, stage.epochs, self.held)
+        return stage._replace(agreement=self.config.train.agreement), anchor
 
     def _load(self, stage: str, optimizer: Optimizer) -> int:
         done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)

@@ -105,7 +105,12 @@ class MixtureVAE(nn.Module):
         encoder: Maps ``x`` ``(B, F)`` to ``q(z|x)``.
         decoder: Maps ``z`` ``(B, D)`` to ``p(x|z)``.
         prior: Returns the mixture ``p(c) p(z|c)``.
+
+    Attributes:
+        has_bound: Whether ``elbo`` is one; methods that borrow the parts put other terms there.
     """
+
+    has_bound = True
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: MixturePrior) -> None:
         super().__init__()

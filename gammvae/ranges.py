@@ -21,7 +21,7 @@ RULES: dict[str, Rule] = {
         )
     ),
     "model.family": one_of(*REPARAMETERIZATIONS),
-    "model.clusterer": optional(one_of("kmeans", "gmm")),
+    "model.clusterer": optional(one_of("kmeans", "gmm", "dec", "idec")),
     "model.space": one_of("samples", "code", "umap"),
     "model.covariance": optional(one_of("full", "diag")),
     "model.components": optional(at_least(1)),

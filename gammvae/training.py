@@ -115,8 +115,8 @@ def fit(
         stage: What to do.
         optimizer: Of the model's parameters; its rates are those the schedule starts from.
         first_epoch: Epochs already done, when a stage is resumed.
-        anchor: Gives the clusters ``(N,)`` that an epoch holds ``q(c|x)`` at, on the device of
-            ``x``, or ``None`` for the best ``q(c|x)``.
+        anchor: Gives the clusters ``(N,)`` or their probabilities ``(N, K)`` that an epoch holds
+            ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best ``q(c|x)``.
 
     Raises:
         DivergenceError: A term of the ELBO is not finite; nothing is yielded for that epoch.
@@ -192,7 +192,7 @@ def train_epoch(
         view = None if stage.augment is None else stage.augment(samples)
         with autocast:
             if labels is not None:
-                q_c = certain(labels[batch], len(totals.counts))
+                q_c = held(labels[batch], len(totals.counts))
             elif view is not None and kl_weight > 0:
                 q_c = model.predict(samples)
             else:
@@ -211,9 +211,10 @@ def train_epoch(
     return totals
 
 
-def certain(labels: Tensor, n_clusters: int) -> Categorical:
-    """``q(c|x)`` that puts everything on the labels ``(B,)``."""
-    return Categorical(probs=one_hot(labels, n_clusters).float(), validate_args=False)
+def held(labels: Tensor, n_clusters: int) -> Categorical:
+    """``q(c|x)`` that puts everything on labels ``(B,)``, or is given as ``(B, K)``."""
+    probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()
+    return Categorical(probs=probs, validate_args=False)
 
 
 def figures(
@@ -225,13 +226,15 @@ def figures(
     with torch.no_grad():
         weights_entropy = model.prior().weights.entropy().item()
     record |= {
-        "elbo": terms[0] - terms[1] - terms[2],
+        "elbo": terms[0] - terms[1] - terms[2] if model.has_bound else None,
         "weights_entropy": weights_entropy,
         "used_clusters": used_clusters(totals.counts.cpu().numpy()),
         "assignment_entropy": q_c_entropy,
     }
     if kl_weight == 0:  # the mixture is not there yet, figures about it would mislead
         record |= dict.fromkeys(record.keys() - {"reconstruction"})
+    elif not model.prior.logits.requires_grad:  # all components stay the same one
+        record |= dict.fromkeys(("weights_entropy", "used_clusters", "assignment_entropy"))
     return record
 
 

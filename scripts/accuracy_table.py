@@ -192,5 +192,6 @@ def cells(line: Line, machines: Sequence[str]) -> list[str]:
 
 
 def spread(line: Line, name: str) -> str:
-    """Mean and standard deviation of a figure."""
-    return f"{line[name]:.4f} +- {line[f'{name}_std']:.4f}"
+    """Mean and standard deviation of a figure; of a single seed the figure alone."""
+    mean = f"{line[name]:.4f}"
+    return mean if " " not in line["seeds"] else f"{mean} +- {line[f'{name}_std']:.4f}"

@@ -33,6 +33,8 @@ RECIPES = {
     "AE + k-means": ["model=ae_kmeans", "experiment=plain"],
     "AE + GMM": ["model=ae_gmm", "experiment=plain"],
     "N2D": ["model=n2d", "experiment=plain"],
+    "DEC": ["model=dec", "experiment=plain"],
+    "IDEC": ["model=idec", "experiment=plain"],
 }
 # One thing changed in the default, to see what it is worth.
 ABLATIONS = {

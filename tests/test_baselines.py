@@ -67,6 +67,7 @@ def test_the_prior_of_vae_gmm_stays_standard_normal(tmp_path):
     assert records[0]["kl_z"] > 0
     # one component in all but name: which of them explains a sample is not known at all
     assert records[0]["kl_c"] == pytest.approx(0, abs=1e-4)
+    assert records[0]["used_clusters"] is None
 
 
 def test_a_subset_is_fitted_and_all_samples_are_assigned(tmp_path):

@@ -216,7 +216,7 @@ BAD_CALLS = {
     "evaluate run device=tpu": "device=tpu is out of range: it must be one of auto, cpu",
     # unknown names
     "train dataset=cifar": "Could not find 'dataset/cifar' Available options in 'dataset': digits",
-    "train model=gan": "Available options in 'model': ae_gmm ae_kmeans gammvae gmm kmeans n2d",
+    "train model=gan": "Available options in 'model': ae_gmm ae_kmeans dec gammvae gmm idec kmeans",
     "train architecture=transformer": "Available options in 'architecture': conv mlp small",
     "train optimizer=lion": "Available options in 'optimizer': adam adamw sgd",
     "train init=spectral": "Available options in 'init': gmm kmeans labels",

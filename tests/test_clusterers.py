@@ -91,7 +91,7 @@ def test_umap_is_asked_for_before_anything_is_trained(monkeypatch):
     [
         (("model=gmm", "model.covariance=null"), "model.covariance=None does not go with"),
         (("model=kmeans", "model.covariance=full"), "model.covariance=full does not go with"),
-        (("model.space=umap",), "model.space=umap needs a model.clusterer"),
+        (("model.space=umap",), "model.space=umap does not go with model.clusterer=None"),
         (("model=gmm", "model.covariance=tied"), "model.covariance=tied is out of range"),
         (("model=gmm", "model.components=0"), "model.components=0 is out of range"),
     ],

@@ -30,6 +30,7 @@ LAYERS = [
     {"anchor", "building", "clusterers", "comparison", "seeds", "training"},
     {"benchmarks", "checkpoints", "files", "rcv1"},
     {"catalog", "experiment", "publishing", "stl10", "sweeps"},
+    {"selftraining"},
     {"baselines"},
     {"cli"},
     {"__main__"},

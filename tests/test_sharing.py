@@ -91,7 +91,7 @@ def test_a_stage_without_epochs_is_shared(call):
 
 def test_where_it_is_kept():
     def place(*overrides):
-        return Pretrained(compose_config(*overrides), {}).path
+        return Pretrained(compose_config(*overrides), {"augmented": True}).path
 
     assert place().parts[:2] == ("outputs", ".pretrained")
     assert place("output_root=there").parts[:2] == ("there", ".pretrained")
