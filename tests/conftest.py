@@ -1,5 +1,6 @@
 """Fixtures: seeded generators, composed configurations, the command in a second process."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
+from gammvae import cli
 from gammvae.config import Config
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -55,6 +57,32 @@ def gammvae(tmp_path: Path) -> Command:
             text=True,
             timeout=300,
         )
+
+    return call
+
+
+@pytest.fixture
+def in_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Like ``gammvae``, in this process, which saves the seconds that importing torch takes."""
+
+    logger = logging.getLogger("gammvae")
+    for attribute in ("handlers", "level", "propagate"):
+        monkeypatch.setattr(logger, attribute, getattr(logger, attribute))
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(logger, "handlers", [])
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("GAMMVAE_DATA", str(tmp_path / "data"))
+        monkeypatch.setattr(sys, "argv", ["gammvae", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, code, out, err)
 
     return call
 

@@ -77,16 +77,16 @@ def test_a_subset_is_fitted_and_all_samples_are_assigned(tmp_path):
         assert len(set(arrays["labels"])) == 10
 
 
-def test_a_finished_baseline_is_skipped_compared_and_tabulated(tmp_path, gammvae):
+def test_a_finished_baseline_is_skipped_compared_and_tabulated(tmp_path, in_process):
     sweep = ("train", *SMOKE, "-m", "model=kmeans,ae_gmm", "seed=0,1")
-    result = gammvae(*sweep)
+    result = in_process(*sweep)
     assert result.returncode == 0, result.stderr
     assert "4 jobs: 4 done" in result.stdout
     assert "best ELBO" not in result.stdout
     assert result.stdout.count("the 2 seeds agree to a mean ARI of") == 2
-    assert "4 skipped" in gammvae(*sweep).stdout
-    text = gammvae("table").stdout
+    assert "4 skipped" in in_process(*sweep).stdout
+    text = in_process("table").stdout
     assert [line.split()[0] for line in text.splitlines()[2:4]] == ["ae_gmm", "kmeans"]
     (path, _) = sorted(tmp_path.glob("outputs/digits/kmeans/*/seed=*"))
-    evaluated = gammvae("evaluate", str(path), "device=cpu")
+    evaluated = in_process("evaluate", str(path), "device=cpu")
     assert "all figures agree" in evaluated.stdout

@@ -1,5 +1,4 @@
 import dataclasses
-import logging
 import shutil
 import subprocess
 import sys
@@ -299,30 +298,6 @@ def too_large():
     from gammvae.datasets import Dataset
 
     return Dataset(np.full((20, 3), 2, np.float32) + np.eye(20, 3, dtype=np.float32), None, (3,))
-
-
-@pytest.fixture
-def in_process(tmp_path, monkeypatch, capfd):
-    """Like ``gammvae``, in this process, which saves the seconds that importing torch takes."""
-
-    logger = logging.getLogger("gammvae")
-    for attribute in ("handlers", "level", "propagate"):
-        monkeypatch.setattr(logger, attribute, getattr(logger, attribute))
-
-    def call(*arguments):
-        monkeypatch.setattr(logger, "handlers", [])
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("GAMMVAE_DATA", str(tmp_path / "data"))
-        monkeypatch.setattr(sys, "argv", ["gammvae", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, code, out, err)
-
-    return call
 
 
 @pytest.mark.parametrize("call", BAD_CALLS)

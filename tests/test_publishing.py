@@ -104,13 +104,13 @@ def test_unknown_names_are_refused_before_anything_is_written(
     assert not list(tmp_path.glob("t.*"))
 
 
-def test_the_command(runs, tmp_path, gammvae):
-    result = gammvae("table", "runs", "--datasets", "usps", "--output", "t.csv")
+def test_the_command(runs, tmp_path, in_process):
+    result = in_process("table", "runs", "--datasets", "usps", "--output", "t.csv")
     assert result.returncode == 0, result.stderr
     assert "85.00 ± 5.00!" in result.stdout
     assert (tmp_path / "t.csv").exists()
-    result = gammvae("table", "nowhere")
+    result = in_process("table", "nowhere")
     assert (result.returncode, result.stderr) == (2, "gammvae: nowhere is no folder\n")
-    result = gammvae("table", "--metrics")
+    result = in_process("table", "--metrics")
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
