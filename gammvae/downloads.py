@@ -24,8 +24,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from gammvae import __version__
-from gammvae.config import AboutConfig
 from gammvae.errors import InputError, first_line, reading
+from gammvae.published import AboutConfig
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 
 from gammvae.errors import DivergenceError, InputError, first_line
 from gammvae.seeds import compare_seeds
+from gammvae.terminal import DISK_ERRORS
 
 # Names the sweep's file for the jobs, which inherit it.
 SWEEP = "GAMMVAE_SWEEP"
@@ -62,8 +63,9 @@ def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
         yield job
     except Exception as error:
         job.state, job.reason = "failed", first_line(error)
-        job.refused = isinstance(error, InputError)
-        if not isinstance(error, InputError | DivergenceError | OSError):
+        on_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
+        job.refused = on_disk or isinstance(error, InputError)
+        if not job.refused and not isinstance(error, DivergenceError):
             traceback.print_exc()
         print(f"gammvae: {job.overrides}: {job.reason}", file=sys.stderr)
     with record(folder).open("a") as file:

@@ -11,9 +11,9 @@ import sklearn.datasets
 from sklearn.datasets import load_digits
 
 from gammvae.benchmarks import digits
-from gammvae.config import AboutConfig, FileConfig
 from gammvae.datasets import Dataset, load_dataset
 from gammvae.errors import InputError
+from gammvae.published import AboutConfig, FileConfig
 from tests.conftest import compose_config
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gammvae.config import AboutConfig, FileConfig
 from gammvae.datasets import Dataset, check_samples, choose_likelihood, load_data, load_dataset
 from gammvae.errors import InputError
+from gammvae.published import AboutConfig, FileConfig
 from tests.conftest import compose_config
 
 GOOD = Dataset(np.linspace(0, 1, 20, dtype=np.float32).reshape(5, 4), np.arange(5), (1, 2, 2))

@@ -17,9 +17,9 @@ from collections import Counter
 import pytest
 
 import gammvae.downloads
-from gammvae.config import AboutConfig, FileConfig
 from gammvae.downloads import Store, digest, size_of
 from gammvae.errors import InputError
+from gammvae.published import AboutConfig, FileConfig
 
 CONTENT = random.Random(0).randbytes(300_000)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -309,7 +309,7 @@ def test_a_digest_may_be_cut_short_and_must_be_well_formed(server, tmp_path):
 
 PROGRAM = """
 import sys
-from gammvae.config import AboutConfig, FileConfig
+from gammvae.published import AboutConfig, FileConfig
 from gammvae.downloads import Store
 import gammvae.downloads
 gammvae.downloads.BLOCK = 2**12

@@ -14,7 +14,17 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"__init__"},
     {"errors", "rules"},
-    {"augmentation", "devices", "ranges", "distributions", "em", "graph", "metrics", "npz"},
+    {
+        "augmentation",
+        "devices",
+        "ranges",
+        "distributions",
+        "em",
+        "graph",
+        "metrics",
+        "npz",
+        "published",
+    },
     {"config", "samples", "tables", "terminal"},
     {"columns", "downloads", "formats", "mixture", "model", "networks", "preprocessing", "runs"},
     {

@@ -6,9 +6,9 @@ import torch
 from torchvision.models import ResNet50_Weights, resnet50
 
 import gammvae.stl10
-from gammvae.config import FileConfig
 from gammvae.datasets import load_dataset
 from gammvae.errors import InputError
+from gammvae.published import FileConfig
 from tests.conftest import compose_config
 
 PARTS = {"train": 5, "test": 4}

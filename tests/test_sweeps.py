@@ -1,3 +1,4 @@
+import errno
 import json
 
 import joblib
@@ -86,6 +87,16 @@ def test_a_defect_keeps_its_traceback(tmp_path, capsys):
     (job,) = [Job(**json.loads(line)) for line in record(str(tmp_path)).read_text().splitlines()]
     assert (job.state, job.reason, job.refused) == ("failed", "nothing", False)
     assert exit_code([job]) == 1
+
+
+@pytest.mark.usefixtures("_sweep")
+@pytest.mark.parametrize(("number", "refused"), [(errno.ENOSPC, True), (errno.ENOENT, False)])
+def test_a_full_disk_is_no_defect_and_a_missing_file_is_one(tmp_path, capsys, number, refused):
+    with attempt(["a=1"], str(tmp_path)):
+        raise OSError(number, "no", "file")
+    assert ("Traceback" in capsys.readouterr().err) != refused
+    job = Job(**json.loads(record(str(tmp_path)).read_text()))
+    assert exit_code([job]) == (2 if refused else 1)
 
 
 @pytest.mark.usefixtures("_sweep")
