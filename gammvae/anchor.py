@@ -70,7 +70,7 @@ class Anchor:
         chosen = subset(len(self.x), init.max_samples, seed)
         points = manifold_points(self.model, self.x, chosen, seed)
         before = self.held.labels[chosen]
-        graph = neighbor_graph(points, self.held.n_neighbors, self.held.resolution)
+        graph = neighbor_graph(points, self.held.n_neighbors, self.held.resolution, self.x.device)
         rng = np.random.default_rng(seed + epoch)
         renewed = refine(graph, before, self.config.n_clusters, rng).labels
         moved = int((renewed != before).sum())

@@ -155,7 +155,7 @@ class Experiment:
             starts = [self.given_labels[chosen]]
         elif config.start == "manifold":
             points = manifold_points(self.model, self.x, chosen, seed)
-            start = Search(points, config, n_clusters, seed)(resolution)
+            start = Search(points, config, n_clusters, seed, self.device)(resolution)
             graph = start.n_neighbors, start.resolution
             starts, found = [start.labels], start._asdict()
             del found["labels"]

@@ -27,6 +27,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse
+import torch
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.neighbors import NearestNeighbors
@@ -40,6 +41,9 @@ GROUPS, POINTS_PER_GROUP = 300, 10
 # Of all starts together; groups beyond these are dissolved into the others.
 MAX_CORE_GROUPS = 1500
 SWEEPS = 100
+# Distances that a GPU holds at a time: 0.5 GB in float64.
+DISTANCES = 2**26
+CPU = torch.device("cpu")
 
 
 class Graph(NamedTuple):
@@ -56,7 +60,9 @@ class Partition(NamedTuple):
     modularity: float
 
 
-def neighbor_graph(z: NDArray, n_neighbors: int, resolution: float = 1.0) -> Graph:
+def neighbor_graph(
+    z: NDArray, n_neighbors: int, resolution: float = 1.0, device: torch.device = CPU
+) -> Graph:
     """The graph of ``N`` points: 1 between mutual nearest neighbors, 1/2 between others.
 
     The distances are not weighted further: on codes of MNIST and USPS a fuzzy graph as UMAP builds
@@ -66,11 +72,37 @@ def neighbor_graph(z: NDArray, n_neighbors: int, resolution: float = 1.0) -> Gra
         z: Points ``(N, D)``.
         n_neighbors: Neighbors per point, itself not counted; fewer if there are not so many.
         resolution: Of the graph.
+        device: Where neighbors are looked for.
     """
     n_neighbors = min(n_neighbors, len(z) - 1)
-    neighbors = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=-1).fit(z)
-    graph = neighbors.kneighbors_graph(mode="connectivity")
+    if device.type == "cuda":
+        nearest = nearest_neighbors(torch.from_numpy(z).to(device), n_neighbors)
+    else:
+        found = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=-1).fit(z)
+        nearest = found.kneighbors(return_distance=False)
+    ones, starts = np.ones(nearest.size), np.arange(0, nearest.size + 1, n_neighbors)
+    graph = scipy.sparse.csr_matrix((ones, nearest.ravel(), starts), (len(z), len(z)))
     return Graph(((graph + graph.T) / 2).tocsr(), resolution)
+
+
+def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int64]:
+    """Every point's nearest neighbors but itself, in any order, ``(N, n_neighbors)``.
+
+    For GPUs, which compare all pairs faster than a processor walks a tree.
+
+    Args:
+        z: Points ``(N, D)``.
+        n_neighbors: Fewer than ``N``.
+    """
+    z = z.double()  # differences of squares cancel in float32
+    half_squares = z.square().sum(1) / 2
+    nearest = np.empty((len(z), n_neighbors), np.int64)
+    for rows in torch.arange(len(z), device=z.device).split(max(1, DISTANCES // len(z))):
+        # -|z - z'|^2 / 2 up to what is the same in a row
+        closeness = torch.addmm(-half_squares, z[rows], z.T)
+        closeness.scatter_(1, rows[:, None], -torch.inf)
+        nearest[rows[0] : rows[-1] + 1] = closeness.topk(n_neighbors, sorted=False).indices.cpu()
+    return nearest
 
 
 def weights_between(graph: Graph, labels: Labels, n_groups: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from gammvae.config import InitConfig
 from gammvae.graph import (
+    CPU,
     Graph,
     Labels,
     Partition,
@@ -135,10 +136,18 @@ class Search:
         config: Starts, neighbors, stability asked for, how often the resolution may be halved.
         n_clusters: ``K``.
         seed: Seed of all starts.
+        device: Where neighbors are looked for.
     """
 
-    def __init__(self, points: NDArray, config: InitConfig, n_clusters: int, seed: int) -> None:
-        self.points, self.config = points, config
+    def __init__(
+        self,
+        points: NDArray,
+        config: InitConfig,
+        n_clusters: int,
+        seed: int,
+        device: torch.device = CPU,
+    ) -> None:
+        self.points, self.config, self.device = points, config, device
         self.n_clusters, self.seed = n_clusters, seed
         self.neighbors = numbers_of_neighbors(config, len(points), n_clusters)
 
@@ -174,7 +183,7 @@ class Search:
 
     def at(self, n_neighbors: int, resolution: float) -> ManifoldStart:
         """The best partition of one graph."""
-        graph = neighbor_graph(self.points, n_neighbors, resolution)
+        graph = neighbor_graph(self.points, n_neighbors, resolution, self.device)
         partition, stability = stable_partition(
             self.points, graph, self.config.n_init, self.n_clusters, self.seed
         )

@@ -16,8 +16,8 @@ def renewals(monkeypatch):
     """What the graph is asked for, and answers: every label one up."""
     calls = []
 
-    def graph(points, n_neighbors, resolution):
-        assert (len(points), n_neighbors, resolution) == (N, 7, 0.5)
+    def graph(points, n_neighbors, resolution, device):
+        assert (len(points), n_neighbors, resolution, device.type) == (N, 7, 0.5, "cpu")
         return "graph"
 
     def refine(graph, labels, n_clusters, rng):

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
@@ -14,6 +15,7 @@ from gammvae.graph import (
     graph_partitions,
     merge,
     modularity,
+    nearest_neighbors,
     neighbor_graph,
     normalized_cut,
     refine,
@@ -58,6 +60,25 @@ def test_the_graph_is_that_of_sorted_distances(rng):
     nearest = np.zeros((60, 60))
     np.put_along_axis(nearest, distances.argsort(1)[:, :5], 1, axis=1)
     assert (graph == (nearest + nearest.T) / 2).all()
+
+
+@pytest.mark.parametrize("distances", [1, 1000, 2**26])
+def test_neighbors_by_products_are_those_of_sorted_distances(rng, distances, monkeypatch):
+    """Far from the origin, where differences of squares cancel in float32."""
+    monkeypatch.setattr("gammvae.graph.DISTANCES", distances)
+    z = (1000 + rng.normal(size=(300, 20))).astype(np.float32)
+    exact = z.astype(np.float64)
+    distances = ((exact[:, None] - exact[None]) ** 2).sum(-1)
+    np.fill_diagonal(distances, np.inf)
+    found = nearest_neighbors(torch.from_numpy(z), 7)
+    assert (np.sort(found, 1) == np.sort(distances.argsort(1)[:, :7], 1)).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_finds_the_same_graph(rng):
+    z = rng.normal(size=(3000, 12)).astype(np.float32)
+    gpu = neighbor_graph(z, 20, device=torch.device("cuda")).weights
+    assert (gpu != neighbor_graph(z, 20).weights).nnz == 0
 
 
 def test_no_more_neighbors_than_points(rng):

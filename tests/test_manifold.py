@@ -90,7 +90,7 @@ ANSWERS = {
 )
 def test_which_graph_and_resolution_are_taken(monkeypatch, settings, changed, chosen):
     answers = ANSWERS | changed
-    monkeypatch.setattr(manifold, "neighbor_graph", lambda _, *graph: graph)
+    monkeypatch.setattr(manifold, "neighbor_graph", lambda _, *graph: graph[:2])
     monkeypatch.setattr(
         manifold,
         "stable_partition",
