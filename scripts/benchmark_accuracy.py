@@ -32,6 +32,7 @@ RECIPES = {
     "PCA + GMM": ["model=gmm"],
     "AE + k-means": ["model=ae_kmeans", "experiment=plain"],
     "AE + GMM": ["model=ae_gmm", "experiment=plain"],
+    "VAE + GMM": ["model=vae_gmm", "experiment=plain"],
     "N2D": ["model=n2d", "experiment=plain"],
     "DEC": ["model=dec", "experiment=plain"],
     "IDEC": ["model=idec", "experiment=plain"],
