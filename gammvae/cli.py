@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gammvae.config import Config
+    from gammvae.runs import RunDirectory
     from gammvae.sweeps import Job
 
 # What may be set when a finished run is read: where and on what, not what.
@@ -145,21 +146,67 @@ def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:
 
 
 def evaluate(arguments: list[str]) -> None:
-    """Recompute the figures of a finished run, gammvae evaluate RUN [device=...]."""
-    from gammvae.runs import RunDirectory
-    from gammvae.tables import comparison
+    """Recompute a finished run's figures, gammvae evaluate RUN [generation=true] [device=...]."""
+    from gammvae.runs import GENERATION
+    from gammvae.tables import comparison, judgement
 
-    if not arguments or arguments[0].startswith(("-", *(f"{key}=" for key in ELSEWHERE))):
-        raise InputError("evaluate needs a run directory: gammvae evaluate RUN [device=...]")
-    directory = RunDirectory(arguments[0])
+    directory, words = run_and_words("evaluate", arguments)
+    generation = "generation=true" in words
+    words = [word for word in words if word not in ("generation=true", "generation=false")]
     stored = directory.read_result()
-    config = directory.read_config(elsewhere(arguments[1:]))
+    config = directory.read_config(elsewhere(words))
+    if generation and config.model.clusterer is not None:
+        raise InputError(f"generation=true: model={config.model.name} has no mixture to draw from")
     log_to_terminal()
 
     from gammvae.baselines import experiment_for
 
-    result = experiment_for(config.model)(config, directory).reevaluate()
+    experiment = experiment_for(config.model)(config, directory)
+    result = experiment.reevaluate()
     print(comparison(stored, result))
+    if generation:
+        from gammvae.realism import realism
+
+        labels = directory.read_assignments()["labels"]
+        found = realism(experiment.model, experiment.x, experiment.classes, labels, config.seed)
+        directory.write_json(GENERATION, found)
+        print(judgement(found))
+
+
+def sample(arguments: list[str]) -> None:
+    """Draw new samples of a run's clusters, gammvae sample RUN [cluster=3] [n=64] ..."""
+    from gammvae import sampling
+    from gammvae.settings import SampleSettings, read_settings
+    from gammvae.trained import load_trained
+
+    directory, words = run_and_words("sample", arguments)
+    settings = read_settings(SampleSettings, "sample", words)
+    config = directory.read_config([f"device={settings.device}"])
+    for line in sampling.sample(directory, load_trained(directory, config), settings):
+        print(line)
+
+
+def predict(arguments: list[str]) -> None:
+    """Cluster the samples of a file, gammvae predict RUN data=FILE out=FILE."""
+    from gammvae import prediction
+    from gammvae.settings import PredictSettings, read_settings
+    from gammvae.trained import load_trained
+
+    directory, words = run_and_words("predict", arguments)
+    settings = read_settings(PredictSettings, "predict", words)
+    config = directory.read_config([f"device={settings.device}"])
+    log_to_terminal()
+    for line in prediction.predict(load_trained(directory, config), settings):
+        print(line)
+
+
+def run_and_words(command: str, arguments: list[str]) -> "tuple[RunDirectory, list[str]]":
+    """The run directory that a command is given first, and the settings after it."""
+    from gammvae.runs import RunDirectory
+
+    if not arguments or arguments[0].startswith("-"):
+        raise InputError(f"{command} needs a run directory: gammvae {command} RUN [SETTING=VALUE]")
+    return RunDirectory(arguments[0]), arguments[1:]
 
 
 def datasets(arguments: list[str]) -> None:
@@ -228,6 +275,8 @@ def elsewhere(overrides: list[str]) -> list[str]:
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
+    "sample": sample,
+    "predict": predict,
     "datasets": datasets,
     "table": table,
 }

@@ -126,6 +126,18 @@ def read_parquet(path: Path, labels: str | None, drop: Sequence[str]) -> Columns
         return select(file.read(columns=wanted), labels, drop, [])
 
 
+def column_names(path: Path) -> list[str]:
+    """Names of all columns of a file; none if it is of a kind without, or cannot be read."""
+    from pyarrow.parquet import read_schema
+
+    try:
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return find_layout(path).names
+        return read_schema(path).names if path.suffix.lower() == ".parquet" else []
+    except (OSError, ValueError):  # reading it will say why
+        return []
+
+
 def check_names(names: Sequence[str], drop: Sequence[str], path: Path) -> None:
     """Refuses columns that share a name, and names to leave out that no column has."""
     (name, count), *_ = Counter(names).most_common(1) or [("", 0)]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gammvae.config import DatasetConfig
 from gammvae.downloads import Store
 from gammvae.errors import InputError
-from gammvae.preprocessing import fit_transform
+from gammvae.preprocessing import Preprocessing, fit
 from gammvae.samples import Rows, Scan, TransformedRows, scan
 
 # What only some loaders take, and nobody should set in vain.
@@ -35,12 +35,14 @@ class Dataset:
         y: Classes ``(N,)``, or ``None``. Only the final report looks at them.
         shape: Shape of one sample, its product is ``F``; images are ``(channels, height, width)``.
         notes: What a user should know about how the data were read.
+        names: Of the features, where known.
     """
 
     x: Rows
     y: NDArray[Any] | None
     shape: tuple[int, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
+    names: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def scan(self) -> Scan:
@@ -56,14 +58,29 @@ class Dataset:
         return sha.hexdigest()
 
 
+class Facts(NamedTuple):
+    """What a model must know of its data to be used on others.
+
+    Attributes:
+        shape: Of one sample; images are ``(channels, height, width)``.
+        likelihood: ``bernoulli`` or ``normal``.
+        names: Of the features, where known.
+        preprocessing: What the rows go through.
+    """
+
+    shape: tuple[int, ...]
+    likelihood: str
+    names: tuple[str, ...]
+    preprocessing: Preprocessing
+
+
 class Data(NamedTuple):
     """What training gets to see.
 
     Attributes:
         rows: Samples ``(N, F)``, preprocessed.
         y: Classes ``(N,)`` or ``None``, for the final report.
-        shape: Shape of one sample.
-        likelihood: ``bernoulli`` or ``normal``.
+        facts: About shape, likelihood, features and preprocessing.
         digest: Of samples and classes before preprocessing.
         filled: The share of values that were not zero before preprocessing.
         notes: What a user should know about the data.
@@ -71,8 +88,7 @@ class Data(NamedTuple):
 
     rows: Rows
     y: NDArray[Any] | None
-    shape: tuple[int, ...]
-    likelihood: str
+    facts: Facts
     digest: str
     filled: float
     notes: tuple[str, ...]
@@ -83,7 +99,7 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
 
     Args:
         config: Which dataset.
-        preprocess: A name that ``preprocessing.fit_transform`` knows.
+        preprocess: A name that ``preprocessing.fit`` knows.
         device: Where a loader computes that must.
 
     Raises:
@@ -92,9 +108,9 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
     dataset = load_dataset(config, device)
     check_samples(dataset, config.name)
     rows, (low, high) = dataset.x, (dataset.scan.low.min(), dataset.scan.high.max())
-    transform = fit_transform(preprocess, rows, dataset.scan, dataset.shape)
-    if transform is not None:
-        rows = TransformedRows(rows, transform)
+    preprocessing = fit(preprocess, rows, dataset.scan, dataset.shape)
+    if preprocess != "none":
+        rows = TransformedRows(rows, preprocessing)
         low, high = range_after(preprocess, low)
     likelihood, reason = choose_likelihood(config.likelihood, preprocess, low, high)
     if likelihood == "bernoulli" and (low < 0 or high > 1):
@@ -104,8 +120,12 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
         )
     notes = [*dataset.notes, *([reason] if reason else []), *advice(dataset.scan, preprocess)]
     return Data(
-        *(rows, dataset.y, dataset.shape, likelihood),
-        *(dataset.digest, dataset.scan.filled, tuple(notes)),
+        rows=rows,
+        y=dataset.y,
+        facts=Facts(dataset.shape, likelihood, dataset.names, preprocessing),
+        digest=dataset.digest,
+        filled=dataset.scan.filled,
+        notes=tuple(notes),
     )
 
 

@@ -37,25 +37,53 @@ def assign(model: MixtureVAE, x: Samples) -> Iterator[Assignments]:
         yield Assignments(responsibilities.argmax(1), responsibilities, q_z.mean.cpu().numpy())
 
 
+TERMS = ("reconstruction", "kl_z", "kl_c")
+# Samples whose ELBO is below this percentile of the training samples' are called unlikely.
+UNLIKELY = 1
+
+
 @torch.no_grad()
-def bound(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]:
-    """Means over ``x`` ``(N, F)`` of the ELBO and its terms in nats, one sample of z each.
+def bounds(model: MixtureVAE, x: Samples, seed: int) -> Iterator[NDArray[np.float32]]:
+    """The ELBO's terms of every sample in nats, one sample of z each: chunks ``(B, 3)``.
 
     Args:
         model: In any precision; the ELBO is computed in float32.
-        x: The samples.
-        seed: Seed of torch's generators, which are restored afterwards.
+        x: The samples ``(N, F)``.
+        seed: Seed of torch's generators, which are restored when all is done.
     """
-    terms = ("reconstruction", "kl_z", "kl_c")
-    sums = np.zeros(len(terms))
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         for chunk in in_order(x, "evaluating"):
             elbo = model.elbo(chunk)
-            sums += [getattr(elbo, term).sum().item() for term in terms]
-    means = dict(zip(terms, (sums / len(x)).tolist(), strict=True))
-    return {"elbo": means["reconstruction"] - means["kl_z"] - means["kl_c"], **means}
+            yield torch.stack([getattr(elbo, term) for term in TERMS], dim=1).cpu().numpy()
+
+
+def bound(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]:
+    """Means of the ELBO and its terms over ``x`` ``(N, F)``, and what few samples fall below.
+
+    Args:
+        model: See ``bounds``.
+        x: The samples.
+        seed: Of the samples of z.
+    """
+    sums, elbos, start = np.zeros(len(TERMS)), np.empty(len(x), np.float32), 0
+    for part in bounds(model, x, seed):
+        sums += part.sum(0, dtype=np.float64)
+        elbos[start : start + len(part)] = elbo_of(part)
+        start += len(part)
+    means = dict(zip(TERMS, (sums / len(x)).tolist(), strict=True))
+    return {
+        "elbo": means["reconstruction"] - means["kl_z"] - means["kl_c"],
+        **means,
+        "elbo_unlikely": float(np.percentile(elbos, UNLIKELY)),
+    }
+
+
+def elbo_of(terms: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The ELBO ``(B,)`` from its terms ``(B, 3)``."""
+    reconstruction, kl_z, kl_c = terms.T
+    return reconstruction - kl_z - kl_c
 
 
 def evaluate(

@@ -36,6 +36,7 @@ from gammvae.npz import NpzWriter
 from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
 from gammvae.samples import samples_on, subset
 from gammvae.sharing import Pretrained
+from gammvae.trained import keep_facts
 from gammvae.training import Stage, fit, warn_of_collapse
 
 log = logging.getLogger(__name__)
@@ -94,17 +95,16 @@ class Experiment:
         self.given_labels = None
         if config.init.labels is not None:
             self.given_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
-        self.augment = build_augmentation(config.augmentation, data.shape)
+        self.augment = build_augmentation(config.augmentation, data.facts.shape)
         torch.manual_seed(config.seed)
-        self.model = build_model(config, data.shape, data.likelihood).to(self.device)
+        self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)
         build_optimizer(config, self.model)  # refuses bad arguments before anything is written
         self.x = samples_on(self.device, data.rows)
-        if data.likelihood == "normal":
+        if data.facts.likelihood == "normal":
             chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
             self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
-        self.likelihood, self.notes = data.likelihood, data.notes
-        self.filled = data.filled
+        self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
 
     def introduce(self) -> None:
         """Says what is clustered and where, with all that should be known about the data."""
@@ -112,7 +112,7 @@ class Experiment:
             "%s: %d samples of %d features, likelihood %s, on %s in %s with %d threads",
             self.config.dataset.name,
             *self.x.shape,
-            self.likelihood,
+            self.facts.likelihood,
             self.device,
             self.precision,
             torch.get_num_threads(),
@@ -128,7 +128,7 @@ class Experiment:
         prior_is_trained = next(self.model.prior.parameters()).requires_grad
         surroundings = {
             "data": self.digest,
-            "likelihood": self.likelihood,
+            "likelihood": self.facts.likelihood,
             "device": self.device.type,
             "precision": self.precision,
             "augmented": stage.augment and self.augment is not None,
@@ -196,6 +196,7 @@ class Experiment:
         with NpzWriter(self.directory / f".{ASSIGNMENTS}", len(self.x)) as arrays:
             figures = self._evaluate(lambda part: arrays.append(part._asdict()))
             self.directory.write(ASSIGNMENTS, arrays.pack)
+        keep_facts(self.directory, self.facts)
         seconds = dict.fromkeys(STAGES, 0.0)
         for record in self.directory.read_metrics():
             seconds[record["stage"]] += record["seconds"]
@@ -230,7 +231,7 @@ class Experiment:
             "n_clusters": self.config.n_clusters,
             "samples": len(self.x),
             "features": self.x.shape[1],
-            "likelihood": self.likelihood,
+            "likelihood": self.facts.likelihood,
             "dataset_digest": self.digest,
             "dataset_notes": list(self.notes),
             "device": str(self.device),

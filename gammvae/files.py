@@ -40,6 +40,7 @@ class Table(NamedTuple):
         classes: ``(N,)`` as stored in the same file, or ``None``.
         names: Of the columns or arrays that could hold classes.
         notes: What a user should know about how the file was read.
+        features: Names of the features, if they have some.
     """
 
     x: Rows
@@ -47,6 +48,7 @@ class Table(NamedTuple):
     classes: NDArray | None = None
     names: Sequence[str] = ()
     notes: Sequence[str] = ()
+    features: Sequence[str] = ()
 
 
 def load(
@@ -89,7 +91,7 @@ def load(
             f"dataset.shape={list(sample_shape)} does not suit {file}: "
             f"its samples have {features} values"
         )
-    return Dataset(table.x, classes, sample_shape, tuple(table.notes))
+    return Dataset(table.x, classes, sample_shape, tuple(table.notes), tuple(table.features))
 
 
 def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) -> Path:
@@ -178,7 +180,8 @@ def read_table(path: Path, columns: Columns) -> Table:
     x = np.empty((n_samples, features), np.float32)
     for index, (_, values) in enumerate(columns.features()):
         x[:, index] = as_float32(values)
-    return Table(x, (features,), columns.classes, columns.table.column_names, columns.notes)
+    names = columns.table.column_names
+    return Table(x, (features,), columns.classes, names, columns.notes, names)
 
 
 READERS: dict[str, Callable[[Path, Request], Table]] = {

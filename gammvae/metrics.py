@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,39 @@ def clustering_accuracy(labels_true: NDArray, labels_pred: NDArray) -> float:
     contingency = contingency_matrix(labels_true, labels_pred)  # (classes, clusters)
     rows, columns = linear_sum_assignment(contingency, maximize=True)
     return float(contingency[rows, columns].sum() / len(labels_true))
+
+
+class Matching(NamedTuple):
+    """Clusters beside the classes they agree with best.
+
+    Attributes:
+        classes: All classes, ``(C,)``, sorted.
+        counts: Samples by class and cluster, ``(C, K)``.
+        cluster_of: The matched cluster of every class, ``(C,)``; -1 for one without.
+        class_of: The matched class of every cluster, ``(K,)``, as an index into ``classes``.
+    """
+
+    classes: NDArray
+    counts: NDArray[np.int64]
+    cluster_of: NDArray[np.int64]
+    class_of: NDArray[np.int64]
+
+
+def match(labels_true: NDArray, labels_pred: NDArray, n_clusters: int) -> Matching:
+    """The one-to-one match of clusters to classes that ``clustering_accuracy`` counts.
+
+    Args:
+        labels_true: Classes ``(N,)``, integers or strings.
+        labels_pred: Clusters ``(N,)`` in ``0 .. K - 1``.
+        n_clusters: ``K``.
+    """
+    classes, index = np.unique(labels_true, return_inverse=True)
+    counts = np.zeros((len(classes), n_clusters), np.int64)
+    np.add.at(counts, (index, labels_pred), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    cluster_of, class_of = np.full(len(classes), -1), np.full(n_clusters, -1)
+    cluster_of[rows], class_of[columns] = columns, rows
+    return Matching(classes, counts, cluster_of, class_of)
 
 
 def clustering_metrics(labels_true: NDArray, labels_pred: NDArray) -> dict[str, float]:

@@ -4,7 +4,7 @@ Letters: ``N`` samples, ``F`` features, ``B`` rows of one access.
 """
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,35 @@ from sklearn.preprocessing import StandardScaler, normalize
 from gammvae.errors import InputError
 from gammvae.samples import Rows, Scan, as_float32, chunks
 
-Transform = Callable[[NDArray], NDArray]
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A transformation of float32 rows ``(B, F)``.
+
+    Attributes:
+        name: A key of ``FUNCTIONS``.
+        figures: What it needs to know of all rows, ``(F,)`` each, by the function's argument.
+    """
+
+    name: str
+    figures: dict[str, NDArray]
+
+    def __call__(self, x: NDArray) -> NDArray:
+        """The transformed rows ``(B, F)``."""
+        return FUNCTIONS[self.name](x, **self.figures)
+
+    @property
+    def invertible(self) -> bool:
+        """Whether the original rows can be had back."""
+        return self.name in INVERSES
+
+    def invert(self, x: NDArray) -> NDArray:
+        """The rows ``(B, F)`` in the data's original units; needs ``invertible``."""
+        return INVERSES[self.name](x, **self.figures)
 
 
-def fit_transform(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Transform | None:
-    """The transformation of float32 rows ``(B, F)`` that a name stands for; ``None`` for ``none``.
+def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocessing:
+    """The transformation that a name stands for.
 
     Args:
         name: ``none``; ``standardize``, to mean 0 and deviation 1 of every feature; ``minmax``, to
@@ -31,34 +55,46 @@ def fit_transform(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> 
     Raises:
         InputError: The samples do not suit it.
     """
+    figures: dict[str, NDArray] = {}
     if name == "standardize":
-        return standardize(rows)
-    if name == "minmax":
-        low, high = scan.low, scan.high
+        figures = mean_and_deviation(rows)
+    elif name == "minmax":
+        figures = {"low": scan.low, "high": scan.high}
         if len(shape) == 3:
-            low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-        return partial(minmax, low=low, high=high)
-    if name == "l2":
-        return normalize
-    if name == "tfidf":
-        if (low := scan.low.min()) < 0:
-            raise InputError(f"preprocess=tfidf needs counts, at least 0, and the least is {low:g}")
-        return partial(tfidf, idf=inverse_document_frequency(rows))
-    return None
+            figures = {
+                "low": np.full_like(scan.low, scan.low.min()),
+                "high": np.full_like(scan.high, scan.high.max()),
+            }
+    elif name == "tfidf":
+        if (least := scan.low.min()) < 0:
+            raise InputError(
+                f"preprocess=tfidf needs counts, at least 0, and the least is {least:g}"
+            )
+        figures = {"idf": inverse_document_frequency(rows)}
+    return Preprocessing(name, figures)
 
 
-def standardize(rows: Rows) -> Transform:
-    """To mean 0 and deviation 1 of every feature; a constant one becomes 0."""
+def mean_and_deviation(rows: Rows) -> dict[str, NDArray]:
+    """Of every feature, ``(F,)`` each; the deviation of a constant one is taken for 1."""
     scaler = StandardScaler()
     for chunk in chunks(rows, "standardizing"):
         scaler.partial_fit(as_float32(chunk).astype(np.float64))
-    return scaler.transform
+    return {"mean": scaler.mean_, "deviation": scaler.scale_}
+
+
+def standardized(x: NDArray, mean: NDArray, deviation: NDArray) -> NDArray:
+    """To mean 0 and deviation 1, given those of every feature, ``(F,)`` each."""
+    return ((x - mean) / deviation).astype(x.dtype)
 
 
 def minmax(x: NDArray, low: NDArray, high: NDArray) -> NDArray:
     """From ``[low, high]``, ``(F,)`` each, to [0, 1]; where they are equal, to 0."""
-    span = np.where(high > low, high - low, 1)
-    return np.clip((x - low) / span, 0, 1)
+    return np.clip((x - low) / span(low, high), 0, 1)
+
+
+def span(low: NDArray, high: NDArray) -> NDArray:
+    """``high - low``, or 1 where they are equal."""
+    return np.where(high > low, high - low, 1)
 
 
 def inverse_document_frequency(rows: Rows) -> NDArray[np.float32]:
@@ -70,3 +106,17 @@ def inverse_document_frequency(rows: Rows) -> NDArray[np.float32]:
 def tfidf(x: NDArray, idf: NDArray) -> NDArray:
     """Counts times inverse document frequency ``(F,)``, to rows of length 1."""
     return normalize(x * idf)
+
+
+FUNCTIONS: dict[str, Callable[..., NDArray]] = {
+    "none": lambda x: x,
+    "standardize": standardized,
+    "minmax": minmax,
+    "l2": normalize,
+    "tfidf": tfidf,
+}
+INVERSES: dict[str, Callable[..., NDArray]] = {
+    "none": lambda x: x,
+    "standardize": lambda x, mean, deviation: x * deviation + mean,
+    "minmax": lambda x, low, high: x * span(low, high) + low,
+}

@@ -6,8 +6,11 @@
     pretrain.pt       the state of each stage of training; the last one holds the trained model
     train.pt
     assignments.npz   labels, responsibilities, embedding, in the dataset's order
+    data.npz          what the model must know of its data: shape, likelihood, preprocessing
     result.json       the result; a run that has one is finished
     status.json       why it failed, if it did
+    report.html       the run in pictures
+    generation.json   how real the samples are that it generates
 
 Every file but the log is written beside its place and renamed, or appended to by whole lines.
 """
@@ -23,19 +26,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gammvae.config import VOLATILE, Config, identity, to_config
-from gammvae.errors import InputError, first_line
+from gammvae.errors import InputError, first_line, reading
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
-ASSIGNMENTS, STATUS = "assignments.npz", "status.json"
+ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
+GENERATION = "generation.json"
 STAGES = ("pretrain", "init", "train")
 # The configuration goes last: while a directory holds anything of a run, it says of which.
-FILES = (RESULT, ASSIGNMENTS, "train.pt", "pretrain.pt", METRICS, LOG, STATUS, CONFIG)
+FILES = (
+    *(
+        RESULT,
+        REPORT,
+        GENERATION,
+        ASSIGNMENTS,
+        DATA,
+        "train.pt",
+        "pretrain.pt",
+        METRICS,
+        LOG,
+        STATUS,
+    ),
+    CONFIG,
+)
 LOCK = ".lock"
 # Overrides that are in the path anyway, or cannot change the result.
 NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)
@@ -176,6 +196,16 @@ class RunDirectory:
         if not isinstance(result, dict) or "metrics" not in result:
             raise InputError(f"{self / RESULT} is damaged: it holds no metrics")
         return result
+
+    def read_assignments(self) -> dict[str, NDArray]:
+        """Labels, responsibilities and embedding of the finished run.
+
+        Raises:
+            InputError: There are none, or they are damaged.
+        """
+        path = self / ASSIGNMENTS
+        with reading(path), np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Adds one line to the metrics."""

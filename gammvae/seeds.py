@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.metrics import agreement
-from gammvae.runs import ASSIGNMENTS, RunDirectory
+from gammvae.runs import RunDirectory
 from gammvae.tables import table
 
 JUDGED = ("acc", "nmi", "ari")
@@ -25,8 +25,7 @@ REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
 
 def read_labels(path: Path) -> NDArray[np.int64]:
     """The clusters ``(N,)`` of a finished run."""
-    with np.load(path / ASSIGNMENTS) as arrays:
-        return arrays["labels"]
+    return RunDirectory(path).read_assignments()["labels"]
 
 
 def best_by_elbo(results: Sequence[dict[str, Any]]) -> int:

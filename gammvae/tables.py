@@ -37,6 +37,7 @@ def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
     rows = [
         [name, str(before.get(name)), str(value), "" if before.get(name) == value else "differs"]
         for name, value in after.items()
+        if name in before
     ]
     text = table(["figure", "stored", "recomputed", ""], rows)
     differing = [row for row in rows if row[-1]]
@@ -50,3 +51,21 @@ def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
         f"{text}\n{len(differing)} of {len(rows)} figures differ; "
         f"the run was made on {made}, this is {here}"
     )
+
+
+def judgement(found: dict[str, Any]) -> str:
+    """What was found out about generated samples, beside what real ones would give."""
+    figures = [
+        ("class of its cluster, by the judge", "agreement", "judge_accuracy"),
+        ("precision", "precision", "real_precision"),
+        ("recall", "recall", "real_recall"),
+        ("distance to the nearest sample", "distance", "real_distance"),
+        ("closer than 99 % of real samples", "copies", None),
+        ("log p(x) at least, nats", None, "log_likelihood"),
+    ]
+    rows = [
+        [text, *("" if one not in found else f"{found[one]:.4f}" for one in (generated, real))]
+        for text, generated, real in figures
+        if generated in found or real in found
+    ]
+    return table([f"{found['samples']} samples", "generated", "real"], rows)

@@ -39,6 +39,7 @@ LAYERS = [
     },
     {"anchor", "building", "clusterers", "comparison", "seeds", "training"},
     {"benchmarks", "checkpoints", "files", "rcv1"},
+    {"trained"},
     {"catalog", "experiment", "publishing", "stl10", "sweeps"},
     {"selftraining"},
     {"baselines"},

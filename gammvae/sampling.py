@@ -1,0 +1,107 @@
+"""``gammvae sample``: new samples of a run's clusters, as pictures or tables."""
+
+import csv
+import io
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammvae.errors import InputError
+from gammvae.generation import Drawn, draw
+from gammvae.pictures import gray_range, grid, is_image
+from gammvae.runs import RunDirectory
+from gammvae.settings import SampleSettings
+from gammvae.trained import Trained
+
+
+def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
+    """Draws and writes samples; returns lines that say what was done.
+
+    Args:
+        directory: Of the run.
+        trained: The run.
+        settings: Which cluster, how many, where to.
+
+    Raises:
+        InputError: There is no such cluster, or hardly any draw is good enough.
+    """
+    clusters = chosen_clusters(settings.cluster, trained.config.n_clusters, trained.result)
+    drawn = {
+        cluster: draw(
+            *(trained.model, cluster, settings.n, settings.min_posterior),
+            *(settings.temperature, settings.seed),
+        )
+        for cluster in clusters
+    }
+    target = Path(settings.out).expanduser() if settings.out else directory / "samples"
+    if target.suffix in (".npz", ".png", ".csv"):
+        target = target.with_suffix("")
+    lines = [
+        f"cluster {cluster}: {settings.n} samples, {100 * one.accepted:.1f} % of the draws have a "
+        f"posterior above {settings.min_posterior:g}"
+        for cluster, one in drawn.items()
+    ]
+    return [*lines, *(str(path) for path in write(target, trained, drawn))]
+
+
+def chosen_clusters(cluster: int | None, n_clusters: int, result: dict[str, Any]) -> list[int]:
+    """The wanted cluster, or all."""
+    if cluster is None:
+        return list(range(n_clusters))
+    if cluster >= n_clusters:
+        raise InputError(
+            f"cluster={cluster} does not exist: the run of dataset {result['dataset']} has "
+            f"clusters 0 to {n_clusters - 1}"
+        )
+    return [cluster]
+
+
+def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]:
+    """An archive of arrays, and a picture or a table.
+
+    Args:
+        target: Path without ending.
+        trained: The run.
+        drawn: Samples by cluster.
+    """
+    facts = trained.facts
+    x = np.concatenate([one.x.cpu().numpy() for one in drawn.values()])
+    if facts.preprocessing.invertible:
+        x = facts.preprocessing.invert(x)
+    n = len(next(iter(drawn.values())).z)
+    arrays = {
+        "x": x.reshape(len(x), *facts.shape).astype(np.float32),
+        "cluster": np.repeat(np.array(list(drawn)), n),
+        "z": np.concatenate([one.z.cpu().numpy() for one in drawn.values()]),
+        "posterior": np.concatenate([one.posterior.cpu().numpy() for one in drawn.values()]),
+    }
+    folder = RunDirectory(target.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.write(f"{target.name}.npz", lambda file: cast(Any, np.savez_compressed)(file, **arrays))
+    if is_image(facts.shape):
+        columns = n if len(drawn) > 1 else ceil(sqrt(n))
+        picture = grid(x, facts.shape, columns, gray_range(x))
+        folder.write(f"{target.name}.png", lambda file: picture.save(file, "PNG"))
+    else:
+        text = table(x, arrays, facts.names)
+        folder.write(f"{target.name}.csv", lambda file: file.write(text.encode()))
+    ending = "png" if is_image(facts.shape) else "csv"
+    return [target.with_name(f"{target.name}.{kind}") for kind in ("npz", ending)]
+
+
+def table(x: NDArray, arrays: dict[str, NDArray], names: tuple[str, ...]) -> str:
+    """Samples as lines of a csv file: cluster, posterior, features in their original units.
+
+    Where lengths were normalized the units are lost, and the features are as the model sees them.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    features = names or [f"feature_{index}" for index in range(x.shape[1])]
+    writer.writerow(["cluster", "posterior", *features])
+    for cluster, posterior, row in zip(arrays["cluster"], arrays["posterior"], x, strict=True):
+        values = (f"{value:.7g}" for value in row)
+        writer.writerow([cluster, f"{posterior:.6f}", *values])
+    return text.getvalue()
