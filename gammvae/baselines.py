@@ -66,14 +66,22 @@ class Baseline(Experiment):
         """Recomputes the figures of the finished run; writes nothing.
 
         Raises:
-            InputError: Weights are needed and missing, damaged, or of other data.
+            InputError: See ``restore``.
         """
-        if self.config.model.space != "samples":
-            stored = load_checkpoint(self.directory, "pretrain", self.model, None, self.digest)
-            if stored is None:
-                raise InputError(f"{self.directory.path} holds no weights: pretrain.pt is missing")
+        self.restore()
         self._fit()
         return {**self._identity(), "metrics": self._evaluate(lambda _: None)}
+
+    def restore(self) -> None:
+        """Takes the weights of the finished run's autoencoder, if it has one.
+
+        Raises:
+            InputError: They are needed and missing, damaged, or of other data.
+        """
+        if self.config.model.space == "samples":
+            return
+        if load_checkpoint(self.directory, "pretrain", self.model, None, self.digest) is None:
+            raise InputError(f"{self.directory.path} holds no weights: pretrain.pt is missing")
 
     def _fit(self) -> None:
         chosen = subset(len(self.x), self.config.init.max_samples, self.config.seed)

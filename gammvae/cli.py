@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from math import nan
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gammvae import __version__
+from gammvae.commands import evaluate, predict, report, sample
 from gammvae.errors import InputError
 from gammvae.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
 
@@ -16,11 +18,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gammvae.config import Config
-    from gammvae.runs import RunDirectory
     from gammvae.sweeps import Job
-
-# What may be set when a finished run is read: where and on what, not what.
-ELSEWHERE = ("device", "dataset.root", "dataset.cache", "dataset.download", "dataset.path")
 
 
 def main() -> None:
@@ -112,7 +110,8 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     hydra = HydraConfig.get()
     config = to_config(cfg)
     path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
-    directory = RunDirectory(path)
+    command = shlex.join(["gammvae", "train", *hydra.overrides.task])
+    directory = RunDirectory(path, command)
     result = directory.finished(config)
     if result is None:
         from gammvae.baselines import experiment_for
@@ -143,70 +142,6 @@ def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:
             f"dataset.path={config.dataset.path} is not what the finished run was trained on: "
             "overwrite=true runs it again"
         )
-
-
-def evaluate(arguments: list[str]) -> None:
-    """Recompute a finished run's figures, gammvae evaluate RUN [generation=true] [device=...]."""
-    from gammvae.runs import GENERATION
-    from gammvae.tables import comparison, judgement
-
-    directory, words = run_and_words("evaluate", arguments)
-    generation = "generation=true" in words
-    words = [word for word in words if word not in ("generation=true", "generation=false")]
-    stored = directory.read_result()
-    config = directory.read_config(elsewhere(words))
-    if generation and config.model.clusterer is not None:
-        raise InputError(f"generation=true: model={config.model.name} has no mixture to draw from")
-    log_to_terminal()
-
-    from gammvae.baselines import experiment_for
-
-    experiment = experiment_for(config.model)(config, directory)
-    result = experiment.reevaluate()
-    print(comparison(stored, result))
-    if generation:
-        from gammvae.realism import realism
-
-        labels = directory.read_assignments()["labels"]
-        found = realism(experiment.model, experiment.x, experiment.classes, labels, config.seed)
-        directory.write_json(GENERATION, found)
-        print(judgement(found))
-
-
-def sample(arguments: list[str]) -> None:
-    """Draw new samples of a run's clusters, gammvae sample RUN [cluster=3] [n=64] ..."""
-    from gammvae import sampling
-    from gammvae.settings import SampleSettings, read_settings
-    from gammvae.trained import load_trained
-
-    directory, words = run_and_words("sample", arguments)
-    settings = read_settings(SampleSettings, "sample", words)
-    config = directory.read_config([f"device={settings.device}"])
-    for line in sampling.sample(directory, load_trained(directory, config), settings):
-        print(line)
-
-
-def predict(arguments: list[str]) -> None:
-    """Cluster the samples of a file, gammvae predict RUN data=FILE out=FILE."""
-    from gammvae import prediction
-    from gammvae.settings import PredictSettings, read_settings
-    from gammvae.trained import load_trained
-
-    directory, words = run_and_words("predict", arguments)
-    settings = read_settings(PredictSettings, "predict", words)
-    config = directory.read_config([f"device={settings.device}"])
-    log_to_terminal()
-    for line in prediction.predict(load_trained(directory, config), settings):
-        print(line)
-
-
-def run_and_words(command: str, arguments: list[str]) -> "tuple[RunDirectory, list[str]]":
-    """The run directory that a command is given first, and the settings after it."""
-    from gammvae.runs import RunDirectory
-
-    if not arguments or arguments[0].startswith("-"):
-        raise InputError(f"{command} needs a run directory: gammvae {command} RUN [SETTING=VALUE]")
-    return RunDirectory(arguments[0]), arguments[1:]
 
 
 def datasets(arguments: list[str]) -> None:
@@ -262,21 +197,12 @@ def table(arguments: list[str]) -> None:
     print(publish(given.folders, choice, given.output))
 
 
-def elsewhere(overrides: list[str]) -> list[str]:
-    """Checks that overrides of a stored configuration change only where and on what it is read."""
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        if key not in ELSEWHERE or not equals:
-            raise InputError(f"{override} cannot be set: it must be one of {', '.join(ELSEWHERE)}")
-    root = os.environ.get("GAMMVAE_DATA")
-    return [f"dataset.root={root}", *overrides] if root else overrides
-
-
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "sample": sample,
     "predict": predict,
+    "report": report,
     "datasets": datasets,
     "table": table,
 }

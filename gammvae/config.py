@@ -151,6 +151,8 @@ class Config:
     run_dir: str | None = MISSING
     pretrained: str | None = None
     overwrite: bool = MISSING
+    report: bool = False
+    tracking: str = "none"
 
     def __post_init__(self) -> None:
         for key, rule in RULES.items():
@@ -164,7 +166,7 @@ class Config:
 # decided by their digest.
 VOLATILE = (
     *(f"dataset.{name}" for name in ("root", "cache", "download", "mirror", "about")),
-    *("device", "output_root", "run_dir", "pretrained", "overwrite"),
+    *("device", "output_root", "run_dir", "pretrained", "overwrite", "report", "tracking"),
 )
 
 

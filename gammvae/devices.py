@@ -1,11 +1,13 @@
 """Where a run computes, in what precision, and the state that lets it go on exactly."""
 
+import platform
 import resource
 import sys
 from typing import Any
 
 import torch
 
+import gammvae
 from gammvae.errors import InputError
 
 
@@ -65,6 +67,20 @@ def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> No
         torch.cuda.set_rng_state(state["cuda"], device)
     elif device.type == "mps" and "mps" in state:
         torch.mps.set_rng_state(state["mps"])
+
+
+def surroundings(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
+    """What a run's figures depend on beside its configuration and data."""
+    return {
+        "device": str(device),
+        "precision": str(precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "gammvae": gammvae.__version__,
+        },
+    }
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:

@@ -4,7 +4,6 @@ Pretrain an autoencoder, initialize a mixture on its embeddings, train everythin
 """
 
 import logging
-import platform
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 
-import gammvae
 from gammvae.anchor import Anchor, Held, spread
 from gammvae.building import (
     build_augmentation,
@@ -26,16 +24,19 @@ from gammvae.building import (
 from gammvae.checkpoints import load_checkpoint, save_checkpoint
 from gammvae.config import Config, StageConfig, TrainConfig
 from gammvae.datasets import load_data
-from gammvae.devices import choose_device, choose_precision, peak_memory
+from gammvae.devices import choose_device, choose_precision, peak_memory, surroundings
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
 from gammvae.manifold import Search, first_resolution, manifold_points
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
-from gammvae.runs import ASSIGNMENTS, RESULT, STAGES, RunDirectory
+from gammvae.report import write_report
+from gammvae.runs import ASSIGNMENTS, REPORT, RESULT, RunDirectory
 from gammvae.samples import samples_on, subset
 from gammvae.sharing import Pretrained
+from gammvae.subject import Subject, subject_of
+from gammvae.tracking import check_tracking, tracking
 from gammvae.trained import keep_facts
 from gammvae.training import Stage, fit, warn_of_collapse
 
@@ -68,7 +69,10 @@ def run(
         experiment.pretrain()
         experiment.initialize()
         experiment.train()
-        return experiment.finish()
+        result = experiment.finish()
+        if config.report:
+            write_report([experiment.subject(result)], directory / REPORT)
+        return result
 
 
 class Experiment:
@@ -84,6 +88,7 @@ class Experiment:
         self.directory = directory
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
+        check_tracking(config.tracking)
         data = load_data(config.dataset, config.preprocess, config.device)
         n_samples = data.rows.shape[0]
         if config.n_clusters > n_samples:
@@ -92,9 +97,8 @@ class Experiment:
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
         self.held: Held | None = None  # where SGVB begins
-        self.given_labels = None
-        if config.init.labels is not None:
-            self.given_labels = read_labels(config.init.labels, n_samples, config.n_clusters)
+        given = config.init.labels
+        self.given_labels = read_labels(given, n_samples, config.n_clusters) if given else None
         self.augment = build_augmentation(config.augmentation, data.facts.shape)
         torch.manual_seed(config.seed)
         self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)
@@ -170,8 +174,7 @@ class Experiment:
         self.held = Held(labels, *graph)
         sizes = np.bincount(mixture.log_resp.argmax(1), minlength=n_clusters)
         record = {
-            "stage": "init",
-            "epoch": 1,
+            **{"stage": "init", "epoch": 1},
             "kl": -(mixture.bound + q_z.entropy().mean().item()),
             "used_clusters": used_clusters(sizes),
             "bounds": [start.bound for start in history],
@@ -197,28 +200,34 @@ class Experiment:
             figures = self._evaluate(lambda part: arrays.append(part._asdict()))
             self.directory.write(ASSIGNMENTS, arrays.pack)
         keep_facts(self.directory, self.facts)
-        seconds = dict.fromkeys(STAGES, 0.0)
-        for record in self.directory.read_metrics():
-            seconds[record["stage"]] += record["seconds"]
-        seconds["evaluate"] = time.perf_counter() - began
+        seconds = self.directory.seconds_by_stage()
         result = {
             **self._identity(),
             "metrics": figures,
-            "seconds": seconds,
+            "seconds": seconds | {"evaluate": time.perf_counter() - began},
             "peak_memory_bytes": peak_memory(self.device),
         }
         self.directory.write_json(RESULT, result)
         return result
 
     def reevaluate(self) -> dict[str, Any]:
-        """Recomputes the figures of the finished run from its weights; writes nothing.
+        """Recomputes the figures of the finished run from its weights; writes nothing."""
+        self.restore()
+        return {**self._identity(), "metrics": self._evaluate(lambda _: None)}
+
+    def restore(self) -> None:
+        """Takes the weights of the finished run.
 
         Raises:
-            InputError: There are no weights, or they are damaged or of other data.
+            InputError: There are none, or they are damaged or of other data.
         """
         if load_checkpoint(self.directory, "train", self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: train.pt is missing")
-        return {**self._identity(), "metrics": self._evaluate(lambda _: None)}
+
+    def subject(self, result: dict[str, Any]) -> Subject:
+        """What a report shows of the finished run, whose weights are at hand."""
+        known = self.model, self.x, self.classes, self.facts
+        return subject_of(self.directory, self.config, result, *known)
 
     def _evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         return evaluate(self.model, self.x, self.classes, self.config.seed, keep)
@@ -234,14 +243,8 @@ class Experiment:
             "likelihood": self.facts.likelihood,
             "dataset_digest": self.digest,
             "dataset_notes": list(self.notes),
-            "device": str(self.device),
-            "precision": str(self.precision).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "gammvae": gammvae.__version__,
-            },
+            "command": self.directory.command,
+            **surroundings(self.device, self.precision),
         }
 
     def _train(self, name: str, config: StageConfig) -> None:
@@ -267,16 +270,17 @@ class Experiment:
             log.info("%s goes on after epoch %d of %d", name, first_epoch, stage.epochs)
         self.directory.drop_metrics(name, first_epoch)
         used, saved, cost = self.config.n_clusters, time.perf_counter(), 0.0
-        for record in fit(self.model, self.x, stage, optimizer, first_epoch, anchor):
-            self.directory.append_metrics(record)
-            used = warn_of_collapse(record, self.config.n_clusters, used)
-            if anchor is not None:
-                self.held = anchor.held
-            now = time.perf_counter()
-            if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
-                self._save(name, record["epoch"], optimizer)
-                saved = time.perf_counter()
-                cost = saved - now
+        with tracking(self.config.tracking, self.directory.path, name, first_epoch) as track:
+            for record in fit(self.model, self.x, stage, optimizer, first_epoch, anchor):
+                self.directory.append_metrics(record)
+                track(record)
+                used = warn_of_collapse(record, self.config.n_clusters, used)
+                if anchor is not None:
+                    self.held = anchor.held
+                now = time.perf_counter()
+                if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
+                    self._save(name, record["epoch"], optimizer)
+                    saved, cost = (then := time.perf_counter()), then - now
         self._save(name, stage.epochs, None)
 
     def _anchor(self, stage: Stage) -> tuple[Stage, Any]:

@@ -73,4 +73,5 @@ RULES: dict[str, Rule] = {
         "one of auto, cpu, cuda, cuda:N, mps",
     ),
     "precision": one_of("auto", "float32", "bfloat16"),
+    "tracking": one_of("none", "tensorboard"),
 }

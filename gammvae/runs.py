@@ -88,10 +88,12 @@ class RunDirectory:
 
     Args:
         path: The directory; made when the run is opened.
+        command: What makes the run, for its result.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, command: str = "") -> None:
         self.path = Path(path)
+        self.command = command
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -207,6 +209,12 @@ class RunDirectory:
         with reading(path), np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
+    def read_generation(self) -> dict[str, Any] | None:
+        """How real generated samples were found to be, if they were judged."""
+        path = self / GENERATION
+        with reading(path):
+            return json.loads(path.read_text()) if path.exists() else None
+
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Adds one line to the metrics."""
         with (self / METRICS).open("a") as file:
@@ -222,6 +230,13 @@ class RunDirectory:
                 except ValueError:
                     break
         return records
+
+    def seconds_by_stage(self) -> dict[str, float]:
+        """What every stage took, by the metrics."""
+        seconds = dict.fromkeys(STAGES, 0.0)
+        for record in self.read_metrics():
+            seconds[record["stage"]] += record["seconds"]
+        return seconds
 
     def drop_metrics(self, stage: str, epoch: int) -> None:
         """Removes the lines past an epoch of a stage, after which the run goes on."""

@@ -19,8 +19,6 @@ References:
 Letters: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
@@ -135,10 +133,10 @@ class SelfTrainingExperiment(Experiment):
         self.model.prior.assign(sizes, centers, torch.ones_like(centers))
         self._save("train", 0, None)
 
-    def reevaluate(self) -> dict[str, Any]:
-        """Recomputes the figures of the finished run from its weights; writes nothing."""
+    def restore(self) -> None:
+        """Takes the weights of the finished run."""
         self.initialize()
-        return super().reevaluate()
+        super().restore()
 
     def _anchor(self, stage: Stage) -> tuple[Stage, Targets]:
         return stage, Targets(self.model, self.x)

@@ -19,7 +19,7 @@ from gammvae.benchmarks import digits
 from gammvae.datasets import Dataset
 from gammvae.errors import DivergenceError, InputError
 from gammvae.experiment import Experiment, run
-from gammvae.runs import ASSIGNMENTS, CONFIG, LOG, METRICS, RESULT, RunDirectory
+from gammvae.runs import ASSIGNMENTS, CONFIG, DATA, LOG, METRICS, RESULT, RunDirectory
 from gammvae.samples import subset
 from tests.conftest import TINY, compose_config
 
@@ -47,7 +47,7 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_its_files(finished):
     directory, result = finished
     names = {path.name for path in directory.path.iterdir() if path.name != ".lock"}
-    assert names == {CONFIG, LOG, METRICS, "pretrain.pt", "train.pt", ASSIGNMENTS, RESULT}
+    assert names == {CONFIG, LOG, METRICS, "pretrain.pt", "train.pt", ASSIGNMENTS, DATA, RESULT}
     assert json.loads((directory / RESULT).read_text()) == result
     stages = [(record["stage"], record["epoch"]) for record in directory.read_metrics()]
     expected = [("pretrain", 1), ("pretrain", 2), ("pretrain", 3), ("init", 1)]

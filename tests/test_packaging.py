@@ -16,6 +16,7 @@ LAYERS = [
     {"errors", "rules"},
     {
         "augmentation",
+        "charts",
         "devices",
         "ranges",
         "distributions",
@@ -23,9 +24,12 @@ LAYERS = [
         "graph",
         "metrics",
         "npz",
+        "pictures",
         "published",
+        "tracking",
     },
     {"config", "samples", "tables", "terminal"},
+    {"settings"},
     {"columns", "downloads", "formats", "mixture", "model", "networks", "preprocessing", "runs"},
     {
         "convolution",
@@ -39,10 +43,14 @@ LAYERS = [
     },
     {"anchor", "building", "clusterers", "comparison", "seeds", "training"},
     {"benchmarks", "checkpoints", "files", "rcv1"},
-    {"trained"},
+    {"generation", "trained"},
+    {"prediction", "realism", "sampling", "subject"},
+    {"panels"},
+    {"report"},
     {"catalog", "experiment", "publishing", "stl10", "sweeps"},
     {"selftraining"},
     {"baselines"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 ]
@@ -91,7 +99,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_the_package_and_every_configuration(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {f"gammvae/{path.name}" for path in (ROOT / "gammvae").glob("*.py")}
+    modules = {f"gammvae/{path.name}" for path in (ROOT / "gammvae").glob("*.*")}
     conf = {
         f"gammvae/conf/{path.relative_to(ROOT / 'conf')}"
         for path in (ROOT / "conf").rglob("*.yaml")
