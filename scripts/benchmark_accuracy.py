@@ -54,7 +54,7 @@ EVERYTHING = RECIPES | ABLATIONS
 def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
     """What computes one run, in a process of its own, into ``path``, whose name holds the seed."""
     where = [f'run_dir="{path}"', f'pretrained="{path.parents[2] / ".pretrained"}"']
-    settings = [*given, *EVERYTHING[recipe], path.name, *where]
+    settings = [*given, *EVERYTHING[recipe], path.name, "report=false", *where]
     return [sys.executable, "-m", "gammvae", "train", *settings]
 
 

@@ -20,7 +20,7 @@ failed=0
 # One sweep; its failures are in its summary, and in the exit code of this script.
 train() {
     echo "+ gammvae train -m $*"
-    gammvae train -m "output_root=$root" "seed=$seeds" "${short[@]}" "$@" >>"$root.log" || failed=1
+    gammvae train -m "output_root=$root" report=false "seed=$seeds" "${short[@]}" "$@" >>"$root.log" || failed=1
 }
 
 # The name that a table gives to a model with settings.
