@@ -67,3 +67,14 @@ def paired(first: Cell, second: Cell) -> Paired | None:
     effect = float((ranks * np.sign(moved)).sum() / ranks.sum())
     p_value = float(wilcoxon(moved).pvalue)
     return Paired(len(common), float(differences.mean()), p_value, effect)
+
+
+def pooled(cells: Mapping[str, Cell]) -> Cell:
+    """Cells of one row as one, by dataset and seed.
+
+    Args:
+        cells: By dataset.
+    """
+    return Cell(
+        {(name, seed): value for name, cell in cells.items() for seed, value in cell.values.items()}
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gammvae.comparison import Paired, best, paired
+from gammvae.comparison import Paired, best, paired, pooled
 from gammvae.errors import InputError
 from gammvae.formats import Entry, Grid, to_latex, to_markdown, to_terminal
 from gammvae.results import METRICS, Cell, Cells, cell, collect, grouped
@@ -171,13 +171,19 @@ def footnotes(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric
 def comparisons(
     cells: Cells, first: str, second: str, datasets: Sequence[str], metric: str
 ) -> Grid:
-    """One row against another, by dataset."""
+    """One row against another, by dataset, and on shares over all of them."""
     header = [f"{first} - {second}", "seeds", NAMES.get(metric, metric), "p (Wilcoxon)", "effect"]
+    sides = [
+        {name: found for name in datasets if (found := cell(cells.get((row, name), []), metric))}
+        for row in (first, second)
+    ]
+    pairs = {name: [side.get(name) for side in sides] for name in datasets}
+    if len(datasets) > 1 and metric in SHARES:  # others have a scale of their own on every dataset
+        pairs["all"] = [pooled(side) for side in sides]
     lines = []
-    for dataset in datasets:
-        both = [cell(cells.get((row, dataset), []), metric) for row in (first, second)]
-        result = paired(both[0], both[1]) if both[0] and both[1] else None
-        lines.append([Entry(dataset), *compared(result, metric)])
+    for name, (one, other) in pairs.items():
+        result = paired(one, other) if one and other else None
+        lines.append([Entry(name), *compared(result, metric)])
     note = "effect: matched-pairs rank-biserial correlation, 1 if the first is always higher"
     return Grid(header, lines, [note])
 

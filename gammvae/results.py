@@ -4,7 +4,7 @@ A cell is what one row of the table, a model with its settings, reached on one d
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ class Run(NamedTuple):
 class Cell(NamedTuple):
     """A metric of one row on one dataset, by seed."""
 
-    values: dict[int, float]
+    values: Mapping[Any, float]
 
     @property
     def mean(self) -> float:

@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from gammvae.comparison import best, paired
+from gammvae.comparison import best, paired, pooled
 from gammvae.results import Cell
 
 
@@ -50,3 +50,12 @@ def test_only_common_seeds_are_paired():
     assert found.difference == pytest.approx(0.75)
     assert paired(Cell({0: 1.0}), Cell({1: 1.0})) is None
     assert paired(cell(1.0, 2.0), cell(1.0, 2.0)).p_value == 1
+
+
+def test_pooling_pairs_seeds_within_their_dataset():
+    first = pooled({"a": cell(1.0, 2.0), "b": Cell({1: 5.0, 4: 1.0})})
+    second = pooled({"a": cell(0.0, 0.0), "b": Cell({1: 8.0})})
+    found = paired(first, second)
+    assert found.n == 3
+    assert found.difference == 0
+    assert paired(pooled({"a": cell(1.0)}), pooled({"b": cell(1.0)})) is None
