@@ -1,11 +1,10 @@
 """Charts as SVG text that takes its ink from the page, so that it reads on light and on dark.
 
-Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Letters: ``N`` samples, ``K`` clusters, ``F`` features of the data, ``G`` points of a grid.
 """
 
 import io
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any
 
 import matplotlib as mpl
@@ -41,64 +40,55 @@ def svg(figure: Figure, title: str) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :].replace(INK, "currentColor")
 
 
-def curves(records: Sequence[Mapping[str, Any]]) -> str:
-    """Terms of the ELBO and figures of health over the epochs of both stages.
+def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
+    """Terms of the ELBO, and figures of health where there are some, over the epochs of a stage.
 
     Args:
         records: Lines of ``metrics.jsonl``.
+        stage: ``pretrain`` or ``train``.
     """
+    rows = [record for record in records if record["stage"] == stage]
+    known = {
+        name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None]
+        for name in (*LOSSES, *HEALTH)
+    }
+    groups = [names for names in (LOSSES, HEALTH) if any(known[name] for name in names)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 4.6), layout="constrained")
-        axes = figure.subplots(2, 2)
-        for column, stage in enumerate(("pretrain", "train")):
-            rows = [record for record in records if record["stage"] == stage]
-            for line, names in enumerate((LOSSES, HEALTH)):
-                axis = axes[line, column]
-                for name in names:
-                    known = [(r["epoch"], r[name]) for r in rows if r.get(name) is not None]
-                    if known:
-                        axis.plot(*zip(*known, strict=True), label=name.replace("_", " "))
-                if axis.lines:
-                    axis.legend(fontsize=8)
-                else:
-                    axis.text(0.5, 0.5, "no mixture yet", ha="center", transform=axis.transAxes)
-                    axis.set_yticks([])
-                axis.set_xlabel("epoch")
-            axes[0, column].set_title(stage)
-        axes[0, 0].set_ylabel("nats per sample")
-        return svg(figure, "Terms of the ELBO and health over the epochs")
+        figure = Figure(figsize=(4.8, 2.5 * len(groups)), layout="constrained")
+        axes = figure.subplots(len(groups), squeeze=False).ravel()
+        for axis, names in zip(axes, groups, strict=True):
+            for name in names:
+                if known[name]:
+                    axis.plot(*zip(*known[name], strict=True), label=name.replace("_", " "))
+            axis.legend(fontsize=8)
+            axis.set_xlabel("epoch")
+        axes[0].set_title(stage)
+        axes[0].set_ylabel("nats per sample")
+        return svg(figure, f"Terms of the ELBO and health over the epochs of {stage}")
 
 
-def densities(z: NDArray, grid: NDArray, parts: NDArray, family: str, colors: Sequence[str]) -> str:
-    """The mixture's density per latent feature over a histogram of what the encoder gives.
+def density(z: NDArray, grid: NDArray, parts: NDArray, name: str, colors: Sequence[str]) -> str:
+    """The mixture's density of a latent feature over a histogram of what the encoder gives.
 
     Args:
-        z: Draws from ``q(z|x)`` of many samples, ``(N, D)``.
-        grid: Points of every feature, ``(G, D)``.
-        parts: Density of every component there times its weight, ``(G, K, D)``.
-        family: ``gamma`` or ``normal``.
+        z: Draws from ``q(z|x)`` of many samples, ``(N,)``.
+        grid: Points, ``(G,)``.
+        parts: Density of every component there times its weight, ``(G, K)``.
+        name: Of the feature.
         colors: Of the components.
     """
-    features = z.shape[1]
     with mpl.rc_context(STYLE):
-        columns = min(5, features)
-        lines = ceil(features / columns)
-        figure = Figure(figsize=(10, 1.9 * lines + 0.3), layout="constrained")
-        axes = figure.subplots(lines, columns, squeeze=False).ravel()
-        for d, axis in enumerate(axes):
-            axis.set_yticks([])
-            if d >= features:
-                axis.set_visible(False)
-                continue
-            span = (grid[0, d], grid[-1, d])
-            axis.hist(z[:, d], bins=60, range=span, density=True, **HISTOGRAM)
-            for k, color in enumerate(colors):
-                axis.plot(grid[:, d], parts[:, k, d], color=color, linewidth=0.8)
-            whole = parts[:, :, d].sum(1)
-            axis.plot(grid[:, d], whole, color=INK, linewidth=1.3)
-            axis.set_ylim(0, 1.6 * float(np.quantile(whole, 0.98)))
-            axis.set_title(f"z{d + 1}", fontsize=9)
-        return svg(figure, f"{family} densities and histograms of the latent features")
+        figure = Figure(figsize=(2.3, 1.8), layout="constrained")
+        axis = figure.subplots()
+        axis.set_yticks([])
+        axis.hist(z, bins=60, range=(grid[0], grid[-1]), density=True, **HISTOGRAM)
+        for k, color in enumerate(colors):
+            axis.plot(grid, parts[:, k], color=color, linewidth=0.8)
+        whole = parts.sum(1)
+        axis.plot(grid, whole, color=INK, linewidth=1.3)
+        axis.set_ylim(0, 1.6 * float(np.quantile(whole, 0.98)))
+        axis.set_title(name, fontsize=9)
+        return svg(figure, f"Density and histogram of the latent feature {name}")
 
 
 def profiles(means: NDArray, names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import torch
 from markupsafe import Markup, escape
 from PIL import Image
 
-from gammvae.charts import densities, profiles
+from gammvae.charts import density, profiles
 from gammvae.errors import InputError
 from gammvae.generation import draw, sample_exactly
 from gammvae.pictures import gray_range, grid, is_image
@@ -134,8 +134,8 @@ def interpolation(subject: Subject) -> Markup:
 
 
 @torch.no_grad()
-def latent(subject: Subject, colors: Sequence[str]) -> str:
-    """The mixture's densities over histograms of draws from ``q(z|x)``."""
+def latent(subject: Subject, colors: Sequence[str]) -> list[str]:
+    """The mixture's density over a histogram of draws from ``q(z|x)``, by latent feature."""
     index = subset(len(subject.x), DRAWN, subject.config.seed)
     x = torch.from_numpy(subject.rows(index)).to(subject.x.device)
     with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
@@ -147,7 +147,8 @@ def latent(subject: Subject, colors: Sequence[str]) -> str:
     prior = subject.model.prior()
     log_density = prior.components.base_dist.log_prob(places[:, None])  # (G, K, D)
     parts = log_density.exp() * prior.weights.probs[:, None]
-    family = subject.config.model.family
-    return densities(
-        *(z.cpu().numpy(), places.cpu().numpy(), parts.cpu().numpy()), family, list(colors)
-    )
+    by_feature = [np.moveaxis(one.cpu().numpy(), -1, 0) for one in (z, places, parts)]
+    return [
+        density(draws, at, heights, f"z{d}", colors)
+        for d, (draws, at, heights) in enumerate(zip(*by_feature, strict=True), start=1)
+    ]

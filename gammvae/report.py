@@ -55,7 +55,11 @@ def described(subject: Subject) -> dict[str, Any]:
         "headline": headline(result),
         "seconds": ", ".join(f"{name} {value:.1f}" for name, value in result["seconds"].items()),
         "notes": result["dataset_notes"],
-        "curves": Markup(curves(subject.records)),
+        "curves": [
+            Markup(curves(subject.records, stage))
+            for stage in ("pretrain", "train")
+            if any(record["stage"] == stage for record in subject.records)
+        ],
         "map": dots(subject, colors),
         "legend": [(f"cluster {k}", color) for k, color in enumerate(colors)],
         "has_classes": subject.classes is not None,
@@ -74,7 +78,7 @@ def described(subject: Subject) -> dict[str, Any]:
         run |= {
             "reconstructions": reconstructions(subject),
             "interpolation": interpolation(subject),
-            "densities": Markup(latent(subject, colors)),
+            "densities": [Markup(one) for one in latent(subject, colors)],
         }
     return run
 
