@@ -106,7 +106,8 @@ def run_and_words(command: str, arguments: list[str]) -> "tuple[RunDirectory, li
     """The run directory that a command is given first, and the settings after it."""
     from gammvae.runs import RunDirectory
 
-    if not arguments or arguments[0].startswith("-"):
+    settings = tuple(f"{key}=" for key in ELSEWHERE)
+    if not arguments or arguments[0].startswith(("-", *settings)):
         raise InputError(f"{command} needs a run directory: gammvae {command} RUN [SETTING=VALUE]")
     return RunDirectory(arguments[0]), arguments[1:]
 

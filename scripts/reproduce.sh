@@ -57,7 +57,7 @@ table family --models "$(row gammvae)" "$(row vade)" --compare "$(row gammvae)" 
 plain=("$(row gammvae experiment=plain)" "$(row vade experiment=plain)")
 table family_plain --models "${plain[@]}" --compare "${plain[@]}"
 
-# 3. The four reparameterizations; times beside the figures.
+# 3. The four reparameterizations; times beside the figures, and the variance of their gradients.
 samplers=(wilson_hilferty_boosted marsaglia_tsang implicit)
 rows=("$(row gammvae experiment=plain)")
 for sampler in "${samplers[@]}"; do
@@ -65,6 +65,10 @@ for sampler in "${samplers[@]}"; do
     rows+=("$(row gammvae experiment=plain "model.reparameterization=$sampler")")
 done
 table reparameterization --metric acc elbo seconds --datasets ${small//,/ } --models "${rows[@]}"
+plain_run=$(row gammvae experiment=plain)
+echo "+ python scripts/benchmark_gradients.py: gradients"
+python scripts/benchmark_gradients.py "$root/digits/${plain_run/ //}/seed=0" \
+    --output "$tables/gradients.md" >>"$root.log"
 
 # 4. Initialization and anchoring, and 5. sensitivity: one thing changed in the default.
 changed() {

@@ -92,7 +92,7 @@ def test_evaluate_shows_what_differs(finished, tmp_path, gammvae):
     text = (run / "result.json").read_text()
     (run / "result.json").write_text(text.replace('"acc": 0.', '"acc": 1.'))
     result = gammvae("evaluate", "run")
-    assert "1 of 10 figures differ" in result.stdout
+    assert "1 of 11 figures differ" in result.stdout
 
 
 def test_every_job_of_a_sweep_has_its_own_run_and_a_repeated_sweep_skips(tmp_path, gammvae):
@@ -205,7 +205,7 @@ FILE_CALLS = {
 
 BAD_CALLS = {
     # commands
-    "trian": "unknown command 'trian': it must be train, evaluate, datasets",
+    "trian": "unknown command 'trian': it must be train, evaluate, sample, predict, r",
     "--verbose": "unknown command '--verbose'",
     "evaluate": "evaluate needs a run directory",
     "evaluate device=cpu": "evaluate needs a run directory",

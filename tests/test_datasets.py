@@ -65,8 +65,8 @@ def test_unusable_samples_are_refused(dataset, message):
 def test_a_bernoulli_likelihood_needs_values_between_0_and_1(dataset, message):
     with pytest.raises(InputError, match=message):
         load_data(mine(dataset), "none", "cpu")
-    assert load_data(mine(dataset), "minmax", "cpu").likelihood == "bernoulli"
-    assert load_data(mine(dataset, likelihood="normal"), "none", "cpu").likelihood == "normal"
+    assert load_data(mine(dataset), "minmax", "cpu").facts.likelihood == "bernoulli"
+    assert load_data(mine(dataset, likelihood="normal"), "none", "cpu").facts.likelihood == "normal"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_run_leaves_its_files(finished):
 def test_the_result_says_what_was_found_and_how(finished):
     directory, result = finished
     assert set(result["metrics"]) == {
-        *("acc", "nmi", "ari", "elbo", "reconstruction", "kl_z", "kl_c"),
+        *("acc", "nmi", "ari", "elbo", "reconstruction", "elbo_unlikely", "kl_z", "kl_c"),
         *("silhouette", "used_clusters", "assignment_entropy"),
     }
     assert result["samples"] == 1797

@@ -38,8 +38,8 @@ def test_killed_twice_it_ends_with_the_same_tables(tmp_path):
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         (folder / "scripts").mkdir(parents=True)
-        script = (ROOT / "scripts" / "reproduce.sh").read_text()
-        (folder / "scripts" / "reproduce.sh").write_text(script)
+        for name in ("reproduce.sh", "benchmark_gradients.py"):
+            (folder / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
     for seconds in (30, 60):
         process = reproduce(folders[1])
         time.sleep(seconds)
@@ -51,6 +51,9 @@ def test_killed_twice_it_ends_with_the_same_tables(tmp_path):
         assert process.returncode == 0, errors[-2000:]
     whole, killed = map(tables, folders)
     assert len(whole) == 8
+    for folder in folders:
+        gradients = folder / "outputs" / "reproduce-smoke" / "tables" / "gradients.md"
+        assert "marsaglia_tsang" in gradients.read_text()
     assert killed == whole
     models = {row["model"].split()[0] for row in whole["comparison.csv"]}
     assert len(models) == 10
