@@ -61,7 +61,7 @@ def described(subject: Subject) -> dict[str, Any]:
             if any(record["stage"] == stage for record in subject.records)
         ],
         "map": dots(subject, colors),
-        "legend": [(f"cluster {k}", color) for k, color in enumerate(colors)],
+        "legends": legends(subject, colors),
         "has_classes": subject.classes is not None,
         "confusion": confusion(subject),
         "clusters": [cluster(subject, k, color) for k, color in enumerate(colors)],
@@ -110,6 +110,15 @@ def palette(n: int) -> list[str]:
         colorsys.hls_to_rgb(k * 0.381966 % 1, (0.52, 0.42, 0.62)[k % 3], 0.65) for k in range(n)
     ]
     return ["#" + "".join(f"{round(255 * value):02x}" for value in part) for part in parts]
+
+
+def legends(subject: Subject, colors: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Names and colors of the clusters, and of the classes where they are known."""
+    names = [] if subject.classes is None else np.unique(subject.classes).tolist()
+    return {
+        "cluster": [(f"cluster {k}", color) for k, color in enumerate(colors)],
+        "class": list(zip(map(str, names), palette(len(names)), strict=True)),
+    }
 
 
 def dots(subject: Subject, colors: Sequence[str]) -> dict[str, Any]:

@@ -216,6 +216,20 @@ def test_markup_in_names_is_text(features, in_process):
     assert "&lt;script&gt;" in text
     assert Page(text).elements.count("script") == 1
     assert Page(text).elements.count("h3") >= 2 * 3
+    assert text.count("b &amp; c</span>") == 2
+
+
+def test_without_classes_nothing_is_said_of_them(tmp_path, in_process):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(90, 4)))
+    data = ("dataset=file", "dataset.path=x.npy", "n_clusters=2", "run_dir=run", "report=true")
+    done = in_process("train", *data, *SHORT, "pretrain.epochs=1", "train.epochs=1")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "run" / REPORT).read_text()
+    assert "<h2>Map of the embedding" in text
+    assert "Clusters against classes" not in text
+    assert "radio" not in text
+    assert "ACC</span>" not in text
+    assert in_process("predict", "run", "data=x.npy", "out=p.csv").returncode == 0
 
 
 def test_train_writes_a_report_unless_told_not_to(tmp_path, in_process):
