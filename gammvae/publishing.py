@@ -1,6 +1,7 @@
 """From the directories of many runs to one table: means over seeds, the best, what is missing."""
 
 import csv
+import importlib.resources
 import io
 import os
 from collections.abc import Sequence
@@ -49,7 +50,10 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
     for path in outputs:
         known([path.suffix], (".csv", ".md", ".tex"), f"format of {path}")
     cells = grouped(collect(folders))
-    datasets = known(choice.datasets, sorted({dataset for _, dataset in cells}), "dataset")
+    run = sorted({dataset for _, dataset in cells})
+    # One that could have been run, and was not, is a column of its own.
+    datasets = run if choice.datasets is None else choice.datasets
+    known(datasets, [*run, *(name for name in shipped_datasets() if name not in run)], "dataset")
     present = sorted({row for row, dataset in cells if dataset in datasets})
     rows = known(choice.rows, present, "model")
     if len(choice.metrics) == 1:
@@ -68,6 +72,12 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
         temporary.write_text(text)
         os.replace(temporary, path)
     return "\n\n".join(map(to_terminal, grids))
+
+
+def shipped_datasets() -> list[str]:
+    """The names of all datasets that come with the program."""
+    folder = importlib.resources.files("gammvae.conf") / "dataset"
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
 
 
 def known(names: Sequence[str] | None, present: Sequence[str], kind: str) -> list[str]:

@@ -85,7 +85,11 @@ def test_markdown_and_latex(runs, tmp_path):
     ("choice", "outputs", "message"),
     [
         (Choice(["acc", "f1"]), [], "unknown metric 'f1': it must be one of acc, nmi"),
-        (Choice(["acc"], ["hhar"]), [], "unknown dataset 'hhar': it must be one of mnist, usps"),
+        (
+            Choice(["acc"], ["hhr"]),
+            [],
+            "unknown dataset 'hhr': it must be one of mnist, usps, digits, ",
+        ),
         (
             Choice(["acc"], None, ["dec"]),
             [],
@@ -114,3 +118,12 @@ def test_the_command(runs, tmp_path, in_process):
     result = in_process("table", "--metrics")
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_benchmark_that_was_not_run_is_an_empty_column(tmp_path, in_process):
+    assert in_process("train", "model=kmeans", "run_dir=outputs/run").returncode == 0
+    done = in_process("table", "--datasets", "digits", "stl10", "--output", "t.md")
+    assert done.returncode == 0, done.stderr
+    header, _, line = (tmp_path / "t.md").read_text().splitlines()[:3]
+    assert [cell.strip() for cell in header.split("|")[2:-1]] == ["digits", "stl10"]
+    assert line.split("|")[3].strip() == "-"
