@@ -1,0 +1,104 @@
+"""Our VaDE beside an independent one, ClustPy's, on the same data, seeds, networks and epochs.
+
+    pip install clustpy
+    python scripts/benchmark_vade.py [--dataset digits] [--seeds 0 1 2 3 4] [--output FILE.md]
+
+Both have 500-500-2000-10 networks, batches of 256 and Adam, and start from Gaussian mixtures on the
+code of an autoencoder; all else is as either has it by default, ours with ``experiment=plain``.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from gammvae.config import Config
+from gammvae.datasets import load_data
+from gammvae.metrics import clustering_metrics
+
+EPOCHS = {"pretrain": 100, "train": 150}
+
+
+class Outcome(NamedTuple):
+    """Of one run."""
+
+    acc: float
+    nmi: float
+    seconds: float
+
+
+def theirs(dataset: str, seed: int) -> Outcome:
+    """ClustPy's."""
+    from clustpy.deep import VaDE
+
+    ConfigStore.instance().store(name="schema", node=Config)
+    with initialize_config_module("gammvae.conf", version_base="1.3"):
+        config = OmegaConf.to_object(compose("train", overrides=[f"dataset={dataset}"]))
+    assert isinstance(config, Config)
+    data = load_data(config.dataset, config.preprocess, "cpu")
+    assert data.y is not None
+    began = time.perf_counter()
+    model = VaDE(
+        config.n_clusters,
+        pretrain_epochs=EPOCHS["pretrain"],
+        clustering_epochs=EPOCHS["train"],
+        random_state=seed,
+        device="cpu",
+    )
+    labels = model.fit_predict(np.asarray(data.rows[0 : data.rows.shape[0]]))
+    found = clustering_metrics(data.y, np.asarray(labels).astype(np.int64))
+    return Outcome(found["acc"], found["nmi"], time.perf_counter() - began)
+
+
+def ours(dataset: str, seed: int) -> Outcome:
+    """This program's."""
+    with tempfile.TemporaryDirectory() as folder:
+        epochs = [f"{stage}.epochs={number}" for stage, number in EPOCHS.items()]
+        settings = ["model=vade", "experiment=plain", "architecture=mlp", "init=gmm", *epochs]
+        command = [sys.executable, "-m", "gammvae", "train", f"dataset={dataset}", *settings]
+        rest = [f"seed={seed}", "device=cpu", "report=false", f"run_dir={folder}/run"]
+        subprocess.run([*command, *rest], check=True, capture_output=True)
+        result = json.loads((Path(folder) / "run" / "result.json").read_text())
+    metrics = result["metrics"]
+    return Outcome(metrics["acc"], metrics["nmi"], sum(result["seconds"].values()))
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", default="digits")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[*range(5)])
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    lines = [
+        f"VaDE on {arguments.dataset}, {EPOCHS['pretrain']} + {EPOCHS['train']} epochs, seeds "
+        f"{' '.join(map(str, arguments.seeds))}.",
+        "",
+        f"    $ python scripts/benchmark_vade.py --dataset {arguments.dataset} "
+        f"--seeds {' '.join(map(str, arguments.seeds))}",
+        "",
+        "| implementation | ACC | NMI | seconds a run |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, run in (("ClustPy", theirs), ("gammvae, model=vade", ours)):
+        found = np.array([run(arguments.dataset, seed) for seed in arguments.seeds])
+        mean, std = found.mean(0), found.std(0, ddof=len(found) > 1)
+        cells = [f"{mean[i]:.4f} +- {std[i]:.4f}" for i in range(2)]
+        lines.append(f"| {name} | {' | '.join(cells)} | {mean[2]:.0f} |")
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
