@@ -16,6 +16,10 @@ from omegaconf import OmegaConf
 from gammvae import cli
 from gammvae.config import Config
 
+# Several tests run at a time: one thread each, here and in the processes that they start.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+
 ConfigStore.instance().store(name="schema", node=Config)
 
 TINY = ("architecture.hidden=[64]", "architecture.latent_dim=4", "init.n_init=1")
