@@ -60,9 +60,10 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
             for name in names:
                 if known[name]:
                     axis.plot(*zip(*known[name], strict=True), label=name.replace("_", " "))
-            axis.legend(fontsize=8)
+            # above the lines, where it hides none
+            axis.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
             axis.set_xlabel("epoch")
-        axes[0].set_title(stage)
+        figure.suptitle(stage)
         axes[0].set_ylabel("nats per sample")
         return svg(figure, f"Terms of the ELBO and health over the epochs of {stage}")
 
@@ -100,14 +101,14 @@ def profiles(means: NDArray, names: Sequence[str]) -> str:
     """
     clusters, features = means.shape
     with mpl.rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(4, 0.24 * features + 1.5), 0.3 * clusters + 1.9), layout="constrained"
-        )
+        size = (max(3.4, 0.3 * clusters + 2.6), 0.17 * features + 1.3)
+        figure = Figure(figsize=size, layout="constrained")
         axis = figure.subplots()
-        image = axis.imshow(means, cmap="RdBu_r", vmin=-2, vmax=2, aspect="auto")
-        axis.set_xticks(range(features), [safe(name) for name in names], rotation=90, fontsize=7)
-        axis.set_yticks(range(clusters), [f"cluster {k}" for k in range(clusters)], fontsize=8)
-        figure.colorbar(image, ax=axis, shrink=0.8, label="deviations")
+        image = axis.imshow(means.T, cmap="RdBu_r", vmin=-2, vmax=2, aspect="auto")
+        axis.set_yticks(range(features), [safe(name) for name in names], fontsize=7)
+        axis.set_xticks(range(clusters), [str(k) for k in range(clusters)], fontsize=8)
+        axis.set_xlabel("cluster")
+        figure.colorbar(image, ax=axis, location="top", label="deviations", aspect=30)
         return svg(figure, "Standardized feature means of every cluster")
 
 
