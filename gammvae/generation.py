@@ -12,6 +12,8 @@ from torch.distributions import Gamma, Normal
 from gammvae.errors import InputError
 from gammvae.model import MixtureVAE
 
+# Of a cluster, given the z of a sample that is to show it.
+MIN_POSTERIOR = 0.99
 # Draws for every sample that is wanted, after which the search ends, and at a time.
 MAX_DRAWS, BATCH = 1000, 4096
 

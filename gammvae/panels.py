@@ -15,14 +15,13 @@ from PIL import Image
 
 from gammvae.charts import density, profiles
 from gammvae.errors import InputError
-from gammvae.generation import draw, sample_exactly
+from gammvae.generation import MIN_POSTERIOR, draw, sample_exactly
 from gammvae.pictures import gray_range, grid, is_image
 from gammvae.samples import subset
 from gammvae.subject import Subject, members
 
 # Samples of a row of pictures, features of a profile, samples of a histogram.
 SHOWN, PROFILED, DRAWN = 12, 40, 5000
-MIN_POSTERIOR = 0.99
 
 
 def embedded(image: Image.Image) -> str:

@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
-from gammvae.generation import draw, sample_exactly
+from gammvae.generation import MIN_POSTERIOR, draw, sample_exactly
 from gammvae.metrics import match
 from gammvae.model import MixtureVAE
 from gammvae.samples import Samples, subset
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 # Real samples that the judge is trained on, samples compared by neighbors (of either kind), samples
 # whose likelihood is estimated, and draws of z for each.
 JUDGED_BY, COMPARED, ESTIMATED, DRAWS = 30_000, 2000, 500, 100
-# Of a cluster, given the z that a sample is generated from.
-MIN_POSTERIOR = 0.99
 # Training samples among which the nearest is looked for.
 SEARCHED = 100_000
 # Neighbors whose distance is the radius of a sample's ball; of a cluster at least so many samples.

@@ -21,6 +21,7 @@ from gammvae import __version__
 from gammvae.charts import curves
 from gammvae.panels import cluster, embedded, interpolation, latent, profiled, reconstructions
 from gammvae.pictures import gray_range, grid, is_image
+from gammvae.runs import RunDirectory
 from gammvae.samples import subset
 from gammvae.subject import Subject
 from gammvae.tables import judgement
@@ -40,9 +41,7 @@ def write_report(subjects: Sequence[Subject], path: Path) -> None:
         version=__version__,
         loop_index=lambda run: runs.index(run),
     )
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+    RunDirectory(path.parent).write(path.name, lambda file: file.write(text.encode()))
 
 
 def described(subject: Subject) -> dict[str, Any]:
