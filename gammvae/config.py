@@ -103,6 +103,7 @@ class InitConfig:
     doublings: int = MISSING
     halvings: int = MISSING
     stability: float = MISSING
+    covariances: float | None = MISSING
     labels: str | None = MISSING
     max_samples: int = MISSING
     max_iter: int = MISSING

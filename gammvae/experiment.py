@@ -34,6 +34,7 @@ from gammvae.npz import NpzWriter
 from gammvae.report import write_report
 from gammvae.runs import ASSIGNMENTS, REPORT, RESULT, RunDirectory
 from gammvae.samples import samples_on, subset
+from gammvae.shapes import shaped
 from gammvae.sharing import Pretrained
 from gammvae.subject import Subject, subject_of
 from gammvae.tracking import check_tracking, tracking
@@ -159,10 +160,9 @@ class Experiment:
             starts = [self.given_labels[chosen]]
         elif config.start == "manifold":
             points = manifold_points(self.model, self.x, chosen, seed)
-            start = Search(points, config, n_clusters, seed, self.device)(resolution)
-            graph = start.n_neighbors, start.resolution
-            starts, found = [start.labels], start._asdict()
-            del found["labels"]
+            found = Search(points, config, n_clusters, seed, self.device)(resolution)._asdict()
+            graph, partition = (found["n_neighbors"], found["resolution"]), found.pop("labels")
+            starts = [shaped(self.x, chosen, partition, n_clusters, config.covariances)]
         else:
             embedding = q_z.mean.cpu().double().numpy()
             starts = starting_labels(config.start, embedding, n_clusters, config.n_init, seed)

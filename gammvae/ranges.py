@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "init.doublings": between(0, 10),
     "init.halvings": between(0, 10),
     "init.stability": between(0, 1),
+    "init.covariances": optional(positive()),
     "init.max_samples": at_least(2),
     "init.max_iter": at_least(1),
     "init.tol": at_least(0),

@@ -39,6 +39,7 @@ LAYERS = [
         "manifold",
         "prepared",
         "results",
+        "shapes",
         "sharing",
     },
     {"anchor", "building", "clusterers", "comparison", "seeds", "training"},
