@@ -330,13 +330,15 @@ def start(root, server):
 
 
 def test_a_process_killed_ten_times_ends_with_the_whole_file(server, tmp_path):
-    """SIGKILL at random moments of the transfer; every start goes on with what is there."""
+    """SIGKILL as soon as something has come, and at random; every start goes on from there."""
     server.pause = 0.005
     rng, sizes = random.Random(2), []
     partial = store(tmp_path, server).partial("folder/data.bin")
-    for _ in range(10):
-        process = start(tmp_path, server)
-        threading.Event().wait(rng.uniform(0.01, 0.06))
+    for kill in range(10):
+        before, process = size_of(partial), start(tmp_path, server)
+        while kill % 2 and size_of(partial) == before:
+            threading.Event().wait(0.001)
+        threading.Event().wait(rng.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         sizes.append(size_of(partial))
@@ -345,7 +347,7 @@ def test_a_process_killed_ten_times_ends_with_the_whole_file(server, tmp_path):
     assert process.returncode == 0, errors
     assert (tmp_path / "folder" / "data.bin").read_bytes() == CONTENT
     assert sizes == sorted(sizes)
-    assert len(set(sizes)) > 5
+    assert len(set(sizes)) >= 5
     assert visible(tmp_path) == ["data.bin", "folder"]
 
 
