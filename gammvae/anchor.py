@@ -17,7 +17,7 @@ from gammvae.graph import neighbor_graph, refine
 from gammvae.manifold import manifold_points
 from gammvae.model import MixtureVAE
 from gammvae.samples import Samples, subset
-from gammvae.shapes import shaped
+from gammvae.shapes import affords_covariances, shaped
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ class Anchor:
     """The labels at which an epoch of SGVB holds ``q(c|x)``; the ELBO is then one given ``c``.
 
     At the beginning of every round but the first the labels are renewed: they move to a maximum of
-    modularity in the neighbor graph of what the network has learned by then, and from there on as
-    the shapes of the clusters have it, where these are known.
+    modularity in the neighbor graph of what the network has learned by then, and on to the shapes
+    of the clusters where these can be known.
 
     Args:
         config: ``train.anchored`` and ``train.rounds``, and ``init`` for the graph.
@@ -75,7 +75,9 @@ class Anchor:
         graph = neighbor_graph(points, self.held.n_neighbors, self.held.resolution, self.x.device)
         rng = np.random.default_rng(seed + epoch)
         renewed = refine(graph, before, self.config.n_clusters, rng).labels
-        renewed = shaped(self.x, chosen, renewed, self.config.n_clusters, init.covariances)
+        size = len(chosen), self.x.shape[1], self.config.n_clusters
+        if affords_covariances(*size, init.covariances):
+            renewed = shaped(self.x, chosen, graph, renewed)
         moved = int((renewed != before).sum())
         log.info("train epoch %d: %d of %d samples change cluster", epoch, moved, len(chosen))
         self.held = self.held._replace(labels=spread(self.model, self.x, chosen, renewed))

@@ -28,13 +28,12 @@ from gammvae.devices import choose_device, choose_precision, peak_memory, surrou
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
-from gammvae.manifold import Search, first_resolution, manifold_points
+from gammvae.manifold import first_resolution, manifold_start
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
 from gammvae.report import write_report
 from gammvae.runs import ASSIGNMENTS, REPORT, RESULT, RunDirectory
 from gammvae.samples import samples_on, subset
-from gammvae.shapes import shaped
 from gammvae.sharing import Pretrained
 from gammvae.subject import Subject, subject_of
 from gammvae.tracking import check_tracking, tracking
@@ -159,10 +158,10 @@ class Experiment:
         if self.given_labels is not None:
             starts = [self.given_labels[chosen]]
         elif config.start == "manifold":
-            points = manifold_points(self.model, self.x, chosen, seed)
-            found = Search(points, config, n_clusters, seed, self.device)(resolution)._asdict()
-            graph, partition = (found["n_neighbors"], found["resolution"]), found.pop("labels")
-            starts = [shaped(self.x, chosen, partition, n_clusters, config.covariances)]
+            start = manifold_start(self.model, self.x, chosen, self.config, resolution)
+            graph = start.n_neighbors, start.resolution
+            starts, found = [start.labels], start._asdict()
+            del found["labels"]
         else:
             embedding = q_z.mean.cpu().double().numpy()
             starts = starting_labels(config.start, embedding, n_clusters, config.n_init, seed)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from tqdm import tqdm
 
-from gammvae.config import InitConfig
+from gammvae.config import Config, InitConfig
 from gammvae.graph import (
     CPU,
     Graph,
@@ -20,12 +20,14 @@ from gammvae.graph import (
     Partition,
     consensus,
     graph_partitions,
+    modularity,
     neighbor_graph,
     normalized_cut,
 )
 from gammvae.metrics import agreement
 from gammvae.model import MixtureVAE
 from gammvae.samples import Samples, rows_per_chunk, subset
+from gammvae.shapes import affords_covariances, shaped
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,33 @@ def numbers_of_neighbors(config: InitConfig, n_points: int, n_clusters: int) -> 
     most = max(FEWEST_NEIGHBORS, n_points // (PART_OF_CLUSTER * n_clusters))
     neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
     return [n for n in neighbors if n <= most] or [min(config.n_neighbors, most)]
+
+
+def manifold_start(
+    model: MixtureVAE,
+    x: Samples,
+    chosen: NDArray[np.int64],
+    config: Config,
+    resolution: float,
+) -> ManifoldStart:
+    """The partition of some samples that the mixture starts from.
+
+    Args:
+        model: A trained autoencoder.
+        x: All samples.
+        chosen: Indices of those that are partitioned, ``(N,)``.
+        config: ``init``, ``n_clusters`` and ``seed``.
+        resolution: Of the modularity, to begin with.
+    """
+    init, n_clusters, seed = config.init, config.n_clusters, config.seed
+    points = manifold_points(model, x, chosen, seed)
+    start = Search(points, init, n_clusters, seed, x.device)(resolution)
+    if not affords_covariances(len(chosen), x.shape[1], n_clusters, init.covariances):
+        return start
+    graph = neighbor_graph(points, start.n_neighbors, start.resolution, x.device)
+    labels = shaped(x, chosen, graph, start.labels)
+    figures = modularity(graph, labels), normalized_cut(graph, labels)
+    return start._replace(labels=labels, modularity=figures[0], cut=figures[1])
 
 
 class Search:

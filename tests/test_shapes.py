@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
+from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score, adjusted_rand_score
 
-from gammvae import anchor
+from gammvae import anchor, manifold, shapes
 from gammvae.anchor import Anchor, Held
-from gammvae.graph import Partition
+from gammvae.graph import Partition, modularity, neighbor_graph, normalized_cut
+from gammvae.metrics import clustering_accuracy
 from gammvae.samples import samples_on
 from gammvae.shapes import REGULARIZATION, affords_covariances, refine_by_shapes, shaped
 from tests.conftest import compose_config
@@ -102,16 +104,46 @@ def test_samples_per_entry_count_one_triangle_of_the_covariance(n_features):
     assert not affords_covariances(10**9, n_features, 3, None)
 
 
-def test_only_what_affords_covariances_is_refined(sausages, rough):
-    x = samples_on(torch.device("cpu"), sausages[0].astype(np.float32))
+def rows(x):
+    return samples_on(torch.device("cpu"), x.astype(np.float32))
+
+
+def test_refined_is_what_was_chosen(sausages, rough):
+    """The graph has nothing against a better partition than the one given."""
+    x = sausages[0].astype(np.float32)
     chosen = np.flatnonzero(np.arange(N) % 4 > 0)
-    given = rough[chosen]
-    assert shaped(x, chosen, given, 2, None) is given
-    assert shaped(x, chosen, given, 2, 1e3) is given
-    refined = shaped(x, chosen, given, 2, 0.25)
-    expected = refine_by_shapes(x[torch.from_numpy(chosen)].numpy(), given, 2)
-    np.testing.assert_array_equal(refined, expected)
-    assert adjusted_rand_score(refined, given) < 0.9
+    found = shaped(rows(x), chosen, neighbor_graph(x[chosen], 20), rough[chosen])
+    np.testing.assert_array_equal(found, refine_by_shapes(x[chosen], rough[chosen], 2))
+    assert adjusted_rand_score(found, rough[chosen]) < 0.9
+
+
+@pytest.mark.parametrize(("moved", "taken"), [(0.01, True), (0.1, False)])
+def test_what_the_graph_tells_apart_stays_apart(monkeypatch, moved, taken):
+    """Two blobs far from each other, and shapes that would give a part of one to the other."""
+    x = np.random.default_rng(0).normal(size=(600, 2)) + np.repeat([[0, 0], [99, 0]], 300, axis=0)
+    blobs, graph = np.repeat([0, 1], 300), neighbor_graph(x, 20)
+    other = np.where(np.arange(600) < 600 * moved, 1, blobs)
+    monkeypatch.setattr(shapes, "refine_by_shapes", lambda *_: other)
+    assert (modularity(graph, other) >= 0.95 * modularity(graph, blobs)) == taken
+    found = shaped(rows(x), np.arange(600), graph, blobs)
+    np.testing.assert_array_equal(found, other if taken else blobs)
+
+
+@pytest.mark.parametrize("given", ["null", "1000", "0.25"])
+def test_the_start_is_refined_where_samples_suffice(monkeypatch, given):
+    """Two of the three iris species overlap. The start's figures are those of its partition."""
+    x, species = load_iris(return_X_y=True)
+    x = ((x - x.mean(0)) / x.std(0)).astype(np.float32)
+    config = compose_config("dataset=hhar", "n_clusters=3", f"init.covariances={given}")
+    monkeypatch.setattr(manifold, "manifold_points", lambda *_: x)
+    start = manifold.manifold_start(build("implicit"), rows(x), np.arange(150), config, 1.0)
+    assert (clustering_accuracy(species, start.labels) > 0.95) == (given == "0.25")
+    graph = neighbor_graph(x, start.n_neighbors, start.resolution)
+    assert start.modularity == pytest.approx(modularity(graph, start.labels))
+    assert start.cut == pytest.approx(normalized_cut(graph, start.labels))
+    plain = manifold.Search(x, config.init, 3, config.seed)(1.0)
+    assert start[3:] == plain[3:]
+    assert (start.labels == plain.labels).all() == (given != "0.25")
 
 
 def test_images_are_not_refined_and_features_are():
@@ -120,13 +152,18 @@ def test_images_are_not_refined_and_features_are():
     assert compose_config("dataset=hhar", "experiment=plain").init.covariances is None
 
 
-def test_a_renewed_partition_is_refined_as_the_first_was(sausages, rough, monkeypatch):
-    monkeypatch.setattr(anchor, "neighbor_graph", lambda *_: None)
+@pytest.mark.parametrize("given", ["null", "0.25"])
+def test_a_renewed_partition_is_refined_as_the_first_was(sausages, rough, monkeypatch, given):
+    x = sausages[0].astype(np.float32)
+    graph = neighbor_graph(x, 20)
+    monkeypatch.setattr(anchor, "neighbor_graph", lambda *_: graph)
     monkeypatch.setattr(anchor, "refine", lambda *_: Partition(rough, 0.0))
     monkeypatch.setattr(anchor, "manifold_points", lambda *_: None)
-    x = samples_on(torch.device("cpu"), sausages[0].astype(np.float32))
-    config = compose_config("dataset=hhar", "n_clusters=2", "train.rounds=2", "train.anchored=1")
-    held = Anchor(config, build("implicit"), x, 2, Held(np.arange(N) % 2, 7, 1.0))
+    config = compose_config(
+        *("dataset=hhar", "n_clusters=2", "train.rounds=2", "train.anchored=1"),
+        f"init.covariances={given}",
+    )
+    held = Anchor(config, build("implicit"), rows(x), 2, Held(np.arange(N) % 2, 7, 1.0))
     assert torch.equal(held(0), torch.arange(N) % 2)
-    expected = refine_by_shapes(x[torch.arange(N)].numpy(), rough, 2)
+    expected = rough if given == "null" else refine_by_shapes(x, rough, 2)
     np.testing.assert_array_equal(held(1).numpy(), expected)
