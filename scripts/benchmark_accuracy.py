@@ -47,6 +47,7 @@ ABLATIONS = {
     "never held": ["train.anchored=0"],
     "kl_weight 4": ["train.kl_weight=4"],
     "gaussian family": ["model=vade"],
+    "no covariances": ["init.covariances=null"],
 }
 EVERYTHING = RECIPES | ABLATIONS
 
