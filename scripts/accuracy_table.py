@@ -2,7 +2,7 @@
 
 ``outputs/tables/accuracy_runs.csv`` has a line for every run, also for those computed on other
 machines, whose folders are not here; ``accuracy.{csv,md}`` have a row for every recipe on every
-dataset.
+dataset; ``accuracy_pairs.md`` compares every recipe with the default's runs of the same seeds.
 """
 
 import csv
@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gammvae.metrics import agreement
 from gammvae.runs import RESULT
@@ -142,6 +144,26 @@ def update(folder: Path, datasets: Sequence[str], recipes: Sequence[str]) -> Non
     write("accuracy_runs.csv", RUN_COLUMNS, lines)
     write("accuracy.csv", COLUMNS, table)
     (TABLES / "accuracy.md").write_text(markdown(table, datasets))
+    (TABLES / "accuracy_pairs.md").write_text(pairs(lines))
+
+
+def pairs(lines: Sequence[Line]) -> str:
+    """Every recipe beside the default, over the seeds that both have, for readers."""
+    known: dict[tuple[str, str], dict[float, float]] = defaultdict(dict)
+    for line in lines:
+        known[line["dataset"], line["recipe"]][line["seed"]] = line["acc"]
+    text = ["| dataset | recipe | seeds | ACC | default | difference |", "| --- " * 6 + "|"]
+    for (dataset, recipe), found in known.items():
+        default = known.get((dataset, "default"), {})
+        common = [seed for seed in found if seed in default]
+        if recipe == "default" or not common:
+            continue
+        mine, other = (np.mean([runs[seed] for seed in common]) for runs in (found, default))
+        seeds = " ".join(f"{seed:.0f}" for seed in common)
+        text.append(
+            f"| {dataset} | {recipe} | {seeds} | {mine:.4f} | {other:.4f} | {mine - other:+.4f} |"
+        )
+    return "\n".join(text) + "\n"
 
 
 def shown(table: Sequence[Line], own: Sequence[str]) -> str:
