@@ -336,7 +336,7 @@ def test_a_process_killed_ten_times_ends_with_the_whole_file(server, tmp_path):
     partial = store(tmp_path, server).partial("folder/data.bin")
     for kill in range(10):
         before, process = size_of(partial), start(tmp_path, server)
-        while kill % 2 and size_of(partial) == before:
+        while (kill % 2 or kill > 6) and size_of(partial) == before:
             threading.Event().wait(0.001)
         threading.Event().wait(rng.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
@@ -347,7 +347,7 @@ def test_a_process_killed_ten_times_ends_with_the_whole_file(server, tmp_path):
     assert process.returncode == 0, errors
     assert (tmp_path / "folder" / "data.bin").read_bytes() == CONTENT
     assert sizes == sorted(sizes)
-    assert len(set(sizes)) >= 5
+    assert len(set(sizes)) > 5
     assert visible(tmp_path) == ["data.bin", "folder"]
 
 

@@ -51,7 +51,7 @@ def test_refined_clusters_are_those_of_the_true_densities(sausages, rough):
 
 
 def test_refined_clusters_are_a_fixed_point_of_em(sausages, rough):
-    """Another EM step, by scipy's densities, gives no cluster another sample's."""
+    """Fifty more steps of EM, by scipy's densities, move next to nothing."""
     x, _ = sausages
     z = (x - x.mean(0)) / x.std(0)
     resp = np.eye(2)[refine_by_shapes(x, rough, 2)]
@@ -88,7 +88,7 @@ def test_a_feature_that_is_constant_in_a_cluster_is_no_error(sausages):
 
 
 def test_a_partition_whose_cluster_would_die_is_kept():
-    """A third cluster made of every third sample of a blob: nothing is its own."""
+    """A third cluster made of every second sample of a blob: nothing is its own."""
     x = np.random.default_rng(0).normal(size=(300, 2)) + np.repeat([[0, 0], [50, 50]], 150, axis=0)
     labels = np.repeat([0, 1], 150)
     labels[150:] += np.arange(150) % 2
