@@ -172,8 +172,14 @@ def footnotes(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric
         for row in rows:
             value = cell(cells.get((row, dataset), []), metric)
             few |= value is not None and len(value.values) < FEW_SEEDS
+            seeds: dict[str, list[str]] = {}
             for seed, reason in missing(cells, row, dataset).items():
-                lacking.append(f"{row} on {dataset}, seed {seed}: {reason}")
+                seeds.setdefault(reason, []).append(str(seed))
+            lacking += [
+                f"{row} on {dataset}, {'seeds' if len(which) > 1 else 'seed'} "
+                f"{', '.join(which)}: {reason}"
+                for reason, which in seeds.items()
+            ]
     notes = [f"{FEW} fewer than {FEW_SEEDS} seeds"] if few else []
     return notes + [f"{MISSING} {line}" for line in lacking]
 

@@ -33,6 +33,17 @@ def test_datasets_are_columns_and_the_best_is_marked(runs):
     assert "+ gammvae on mnist, seed 1: not finished" in text
 
 
+def test_missing_seeds_of_one_reason_share_a_line(runs):
+    for seed in (3, 4, 5):
+        write_run(runs, "usps", "dec", seed, 0.5)
+    write_run(runs, "usps", "vade", 4)
+    notes = publish([runs], Choice(["acc"], ["usps"], ["vade"]), []).splitlines()
+    assert [line for line in notes if line.startswith("+")] == [
+        "+ vade on usps, seeds 3, 5: not run",
+        "+ vade on usps, seed 4: not finished",
+    ]
+
+
 def test_several_metrics_are_columns(runs):
     lines = publish([runs], Choice(["acc", "nmi"], ["usps"]), []).splitlines()
     assert lines[0].split() == ["dataset", "model", "ACC", "%", "NMI", "%"]
