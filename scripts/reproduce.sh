@@ -41,9 +41,10 @@ table() {
 
 # 1. Main comparison: every deep model from the same plain autoencoder, and the default.
 train "dataset=$datasets" model=kmeans,gmm
+train "dataset=$datasets" model=gmm model.covariance=diag
 train "dataset=$datasets" model=ae_kmeans,ae_gmm,vae_gmm,n2d,dec,idec,vade,gammvae experiment=plain
 train "dataset=$datasets" model=vade,gammvae
-rows=("$(row kmeans)" "$(row gmm)")
+rows=("$(row kmeans)" "$(row gmm)" "$(row gmm model.covariance=diag)")
 for model in ae_kmeans ae_gmm vae_gmm n2d dec idec vade gammvae; do
     rows+=("$(row $model experiment=plain)")
 done
