@@ -163,7 +163,7 @@ def check_alike(runs: Sequence[Run]) -> None:
         seeds[run.seed] = run.path
         first = runs[0]
         for key in first.made.keys() | run.made.keys():
-            here, there = run.made.get(key), first.made.get(key)
+            here, there = (one.made.get(key, "not given") for one in (run, first))
             if here != there:
                 raise InputError(
                     f"{run.row} on {run.dataset} cannot be averaged: {key} is {there} in "

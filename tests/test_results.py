@@ -54,6 +54,15 @@ def test_runs_are_grouped_by_what_their_folders_say(tmp_path):
     assert cell(cells["vade", "mnist"], "acc") is None
 
 
+def test_a_setting_that_one_run_lacks_is_told_from_one_that_is_null(tmp_path):
+    write_run(tmp_path, "usps", "vade", 0, 0.5)
+    path = write_run(tmp_path, "usps", "vade", 1, 0.6)
+    config = yaml.safe_load((path / "config.yaml").read_text()) | {"init": {"covariances": None}}
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(InputError, match="init.covariances is not given in .* and None in "):
+        grouped(collect([tmp_path]))
+
+
 def test_a_users_files_are_columns_of_their_own(tmp_path):
     write_run(tmp_path, "file", "vade", 0, 0.5, path="/a/cells.npy")
     write_run(tmp_path, "file", "vade", 0, 0.5, path="/a/other.npy", variant="x")
