@@ -47,12 +47,13 @@ class Baseline(Experiment):
 
     def pretrain(self) -> None:
         """Trains the autoencoder, if there is one."""
-        if self.config.model.space != "samples":
+        if self.config.model.space == "samples":
+            self.directory.write_metrics("")
+        else:
             super().pretrain()
 
     def initialize(self) -> None:
         """Fits the clusterer."""
-        self.directory.drop_metrics("init", 0)
         began = time.perf_counter()
         self._fit()
         seconds = time.perf_counter() - began

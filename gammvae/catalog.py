@@ -160,7 +160,7 @@ def check(catalog: Catalog, name: str) -> str:
             rows.append([file, "", "missing"])
             continue
         found = digest(store.path(file), source.digest)
-        same = "as published" if found.startswith(source.digest) else "not as published"
+        same = "as published" if found == source.digest else "not as published"
         rows.append([file, found, same])
     lines = [table(["file", "digest", ""], rows)] if rows else []
     dataset = load_dataset(config.dataset, config.device)

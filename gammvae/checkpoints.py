@@ -1,17 +1,19 @@
 """The state of a stage of training on disk. Nothing is ever unpickled but tensors."""
 
-import zipfile
-from pickle import UnpicklingError
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gammvae.anchor import Held
 from gammvae.devices import random_state, set_random_state
-from gammvae.errors import InputError, first_line
+from gammvae.errors import InputError, first_line, reading
 from gammvae.runs import RunDirectory
+from gammvae.stored import check_ordinary, check_unpacked
 
 FORMAT = "gammvae checkpoint 3"
 
@@ -26,6 +28,7 @@ class Checkpoint(NamedTuple):
     digest: str
     held: dict[str, Any] | None = None  # fields of Held, the labels as a tensor
     format: str = FORMAT
+    metrics: str | None = None  # the lines of metrics.jsonl so far
 
 
 def save_checkpoint(
@@ -40,7 +43,7 @@ def save_checkpoint(
     """Writes ``<stage>.pt``.
 
     Args:
-        directory: Where.
+        directory: Where; the metrics in it are kept in the checkpoint as well.
         stage: Name of the stage.
         epoch: Epochs done.
         model: Its weights are saved.
@@ -56,8 +59,64 @@ def save_checkpoint(
         random_state(device),
         digest,
         held._asdict() | {"labels": torch.from_numpy(held.labels)} if held else None,
+        metrics=directory.metrics_text(),
     )
     directory.write(f"{stage}.pt", lambda file: torch.save(checkpoint._asdict(), file))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """What a checkpoint holds.
+
+    Raises:
+        InputError: The file is damaged, or is none of ours.
+    """
+    with reading(path):
+        check_ordinary(path)
+        check_unpacked(path)  # torch does not check the sums
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"{path} is foreign: its format is not {FORMAT!r}")
+        unknown = content.keys() - set(Checkpoint._fields)
+        lacking = set(Checkpoint._fields) - Checkpoint._field_defaults.keys() - content.keys()
+        if unknown or lacking:
+            one, what = (min(lacking), "no") if lacking else (min(map(str, unknown)), "a")
+            raise InputError(f"{path} is foreign: it has {what} part {one!r}")
+        checkpoint = Checkpoint(**content)
+        check(checkpoint, path)
+        return checkpoint
+
+
+def check(checkpoint: Checkpoint, path: Path) -> None:
+    """Refuses parts that are of other types, or out of range.
+
+    Raises:
+        InputError: One is; the message names the file and the part.
+    """
+    epoch, held = checkpoint.epoch, checkpoint.held
+    tensors = {**tensors_of(checkpoint.model), **tensors_of(checkpoint.random)}
+    good = {
+        "epoch": type(epoch) is int and epoch >= 0,
+        "model": isinstance(checkpoint.model, dict) and bool(checkpoint.model),
+        "random": isinstance(checkpoint.random, dict) and "cpu" in checkpoint.random,
+        "optimizer": checkpoint.optimizer is None or isinstance(checkpoint.optimizer, dict),
+        "digest": isinstance(checkpoint.digest, str),
+        "metrics": checkpoint.metrics is None or isinstance(checkpoint.metrics, str),
+        "held": held is None or (isinstance(held, dict) and set(held) == set(Held._fields)),
+    }
+    good["tensors"] = len(tensors) == len(checkpoint.model) + len(checkpoint.random)
+    if bad := [name for name, holds in good.items() if not holds]:
+        raise InputError(f"{path} is damaged: its part {bad[0]!r} is not of the right kind")
+
+
+def tensors_of(part: object) -> dict[str, Tensor]:
+    """The dense tensors of one part of a checkpoint, by name."""
+    if not isinstance(part, Mapping):
+        return {}
+    return {
+        name: value
+        for name, value in part.items()
+        if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
+    }
 
 
 def load_checkpoint(
@@ -77,21 +136,7 @@ def load_checkpoint(
     path = directory / f"{stage}.pt"
     if not path.exists():
         return None
-    device = next(model.parameters()).device
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if (damaged := archive.testzip()) is not None:  # torch does not check the sums
-                raise InputError(f"{path} is damaged: {damaged} does not match its checksum")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content.get("format") != FORMAT:
-            raise InputError(f"{path} is foreign: its format is not {FORMAT!r}")
-        checkpoint = Checkpoint(**content)
-    except InputError:
-        raise
-    except (zipfile.BadZipFile, UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {first_line(error)}") from error
-    except (TypeError, AttributeError) as error:
-        raise InputError(f"{path} is foreign: {first_line(error)}") from error
+    checkpoint = read_checkpoint(path)
     if checkpoint.digest != digest:
         raise InputError(
             f"{path} was trained on other data: their digest is {checkpoint.digest[:12]}, "
@@ -101,7 +146,50 @@ def load_checkpoint(
         model.load_state_dict(checkpoint.model)
         if optimizer and checkpoint.optimizer:
             optimizer.load_state_dict(checkpoint.optimizer)
-    except (RuntimeError, ValueError, KeyError) as error:
+            check_moments(optimizer)
+    except Exception as error:  # torch names no types for what does not fit
         raise InputError(f"{path} belongs to another model: {first_line(error)}") from error
-    set_random_state(checkpoint.random, device)
+    if not all(value.isfinite().all() for value in model.state_dict().values()):
+        raise InputError(f"{path} is damaged: it holds weights that are not finite")
+    with reading(path):
+        set_random_state(checkpoint.random, next(model.parameters()).device)
     return checkpoint
+
+
+def check_moments(optimizer: Optimizer) -> None:
+    """Refuses an optimizer's state that does not suit its parameters.
+
+    Raises:
+        ValueError: A tensor in it has another shape, or is not finite.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and not (
+                value.shape in (parameter.shape, torch.Size([])) and value.isfinite().all()
+            ):
+                raise ValueError(f"{name} of the optimizer does not suit its parameter")
+
+
+def held_of(checkpoint: Checkpoint, n_samples: int, n_clusters: int, path: Path) -> Held | None:
+    """Where ``q(c|x)`` was held, if it was.
+
+    Args:
+        checkpoint: With the partition.
+        n_samples: ``N``.
+        n_clusters: ``K``.
+        path: Of its file, for messages.
+
+    Raises:
+        InputError: It is no partition of ``N`` samples into ``K`` clusters.
+    """
+    if checkpoint.held is None:
+        return None
+    with reading(path):
+        labels = np.asarray(checkpoint.held["labels"])
+        held = Held(**checkpoint.held | {"labels": labels})
+        right = labels.shape == (n_samples,) and labels.dtype.kind == "i"
+        if not right or labels.min() < 0 or labels.max() >= n_clusters:
+            raise InputError(f"{path} is damaged: it holds no partition into {n_clusters} clusters")
+        if not (held.n_neighbors >= 1 and 0 < held.resolution < np.inf):
+            raise InputError(f"{path} is damaged: it holds no graph to renew the partition in")
+        return held

@@ -7,22 +7,31 @@ import sys
 from collections.abc import Callable
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gammvae import __version__
 from gammvae.commands import evaluate, predict, report, sample
 from gammvae.errors import InputError
-from gammvae.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
+from gammvae.terminal import (
+    exit_codes,
+    flags_first,
+    log_to_terminal,
+    one_line_usage_errors,
+    open_streams,
+    say,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gammvae.config import Config
+    from gammvae.stored import Result
     from gammvae.sweeps import Job
 
 
 def main() -> None:
     """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
+    open_streams()
     with exit_codes():
         dispatch(sys.argv[1:])
 
@@ -30,9 +39,9 @@ def main() -> None:
 def dispatch(arguments: list[str]) -> None:
     """Calls the command that the first argument names."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(usage())
+        say(usage())
     elif arguments[0] == "--version":
-        print(f"gammvae {__version__}")
+        say(f"gammvae {__version__}")
     elif arguments[0] in COMMANDS:
         COMMANDS[arguments[0]](arguments[1:])
     else:
@@ -67,16 +76,17 @@ def train(arguments: list[str]) -> None:
 
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
-    sys.argv = ["gammvae train", *flags_first(arguments)]
+    log_to_terminal()
     sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
         with one_line_usage_errors():
-            decorate(train_one)()
+            sys.argv = ["gammvae train", *flags_first(sweeps.without_repetitions(arguments))]
+            sweeps.launch(decorate(train_one))
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
     if sweeps.JOBS:
-        print(*sweeps.summary(sweeps.JOBS), sep="\n")
+        say("\n".join(sweeps.summary(sweeps.JOBS)))
         sys.exit(sweeps.exit_code(sweeps.JOBS))
 
 
@@ -87,7 +97,7 @@ def train_one(cfg: "DictConfig") -> float:
 
     from gammvae.sweeps import Job, attempt
 
-    log_to_terminal()
+    log_to_terminal()  # which a job in a process of its own has not done yet
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN:
         with exit_codes():
@@ -104,7 +114,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     from hydra.types import RunMode
 
     from gammvae.config import to_config
-    from gammvae.runs import RunDirectory, run_path
+    from gammvae.runs import REPORT, RunDirectory, run_path
     from gammvae.tables import summary
 
     hydra = HydraConfig.get()
@@ -124,14 +134,19 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
             raise
     else:
         check_still_its_data(config, result)
-        print(f"{path} is finished; overwrite=true runs it again")
+        say(f"{path} is finished; overwrite=true runs it again")
         job.state = "skipped"
-    print(summary(result))
-    print(path)
+        if config.report and not (directory / REPORT).exists():
+            from gammvae.baselines import experiment_for
+            from gammvae.experiment import add_report
+
+            add_report(config, directory, experiment_for(config.model), result)
+    say(summary(result))
+    say(path)
     job.path, job.elbo = str(path), result["metrics"].get("elbo", nan)
 
 
-def check_still_its_data(config: "Config", result: dict[str, Any]) -> None:
+def check_still_its_data(config: "Config", result: "Result") -> None:
     """Refuses to report a finished run for a user's file that has changed since."""
     if config.dataset.path is None or not os.path.exists(config.dataset.path):
         return
@@ -168,13 +183,13 @@ def datasets(arguments: list[str]) -> None:
     if names == ["all"]:
         names = catalog.names()
     if action == "list":
-        print(overview(catalog))
+        say(overview(catalog))
     elif action == "fetch":
         for line in fetch(catalog, names):
-            print(line)
+            say(line)
     else:
         for name in names:
-            print(check(catalog, name))
+            say(check(catalog, name))
 
 
 def table(arguments: list[str]) -> None:
@@ -194,7 +209,7 @@ def table(arguments: list[str]) -> None:
     from gammvae.publishing import Choice, publish
 
     choice = Choice(given.metric, given.datasets, given.models, given.compare)
-    print(publish(given.folders, choice, given.output))
+    say(publish(given.folders, choice, given.output))
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {

@@ -1,46 +1,48 @@
 """The commands that use finished runs. Heavy imports happen inside them, as in ``cli.py``."""
 
-import os
+import argparse
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gammvae.errors import InputError
-from gammvae.terminal import log_to_terminal
+from gammvae.terminal import log_to_terminal, one_line_usage_errors, say
 
 if TYPE_CHECKING:
+    from gammvae.reuse import Places
     from gammvae.runs import RunDirectory
     from gammvae.subject import Subject
-
-# What may be set when a finished run is read: where and on what, not what.
-ELSEWHERE = ("device", "dataset.root", "dataset.cache", "dataset.download", "dataset.path")
 
 
 def evaluate(arguments: list[str]) -> None:
     """Recompute a finished run's figures, gammvae evaluate RUN [generation=true] [device=...]."""
+    from gammvae.reuse import places, usable_config
     from gammvae.runs import GENERATION
     from gammvae.tables import comparison, judgement
 
-    directory, words = run_and_words("evaluate", arguments)
-    generation = "generation=true" in words
-    words = [word for word in words if word not in ("generation=true", "generation=false")]
+    given = run_and_words("evaluate", arguments)
+    directory = given.directory
+    generation = "generation=true" in given.words
+    switches = ("generation=true", "generation=false")
+    where = places([word for word in given.words if word not in switches])
     stored = directory.read_result()
-    config = directory.read_config(elsewhere(words))
+    log_to_terminal()
+    config = usable_config(directory, where, given.config_dir)
     if generation and config.model.clusterer is not None:
         raise InputError(f"generation=true: model={config.model.name} has no mixture to draw from")
-    log_to_terminal()
 
     from gammvae.baselines import experiment_for
 
     experiment = experiment_for(config.model)(config, directory)
     result = experiment.reevaluate()
-    print(comparison(stored, result))
+    say(comparison(stored, result))
     if generation:
         from gammvae.realism import realism
 
-        labels = directory.read_assignments()["labels"]
+        labels = directory.read_assignments(len(experiment.x), config.n_clusters)["labels"]
         found = realism(experiment.model, experiment.x, experiment.classes, labels, config.seed)
         directory.write_json(GENERATION, found)
-        print(judgement(found))
+        say(judgement(found))
 
 
 def sample(arguments: list[str]) -> None:
@@ -49,11 +51,11 @@ def sample(arguments: list[str]) -> None:
     from gammvae.settings import SampleSettings, read_settings
     from gammvae.trained import load_trained
 
-    directory, words = run_and_words("sample", arguments)
-    settings = read_settings(SampleSettings, "sample", words)
-    config = directory.read_config([f"device={settings.device}"])
-    for line in sampling.sample(directory, load_trained(directory, config), settings):
-        print(line)
+    given = run_and_words("sample", arguments)
+    settings = read_settings(SampleSettings, "sample", given.words)
+    trained = load_trained(given.directory, settings.device)
+    for line in sampling.sample(given.directory, trained, settings):
+        say(line)
 
 
 def predict(arguments: list[str]) -> None:
@@ -62,61 +64,84 @@ def predict(arguments: list[str]) -> None:
     from gammvae.settings import PredictSettings, read_settings
     from gammvae.trained import load_trained
 
-    directory, words = run_and_words("predict", arguments)
-    settings = read_settings(PredictSettings, "predict", words)
-    config = directory.read_config([f"device={settings.device}"])
+    given = run_and_words("predict", arguments)
+    settings = read_settings(PredictSettings, "predict", given.words)
     log_to_terminal()
-    for line in prediction.predict(load_trained(directory, config), settings):
-        print(line)
+    trained = load_trained(given.directory, settings.device)
+    for line in prediction.predict(given.directory, trained, settings):
+        say(line)
 
 
 def report(arguments: list[str]) -> None:
     """Show finished runs in one HTML file, gammvae report RUN [RUN...] [out=FILE]."""
     from gammvae.report import write_report
+    from gammvae.reuse import PLACES, places
     from gammvae.runs import REPORT, RunDirectory
 
-    keys = ("out", *ELSEWHERE)
-    words = [word for word in arguments if word.startswith(tuple(f"{key}=" for key in keys))]
-    directories = [RunDirectory(word) for word in arguments if word not in words]
+    parsed = parse("report", arguments)
+    keys = tuple(f"{key}=" for key in ("out", *PLACES))
+    words = [word for word in parsed.words if word.startswith(keys)]
+    directories = [RunDirectory(word) for word in parsed.words if word not in words]
     if not directories:
         raise InputError("report needs a run directory: gammvae report RUN [RUN...] [out=FILE]")
     given = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     default = directories[0] / REPORT if len(directories) == 1 else Path(REPORT)
     target = Path(given[-1]).expanduser() if given else default
+    for directory in directories:
+        directory.keep_from(target, REPORT)
     log_to_terminal()
-    places = [word for word in words if not word.startswith("out=")]
-    subjects = [loaded(directory, places) for directory in directories]
+    where = places([word for word in words if not word.startswith("out=")])
+    subjects = [loaded(directory, where, parsed.config_dir) for directory in directories]
     target.parent.mkdir(parents=True, exist_ok=True)
     write_report(subjects, target)
-    print(target)
+    say(target)
 
 
-def loaded(directory: "RunDirectory", places: list[str]) -> "Subject":
+def loaded(directory: "RunDirectory", where: "Places", config_dir: str | None) -> "Subject":
     """A finished run with its model and its data."""
     from gammvae.baselines import experiment_for
+    from gammvae.reuse import usable_config
 
     result = directory.read_result()
-    config = directory.read_config(elsewhere(places))
+    config = usable_config(directory, where, config_dir)
     experiment = experiment_for(config.model)(config, directory)
     experiment.restore()
     return experiment.subject(result)
 
 
-def run_and_words(command: str, arguments: list[str]) -> "tuple[RunDirectory, list[str]]":
-    """The run directory that a command is given first, and the settings after it."""
+class Words(NamedTuple):
+    """What stands behind a command: words, and the user's folder of configurations."""
+
+    words: list[str]
+    config_dir: str | None
+
+
+class RunAndWords(NamedTuple):
+    """A run, and what is said of it."""
+
+    directory: "RunDirectory"
+    words: list[str]
+    config_dir: str | None
+
+
+def parse(command: str, arguments: list[str]) -> Words:
+    """Parts the words behind a command from its one flag."""
+    parser = argparse.ArgumentParser(prog=f"gammvae {command}", description=COMMANDS[command])
+    parser.add_argument("words", nargs="*", metavar="RUN [SETTING=VALUE]")
+    parser.add_argument("--config-dir", "-cd", metavar="FOLDER", help="with your dataset/*.yaml")
+    with one_line_usage_errors():
+        given = parser.parse_intermixed_args(arguments)
+    return Words(given.words, given.config_dir)
+
+
+def run_and_words(command: str, arguments: list[str]) -> RunAndWords:
+    """The run directory that a command is given first, and what follows it."""
     from gammvae.runs import RunDirectory
 
-    settings = tuple(f"{key}=" for key in ELSEWHERE)
-    if not arguments or arguments[0].startswith(("-", *settings)):
+    words, config_dir = parse(command, arguments)
+    if not words or (re.match(r"[a-z_.]+=", words[0]) and not Path(words[0]).exists()):
         raise InputError(f"{command} needs a run directory: gammvae {command} RUN [SETTING=VALUE]")
-    return RunDirectory(arguments[0]), arguments[1:]
+    return RunAndWords(RunDirectory(words[0]), words[1:], config_dir)
 
 
-def elsewhere(overrides: list[str]) -> list[str]:
-    """Checks that overrides of a stored configuration change only where and on what it is read."""
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        if key not in ELSEWHERE or not equals:
-            raise InputError(f"{override} cannot be set: it must be one of {', '.join(ELSEWHERE)}")
-    root = os.environ.get("GAMMVAE_DATA")
-    return [f"dataset.root={root}", *overrides] if root else overrides
+COMMANDS = {one.__name__: one.__doc__ for one in (evaluate, sample, predict, report)}

@@ -15,6 +15,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gammvae import overrides
 from gammvae.errors import InputError
 from gammvae.published import AboutConfig
 from gammvae.ranges import REPARAMETERIZATIONS, RULES
@@ -38,6 +39,9 @@ class DatasetConfig:
     labels: str | None = MISSING
     drop: list[str] = MISSING
     shape: list[int] | None = MISSING
+    header: bool | None = None
+    index: str | None = "counting"
+    channels: str | None = "first"
     about: AboutConfig = field(default_factory=AboutConfig)
 
 
@@ -167,6 +171,7 @@ class Config:
 # decided by their digest.
 VOLATILE = (
     *(f"dataset.{name}" for name in ("root", "cache", "download", "mirror", "about")),
+    *(f"dataset.{name}" for name in ("header", "index", "channels")),
     *("device", "output_root", "run_dir", "pretrained", "overwrite", "report", "tracking"),
 )
 
@@ -201,9 +206,6 @@ def check_rules_between_fields(config: Config) -> None:
             f"init.labels={init.labels} does not go with init.start={init.start}: "
             "a file of labels is given exactly when the start is labels"
         )
-    for name, file in config.dataset.about.files.items():
-        if file.unpack not in (None, "gzip", "zip", "tar"):
-            raise InputError(f"unpack={file.unpack} of {name} must be null, gzip, zip or tar")
     if "_target_" not in config.dataset.loader:
         raise InputError(
             f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
@@ -219,7 +221,9 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
     try:
         # through plain containers, so that a key added with + is checked like any other
         plain = [
-            OmegaConf.to_container(layer, resolve=True) if OmegaConf.is_config(layer) else layer
+            literal(OmegaConf.to_container(layer, resolve=True))
+            if OmegaConf.is_config(layer)
+            else layer
             for layer in layers
         ]
         merged = OmegaConf.merge(OmegaConf.structured(Config), *plain)
@@ -228,11 +232,39 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
         raise InputError(explain(error)) from error
 
 
+def from_stored(tree: dict[str, Any]) -> Config:
+    """The typed configuration from what a run's folder says, every text taken as it stands.
+
+    What is published of a dataset is not taken from there: see ``reuse``.
+
+    Raises:
+        InputError: A key is unknown, or a value is missing, of another type or out of its range.
+    """
+    dataset = tree.get("dataset")
+    if isinstance(dataset, dict):
+        tree = {**tree, "dataset": {**dataset, "about": {}}}
+    return to_config(literal(tree))
+
+
+def literal(value: Any) -> Any:  # noqa: ANN401 - of any type that YAML has
+    """The same tree, in whose texts OmegaConf finds nothing to interpolate."""
+    if isinstance(value, dict):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    return overrides.literal(value) if isinstance(value, str) else value
+
+
 def identity(config: Config) -> dict[str, Any]:
     """The configuration as flat keys and values, without what cannot change the result."""
+    return lasting(dataclasses.asdict(config))
+
+
+def lasting(tree: dict[str, Any]) -> dict[str, Any]:
+    """A nested configuration as ``identity`` has it."""
     return {
         key: value
-        for key, value in flatten(dataclasses.asdict(config))
+        for key, value in flatten(tree)
         if not f"{key}.".startswith(tuple(f"{name}." for name in VOLATILE))
     }
 
@@ -262,7 +294,9 @@ def explain(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
-        quoted = f"""; with quotes it reads '{key}="{value}"'""" if equals else ""
+        items = [item.strip() for item in value[1:-1].split(",")]
+        quotable = items if value[:1] + value[-1:] == "[]" else value
+        quoted = f"; with quotes it reads {overrides.override(key, quotable)}" if equals else ""
         return f"{error.override} cannot be parsed: {text.partition(' See http')[0]}{quoted}"
     # values that refer to each other are given by neither
     missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)

@@ -6,7 +6,6 @@ A download is resumed where it broke off, verified by its digest and renamed int
 import gzip
 import hashlib
 import logging
-import os
 import re
 import ssl
 import tarfile
@@ -18,14 +17,25 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
 
 from filelock import FileLock
 from tqdm import tqdm
 
 from gammvae import __version__
 from gammvae.errors import InputError, first_line, reading
-from gammvae.published import AboutConfig
+from gammvae.published import AboutConfig, check_address
+from gammvae.writing import unlinked, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +46,13 @@ FRUITLESS_ATTEMPTS, ATTEMPTS = 4, 100
 NETWORK_ERRORS = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 UNPACKING_ERRORS = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 MAX_BYTES = 2**30  # of a file, so that a package cannot unpack without end
+# A download may be so many times as large as all that is published: sizes are rounded.
+TOLERANCE = 1.1
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+
+class TooLarge(InputError):
+    """A server sends more than is published."""
 
 
 class Store:
@@ -49,6 +65,9 @@ class Store:
         mirror: An address in place of the published ones, below which every download lies as
             ``<dataset>/<last part of its published address>``; or ``None``.
         download: Whether missing files may be fetched.
+
+    Raises:
+        InputError: The mirror is no address of the web.
     """
 
     def __init__(
@@ -63,6 +82,9 @@ class Store:
         self.root = Path(root).expanduser()
         self.files = about.files
         self._stand_ins = about.stand_ins
+        self.most = int(TOLERANCE * (about.download_bytes or MAX_BYTES))
+        if mirror is not None:
+            check_address("dataset.mirror", mirror)
         self.mirror = mirror
         self.download = download
 
@@ -86,11 +108,7 @@ class Store:
             for file, source in self.files.items()
             if self.path(file).is_file()
         }
-        return {
-            file: found
-            for file, found in digests.items()
-            if not found.startswith(self.files[file].digest)
-        }
+        return {file: found for file, found in digests.items() if found != self.files[file].digest}
 
     def partial(self, file: str) -> Path:
         """Where the download that brings a file is kept until it is whole."""
@@ -142,7 +160,7 @@ class Store:
     def _fetch(self, file: str, partial: Path) -> None:
         source, resumed = self.files[file], partial.exists()
         wanted = [other for other in self.missing() if self.files[other].url == source.url]
-        retrieve(self.address(file), partial)
+        retrieve(self.address(file), partial, self.most)
         try:
             for name, content in unpack(partial, source.unpack, wanted):
                 self._keep(name, content)
@@ -160,52 +178,52 @@ class Store:
     def _keep(self, file: str, content: IO[bytes]) -> None:
         path, expected = self.path(file), self.files[file].digest
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            with temporary.open("wb") as target:
-                while block := content.read(BLOCK):
-                    target.write(block)
-                    if target.tell() > MAX_BYTES:
-                        raise InputError(f"{file} is larger than any published file")
-                target.flush()
-                os.fsync(target.fileno())
-            found = digest(temporary, expected)
-            if not found.startswith(expected):
+        sha = hashlib.new(expected.partition(":")[0])
+
+        def save(target: IO[bytes]) -> None:
+            while block := content.read(BLOCK):
+                target.write(block)
+                sha.update(block)
+                if target.tell() > MAX_BYTES:
+                    raise InputError(f"{file} is larger than any published file")
+            if (found := f"{sha.name}:{sha.hexdigest()}") != expected:
                 raise InputError(f"{file} has the digest {found} where {expected} is published")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+
+        write_whole(path, save)
 
 
 def digest(path: Path, like: str) -> str:
     """``algorithm:hexadecimal`` of a file, by the algorithm of another such digest.
 
-    Published digests may be cut short, as those in the names of torchvision's weights are, so they
-    are compared by their beginning.
-
     Raises:
-        InputError: The file cannot be read, or there is no such algorithm.
+        InputError: The file cannot be read.
     """
     algorithm = like.partition(":")[0]
-    if algorithm not in hashlib.algorithms_guaranteed:
-        raise InputError(f"digest {like} is malformed: it must be ALGORITHM:HEXADECIMAL")
     with reading(path), path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
 
-def retrieve(url: str, partial: Path) -> None:
+def retrieve(url: str, partial: Path, most: int) -> None:
     """Downloads into a file, going on from what it holds, as often as the connection breaks.
 
+    Args:
+        url: Of the web.
+        partial: The file.
+        most: Bytes that it may have.
+
     Raises:
-        InputError: The server refuses, or attempts bring nothing more.
+        InputError: The server refuses, sends more, or attempts bring nothing more.
     """
     fruitless, reason = 0, ""
     for _ in range(ATTEMPTS):
         before = size_of(partial)
         try:
-            if transfer(url, partial):
+            if transfer(url, partial, most):
                 return
             reason = "the connection was closed early"
+        except TooLarge:
+            partial.unlink()
+            raise
         except HTTPError as error:
             reason = f"{error.code} {error.reason}"
             if error.code not in TRY_AGAIN:
@@ -224,14 +242,18 @@ def retrieve(url: str, partial: Path) -> None:
     raise InputError(f"{url}: {reason}")
 
 
-def transfer(url: str, partial: Path) -> bool:
-    """One request for what a file still lacks; whether the file is as long as announced."""
+def transfer(url: str, partial: Path, most: int) -> bool:
+    """One request for what a file still lacks; whether the file is as long as announced.
+
+    Raises:
+        TooLarge: More than ``most`` bytes are announced or come.
+    """
     have = size_of(partial)
     headers = {"User-Agent": f"gammvae/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
+        response = web().open(Request(url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
         if error.code == 416:  # nothing follows: it is whole, or the digest will tell
             return True
@@ -242,7 +264,7 @@ def transfer(url: str, partial: Path) -> bool:
             start = 0
         log.info("downloading %s%s", url, f" from byte {start}" if start else "")
         with (
-            partial.open("r+b" if start else "wb") as file,
+            open(partial, "r+b" if start else "wb", opener=unlinked) as file,
             tqdm(
                 total=total,
                 initial=start,
@@ -254,9 +276,22 @@ def transfer(url: str, partial: Path) -> bool:
         ):
             file.seek(start)
             while block := response.read(BLOCK):
+                if max(total or 0, file.tell() + len(block)) > most:
+                    raise TooLarge(f"{url}: it is larger than the {most:,} bytes that it may have")
                 file.write(block)
                 bar.update(len(block))
     return total is None or size_of(partial) >= total
+
+
+def web() -> OpenerDirector:
+    """What opens addresses of the web, and follows redirections to no others."""
+    opener = OpenerDirector()
+    for handler in (
+        *(ProxyHandler, HTTPHandler, HTTPSHandler, HTTPRedirectHandler),
+        *(HTTPDefaultErrorHandler, HTTPErrorProcessor, UnknownHandler),
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def span(response: Any) -> tuple[int, int | None]:  # noqa: ANN401 - urllib names no type

@@ -1,8 +1,8 @@
 """A ``.npz`` file from arrays that come in chunks and need not fit into memory."""
 
-import shutil
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -10,23 +10,25 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.writing import scratch
+
 
 class NpzWriter:
     """Collects chunks of arrays in files, to be packed together; a context manager.
 
     Args:
-        folder: For the files, emptied first and removed at the end.
+        target: The file that is to be made; the chunks are kept on its disk until then.
         length: Of every array along its first axis, all chunks together.
     """
 
-    def __init__(self, folder: Path, length: int) -> None:
-        self.folder = folder
+    def __init__(self, target: Path, length: int) -> None:
+        self.target = target
         self.length = length
+        self._opened = ExitStack()
         self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self.folder, ignore_errors=True)  # a killed process may have left some
-        self.folder.mkdir()
+        self.folder = self._opened.enter_context(scratch(self.target))
         return self
 
     def __exit__(
@@ -35,15 +37,14 @@ class NpzWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for file in self._files.values():
-            file.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._opened.close()
 
     def append(self, chunk: Mapping[str, NDArray]) -> None:
         """Adds the next rows of every array, by its name."""
         for name, rows in chunk.items():
             if name not in self._files:
-                self._files[name] = (self.folder / f"{name}.npy").open("wb")
+                file = (self.folder / f"{name}.npy").open("wb")
+                self._files[name] = self._opened.enter_context(file)
                 header = {
                     "descr": np.lib.format.dtype_to_descr(rows.dtype),
                     "fortran_order": False,

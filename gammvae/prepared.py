@@ -7,16 +7,29 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from gammvae.downloads import digest
 
 log = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray]
+
+
+class Source(TypedDict):
+    """``source.json``: what arrays were prepared from, and the digest of each by its name."""
+
+    source: str
+    arrays: dict[Annotated[str, Field(pattern=r"^\w+$")], str]
+
+
+SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 
 
 def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) -> Arrays:
@@ -52,7 +65,7 @@ def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) 
 def read(folder: Path, source: str) -> Arrays | None:
     """The arrays, if they are there, undamaged and of this source."""
     try:
-        about = json.loads((folder / "source.json").read_text())
+        about = SOURCE.validate_json((folder / "source.json").read_bytes())
         if about["source"] != source:
             return None
         arrays = {}
@@ -64,7 +77,7 @@ def read(folder: Path, source: str) -> Arrays | None:
         return arrays
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("%s is damaged (%s) and is prepared anew", folder, error)
         return None
 

@@ -1,8 +1,16 @@
 """What is published of a dataset: its files, and figures to check it against."""
 
+import hashlib
+import re
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from omegaconf import MISSING
+
+from gammvae.errors import InputError
+
+PACKED = (None, "gzip", "zip", "tar")
+BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 @dataclass
@@ -22,8 +30,13 @@ class FileConfig:
 class AboutConfig:
     """What is published of a dataset, to be shown and checked against.
 
-    ``stand_ins`` are files that serve in place of the published ``files`` if all of them are here;
-    ``contents`` says of digests of samples and classes in what they are not the published ones.
+    ``size`` is that of all downloads together, of which none is let grow larger. ``stand_ins`` are
+    files that serve in place of the published ``files`` if all of them are here; ``contents`` says
+    of digests of samples and classes in what they are not the published ones.
+
+    Raises:
+        InputError: A file's name leads out of the data folder, its address is not one of the web,
+            or its digest is cut short.
     """
 
     samples: int | None = None
@@ -33,3 +46,54 @@ class AboutConfig:
     files: dict[str, FileConfig] = field(default_factory=dict)
     stand_ins: list[str] = field(default_factory=list)
     contents: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in (*self.files, *self.stand_ins):
+            check_inside(name)
+        for name, file in self.files.items():
+            check_address(f"the address of {name}", file.url)
+            check_digest(name, file.digest)
+            if file.unpack not in PACKED:
+                raise InputError(f"unpack={file.unpack} of {name} must be null, gzip, zip or tar")
+
+    @property
+    def download_bytes(self) -> int | None:
+        """The published size of all downloads in bytes, where ``size`` tells it."""
+        told = re.fullmatch(r"([\d.]+) (kB|MB|GB)", self.size or "")
+        return int(float(told[1]) * BYTES[told[2]]) if told else None
+
+
+def check_inside(name: str) -> None:
+    """Refuses the name of a file that would not lie below the data folder.
+
+    Raises:
+        InputError: It is empty or absolute, or has a part ``..``.
+    """
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise InputError(f"{name!r} is no name of a file: it must be relative and without '..'")
+
+
+def check_address(what: str, url: str) -> None:
+    """Refuses an address of anything but the web.
+
+    Raises:
+        InputError: It is neither http nor https.
+    """
+    if not re.match(r"https?://[^/]", url):
+        raise InputError(f"{what} is {url}: it must begin with http:// or https://")
+
+
+def check_digest(name: str, digest: str) -> None:
+    """Refuses a digest that other contents could have.
+
+    Raises:
+        InputError: Its algorithm is unknown, or it does not have its full length.
+    """
+    algorithm, _, digits = digest.partition(":")
+    known = algorithm in hashlib.algorithms_guaranteed
+    length = 2 * hashlib.new(algorithm).digest_size if known else 0
+    if not length or not re.fullmatch(f"[0-9a-f]{{{length}}}", digits):
+        raise InputError(
+            f"the digest of {name} is {digest}: it must be ALGORITHM:HEXADECIMAL in full length"
+        )

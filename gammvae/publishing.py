@@ -3,7 +3,6 @@
 import csv
 import importlib.resources
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from gammvae.comparison import Paired, best, paired, pooled
 from gammvae.errors import InputError
 from gammvae.formats import Entry, Grid, to_latex, to_markdown, to_terminal
 from gammvae.results import METRICS, Cell, Cells, cell, collect, grouped
+from gammvae.writing import write_text
 
 SHARES = ("acc", "nmi", "ari")  # shown in percent, as the field does
 NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO", "seconds": "seconds"}
@@ -68,9 +68,7 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
             text = to_csv(cells, rows, datasets, choice.metrics)
         else:
             text = "\n".join(map({".md": to_markdown, ".tex": to_latex}[path.suffix], grids))
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(text)
-        os.replace(temporary, path)
+        write_text(path, text)
     return "\n\n".join(map(to_terminal, grids))
 
 

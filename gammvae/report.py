@@ -4,27 +4,28 @@ Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of
 """
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from sklearn.manifold import TSNE
 
 from gammvae import __version__
 from gammvae.charts import curves
 from gammvae.panels import cluster, embedded, interpolation, latent, profiled, reconstructions
 from gammvae.pictures import gray_range, grid, is_image
-from gammvae.runs import RunDirectory
 from gammvae.samples import subset
+from gammvae.stored import Result
 from gammvae.subject import Subject
 from gammvae.tables import judgement
+from gammvae.writing import write_text
 
 # Dots of the map, its size, and the steps of t-SNE, of which twice as many show little more.
 DOTS, MAP, STEPS = 1000, (720, 520), 500
@@ -41,7 +42,7 @@ def write_report(subjects: Sequence[Subject], path: Path) -> None:
         version=__version__,
         loop_index=lambda run: runs.index(run),
     )
-    RunDirectory(path.parent).write(path.name, lambda file: file.write(text.encode()))
+    write_text(path, text)
 
 
 def described(subject: Subject) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def described(subject: Subject) -> dict[str, Any]:
         "command": result.get("command") or f"gammvae train ...  # see {subject.path}/config.yaml",
         "made": f"{versions}; on {result['device']} in {result['precision']} with "
         f"{result['threads']} threads; digest of the data {result['dataset_digest'][:16]}",
-        "config": OmegaConf.to_yaml(OmegaConf.create(asdict(config))),
+        "config": yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True),
     }
     if not is_image(subject.facts.shape):
         run |= profiled(subject)
@@ -82,9 +83,10 @@ def described(subject: Subject) -> dict[str, Any]:
     return run
 
 
-def headline(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+def headline(result: Result) -> list[tuple[str, str, str]]:
     """Name, value and meaning of the figures that a run is judged by."""
-    metrics, n_clusters = result["metrics"], result["n_clusters"]
+    metrics: Mapping[str, Any] = result["metrics"]
+    n_clusters = result["n_clusters"]
     known = [
         (name.upper(), f"{metrics[name]:.4f}", note)
         for name, note in (("acc", "all samples"), ("nmi", "all samples"), ("ari", "all samples"))

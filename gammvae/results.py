@@ -3,17 +3,18 @@
 A cell is what one row of the table, a model with its settings, reached on one dataset over seeds.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
-from gammvae.config import VOLATILE, flatten
-from gammvae.errors import InputError, reading
-from gammvae.runs import CONFIG, RESULT, STATUS, RunDirectory
+from gammvae import stored
+from gammvae.config import lasting
+from gammvae.errors import InputError
+from gammvae.runs import CONFIG, RESULT, RunDirectory
+from gammvae.stored import Result
+from gammvae.terminal import plain
 
 METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
 
@@ -37,7 +38,7 @@ class Run(NamedTuple):
     seed: int
     figures: dict[str, float]
     reason: str
-    made: dict[str, Any]
+    made: dict[str, str]
 
 
 class Cell(NamedTuple):
@@ -88,32 +89,26 @@ def read_run(path: Path) -> Run:
     Raises:
         InputError: A file in it is damaged.
     """
-    with reading(path / CONFIG):
-        config = yaml.safe_load((path / CONFIG).read_text())
-        settings = dict(flatten(config))
-        dataset, model, seed = settings["dataset.name"], settings["model.name"], config["seed"]
-        file = settings["dataset.path"]
-    if file is not None:
+    directory = RunDirectory(path)
+    tree = stored.read_yaml(path / CONFIG)
+    config = stored.parse(stored.SETTINGS, tree, path / CONFIG)
+    dataset, seed = config["dataset"]["name"], config["seed"]
+    if (file := config["dataset"].get("path")) is not None:
         dataset = f"{dataset} {Path(file).name}"
-    finished = (path / RESULT).exists()
-    result = RunDirectory(path).read_result() if finished else {}
-    settings = {
-        key: str(value) for key, value in settings.items() if key not in ("seed", *VOLATILE)
-    }
-    return Run(
-        path,
-        dataset,
-        row_name(path, model, seed),
-        seed,
-        figures(result) if finished else {},
-        "" if finished else why_unfinished(path),
-        {
-            **{f"versions.{name}": version for name, version in result.get("versions", {}).items()},
-            "dataset_digest": result.get("dataset_digest"),
-            "precision": result.get("precision"),
-            **settings,
-        },
-    )
+    made = {key: str(value) for key, value in lasting(tree).items() if key != "seed"}
+    known: dict[str, float] = {}
+    reason = ""
+    if (path / RESULT).exists():
+        result = directory.read_result()
+        known = figures(result)
+        made |= {f"versions.{name}": str(one) for name, one in result["versions"].items()}
+        made |= {name: str(result[name]) for name in ("dataset_digest", "precision")}
+    else:
+        status = directory.read_status()
+        reason = f"failed: {status['reason']}" if status else "not finished"
+    row = row_name(path, config["model"]["name"], seed)
+    dataset, row, reason = (plain(" ".join(text.split())) for text in (dataset, row, reason))
+    return Run(path, dataset, row, seed, known, reason, made)
 
 
 def row_name(path: Path, model: str, seed: int) -> str:
@@ -122,18 +117,10 @@ def row_name(path: Path, model: str, seed: int) -> str:
     return model if parent in (model, f"seed={seed}") else f"{model} {parent}"
 
 
-def figures(result: dict[str, Any]) -> dict[str, float]:
+def figures(result: Result) -> dict[str, float]:
     """The figures of a finished run that have a value."""
-    known = {**result["metrics"], "seconds": sum(result["seconds"].values())}
+    known: dict[str, Any] = {**result["metrics"], "seconds": sum(result["seconds"].values())}
     return {name: known[name] for name in METRICS if known.get(name) is not None}
-
-
-def why_unfinished(path: Path) -> str:
-    """What is known of a run without result."""
-    try:
-        return f"failed: {json.loads((path / STATUS).read_text())['reason']}"
-    except FileNotFoundError:
-        return "not finished"
 
 
 def grouped(runs: Iterable[Run]) -> Cells:

@@ -7,54 +7,47 @@
     train.pt
     assignments.npz   labels, responsibilities, embedding, in the dataset's order
     data.npz          what the model must know of its data: shape, likelihood, preprocessing
+    digests.json      of what stands above, and of the result
     result.json       the result; a run that has one is finished
     status.json       why it failed, if it did
     report.html       the run in pictures
     generation.json   how real the samples are that it generates
 
-Every file but the log is written beside its place and renamed, or appended to by whole lines.
+Every file but the log is written beside its place and renamed, or appended to by whole lines. What
+is read may have been made by anybody, and is taken for data and nothing else.
 """
 
 import dataclasses
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
+import yaml
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from gammvae.config import VOLATILE, Config, identity, to_config
+from gammvae import stored
+from gammvae.config import VOLATILE, Config, from_stored, identity
 from gammvae.errors import InputError, first_line, reading
+from gammvae.terminal import LogFile, PlainFormatter
+from gammvae.writing import append, remove_unfinished, unlinked, write_text, write_whole
+
+log = logging.getLogger(__name__)
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
-GENERATION = "generation.json"
+GENERATION, DIGESTS = "generation.json", "digests.json"
 STAGES = ("pretrain", "init", "train")
+WEIGHTS = ("pretrain.pt", "train.pt")
 # The configuration goes last: while a directory holds anything of a run, it says of which.
 FILES = (
-    *(
-        RESULT,
-        REPORT,
-        GENERATION,
-        ASSIGNMENTS,
-        DATA,
-        "train.pt",
-        "pretrain.pt",
-        METRICS,
-        LOG,
-        STATUS,
-    ),
-    CONFIG,
+    *(RESULT, DIGESTS, REPORT, GENERATION, ASSIGNMENTS, DATA, "train.pt", "pretrain.pt"),
+    *(METRICS, LOG, STATUS, CONFIG),
 )
 LOCK = ".lock"
 # Overrides that are in the path anyway, or cannot change the result.
@@ -107,13 +100,13 @@ class RunDirectory:
         """
         with self._lock():
             self._refuse_foreign()
+            remove_unfinished(self.path)
             if config.overwrite:
-                for name in FILES:
-                    (self / name).unlink(missing_ok=True)
+                self._clear()
             self.check_config(config)
             (self / STATUS).unlink(missing_ok=True)
-            text = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
-            self.write(CONFIG, lambda file: file.write(text.encode()))
+            text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
+            write_text(self / CONFIG, text)
             with log_to(self / LOG):
                 yield
 
@@ -135,17 +128,24 @@ class RunDirectory:
         except InputError:  # another's: the reason is shown, and nothing of theirs touched
             return
 
-    def finished(self, config: Config) -> dict[str, Any] | None:
-        """The result, if the directory holds the finished run of this configuration.
+    def finished(self, config: Config) -> stored.Result | None:
+        """The result, if the directory holds the finished run of this configuration, undamaged.
 
         Raises:
-            InputError: It holds a run of another configuration.
+            InputError: It holds a run of another configuration, or other weights than it wrote.
         """
         if config.overwrite or not (self / RESULT).exists():
             return None
         self._refuse_foreign()
         self.check_config(config)
-        return self.read_result()
+        try:
+            for name in (ASSIGNMENTS, DATA):
+                self.check_digest(name)
+            return self.read_result()
+        except InputError as error:
+            self.check_weights()
+            log.warning("%s; it is made anew from the weights", error)
+            return None
 
     def check_config(self, config: Config) -> None:
         """Compares the stored configuration, if there is one, with this one.
@@ -167,69 +167,127 @@ class RunDirectory:
                 "overwrite=true replaces it, run_dir=PATH goes elsewhere"
             )
 
-    def read_config(self, overrides: Sequence[str] = ()) -> Config:
-        """The stored configuration, with ``key=value`` overrides on top.
+    def read_config(self) -> Config:
+        """The stored configuration, to be compared; ``reuse`` has the one to load data by.
 
         Raises:
-            InputError: There is none, it is damaged, or an override does not suit it.
+            InputError: There is none, or it is damaged.
         """
         path = self / CONFIG
+        if not path.exists():
+            raise InputError(f"{self.path} is not a run directory: no {CONFIG} in it")
+        tree = stored.read_yaml(path)
         try:
-            stored = OmegaConf.load(path)
-            config = to_config(stored)
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path} is not a run directory: no {CONFIG} in it") from error
-        except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, InputError) as error:
+            return from_stored(tree)
+        except InputError as error:
             raise InputError(f"{path} is damaged: {error}") from error
-        return to_config(stored, OmegaConf.from_dotlist(list(overrides))) if overrides else config
 
-    def read_result(self) -> dict[str, Any]:
+    def read_result(self) -> stored.Result:
         """The result of a finished run.
 
         Raises:
             InputError: There is none, or it is damaged.
         """
-        try:
-            result = json.loads((self / RESULT).read_text())
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path} is not a finished run: no {RESULT} in it") from error
-        except ValueError as error:
-            raise InputError(f"{self / RESULT} is damaged: {error}") from error
-        if not isinstance(result, dict) or "metrics" not in result:
-            raise InputError(f"{self / RESULT} is damaged: it holds no metrics")
-        return result
+        path = self / RESULT
+        if not path.exists():
+            raise InputError(f"{self.path} is not a finished run: no {RESULT} in it")
+        self.check_digest(RESULT)
+        return stored.parse(stored.RESULT, stored.content(path), path)
 
-    def read_assignments(self) -> dict[str, NDArray]:
-        """Labels, responsibilities and embedding of the finished run.
+    def read_assignments(self, n_samples: int, n_clusters: int) -> dict[str, NDArray]:
+        """Labels ``(N,)``, responsibilities ``(N, K)`` and embedding ``(N, D)``.
+
+        Args:
+            n_samples: ``N``.
+            n_clusters: ``K``.
 
         Raises:
             InputError: There are none, or they are damaged.
         """
         path = self / ASSIGNMENTS
-        with reading(path), np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        self.check_digest(ASSIGNMENTS)
+        arrays = stored.read_arrays(path)
+        labels = stored.check_array(arrays, "labels", "i", (n_samples,), path)
+        stored.check_array(arrays, "responsibilities", "f", (n_samples, n_clusters), path)
+        stored.check_array(arrays, "embedding", "f", (n_samples, None), path)
+        if not (labels.min() >= 0 and labels.max() < n_clusters):
+            raise InputError(
+                f"{path} is damaged: labels are from {labels.min()} to {labels.max()}, "
+                f"with {n_clusters} clusters they must be from 0 to {n_clusters - 1}"
+            )
+        return arrays
 
-    def read_generation(self) -> dict[str, Any] | None:
+    def read_generation(self) -> stored.Generation | None:
         """How real generated samples were found to be, if they were judged."""
         path = self / GENERATION
-        with reading(path):
-            return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        return stored.parse(stored.GENERATION, stored.content(path), path)
+
+    def read_status(self) -> stored.Status | None:
+        """Why the run failed, if it did."""
+        path = self / STATUS
+        if not path.exists():
+            return None
+        return stored.parse(stored.STATUS, stored.content(path), path)
+
+    def finish(self, result: stored.Result) -> None:
+        """Writes the result, which ends the run, and before it the digests of all outputs."""
+        text = json.dumps(result, indent=2) + "\n"
+        kept = [name for name in (ASSIGNMENTS, DATA, *WEIGHTS) if (self / name).exists()]
+        digests = {name: file_digest(self / name) for name in kept}
+        digests[RESULT] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+        self.write_json(DIGESTS, digests)
+        write_text(self / RESULT, text)
+
+    def check_digest(self, name: str) -> None:
+        """Refuses an output that is missing, or is not what the run wrote.
+
+        Runs of versions that kept no digests are only asked whether it is there.
+
+        Raises:
+            InputError: It is not.
+        """
+        path = self / name
+        if not path.exists():
+            raise InputError(f"{path} is missing")
+        if not (self / DIGESTS).exists():
+            return
+        text = stored.content(self / DIGESTS)
+        expected = stored.parse(stored.DIGESTS, text, self / DIGESTS).get(name)
+        if expected is not None and file_digest(path) != expected:
+            raise InputError(
+                f"{path} is damaged or was changed: its digest is not the one in {DIGESTS}"
+            )
+
+    def check_weights(self) -> None:
+        """Refuses weights that are there and not what the run wrote.
+
+        Raises:
+            InputError: They are not; the message says how to make them anew.
+        """
+        for name in WEIGHTS:
+            if (self / name).exists():
+                try:
+                    self.check_digest(name)
+                except InputError as error:
+                    raise InputError(f"{error}; overwrite=true runs it again") from error
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Adds one line to the metrics."""
-        with (self / METRICS).open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        append(self / METRICS, json.dumps(record) + "\n")
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of the metrics; a kill may have cut the last one short."""
-        records = []
-        if (self / METRICS).exists():
-            for line in (self / METRICS).read_text().splitlines():
-                try:
-                    records.append(json.loads(line))
-                except ValueError:
-                    break
-        return records
+    def read_metrics(self) -> list[stored.Record]:
+        """All whole lines of the metrics; a kill may have cut the last one short.
+
+        Raises:
+            InputError: They are damaged otherwise.
+        """
+        path = self / METRICS
+        if not path.exists():
+            return []
+        lines = stored.content(path).split(b"\n")[:-1]
+        return [stored.parse(stored.RECORD, line, path, n) for n, line in enumerate(lines, start=1)]
 
     def seconds_by_stage(self) -> dict[str, float]:
         """What every stage took, by the metrics."""
@@ -246,22 +304,24 @@ class RunDirectory:
             for record in self.read_metrics()
             if (STAGES.index(record["stage"]), record["epoch"]) <= position
         ]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        self.write(METRICS, lambda file: file.write(text.encode()))
+        self.write_metrics("".join(json.dumps(record) + "\n" for record in kept))
 
-    def write_json(self, name: str, value: dict[str, Any]) -> None:
+    def metrics_text(self) -> str:
+        """All lines of the metrics."""
+        path = self / METRICS
+        return stored.content(path).decode() if path.exists() else ""
+
+    def write_metrics(self, text: str) -> None:
+        """Replaces all lines of the metrics."""
+        write_text(self / METRICS, text)
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes one readable JSON file."""
-        text = json.dumps(value, indent=2) + "\n"
-        self.write(name, lambda file: file.write(text.encode()))
+        write_text(self / name, json.dumps(value, indent=2) + "\n")
 
     def write(self, name: str, save: Callable[[IO[bytes]], Any]) -> None:
         """Writes one file as a whole or not at all."""
-        temporary = self / f".{name}.tmp"
-        with temporary.open("wb") as file:
-            save(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self / name)
+        write_whole(self / name, save)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -275,22 +335,58 @@ class RunDirectory:
         with lock:
             yield
 
+    def keep_from(self, target: Path, *replaceable: str) -> None:
+        """Refuses to write something else over a file of the run.
+
+        Args:
+            target: What would be written.
+            replaceable: Names of files that may be.
+
+        Raises:
+            InputError: It is such a file.
+        """
+        mine = target.parent.resolve() == self.path.resolve()
+        if mine and target.name in FILES and target.name not in replaceable:
+            raise InputError(f"{target} would replace a file of the run: name another")
+
     def _refuse_foreign(self) -> None:
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
         if names - {STATUS} and CONFIG not in names:
             one = min(names - {STATUS})
             raise InputError(f"{self.path} is not a run directory: it holds {one} and no {CONFIG}")
+        if CONFIG not in names:
+            self.read_status()
+
+    def _clear(self) -> None:
+        """Removes the run, if it is one of ours."""
+        if (self / CONFIG).exists():
+            try:
+                self.read_config()
+            except InputError as error:
+                raise InputError(
+                    f"{self.path} is not overwritten, because it holds no run of gammvae: {error}"
+                ) from error
+        for name in FILES:
+            (self / name).unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """``sha256:hexadecimal`` of a file."""
+    with reading(path):
+        stored.check_ordinary(path)
+        with path.open("rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Copies what the program logs into a file."""
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("gammvae")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
+    with open(path, "a", encoding="utf-8", opener=unlinked) as file:
+        handler = LogFile(file)
+        handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
+        logger = logging.getLogger("gammvae")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)

@@ -14,7 +14,9 @@ from gammvae.generation import Drawn, draw
 from gammvae.pictures import gray_range, grid, is_image
 from gammvae.runs import RunDirectory
 from gammvae.settings import SampleSettings
+from gammvae.stored import Result
 from gammvae.trained import Trained
+from gammvae.writing import write_text, write_whole
 
 
 def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
@@ -29,6 +31,11 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
         InputError: There is no such cluster, or hardly any draw is good enough.
     """
     clusters = chosen_clusters(settings.cluster, trained.config.n_clusters, trained.result)
+    target = Path(settings.out).expanduser() if settings.out else directory / "samples"
+    if target.suffix in (".npz", ".png", ".csv"):
+        target = target.with_suffix("")
+    for path in outputs(target, trained):
+        directory.keep_from(path)
     drawn = {
         cluster: draw(
             *(trained.model, cluster, settings.n, settings.min_posterior),
@@ -36,9 +43,6 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
         )
         for cluster in clusters
     }
-    target = Path(settings.out).expanduser() if settings.out else directory / "samples"
-    if target.suffix in (".npz", ".png", ".csv"):
-        target = target.with_suffix("")
     lines = [
         f"cluster {cluster}: {settings.n} samples, {100 * one.accepted:.1f} % of the draws have a "
         f"posterior above {settings.min_posterior:g}"
@@ -47,7 +51,7 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
     return [*lines, *(str(path) for path in write(target, trained, drawn))]
 
 
-def chosen_clusters(cluster: int | None, n_clusters: int, result: dict[str, Any]) -> list[int]:
+def chosen_clusters(cluster: int | None, n_clusters: int, result: Result) -> list[int]:
     """The wanted cluster, or all."""
     if cluster is None:
         return list(range(n_clusters))
@@ -78,18 +82,22 @@ def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]
         "z": np.concatenate([one.z.cpu().numpy() for one in drawn.values()]),
         "posterior": np.concatenate([one.posterior.cpu().numpy() for one in drawn.values()]),
     }
-    folder = RunDirectory(target.parent)
+    archive, other = outputs(target, trained)
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder.write(f"{target.name}.npz", lambda file: cast(Any, np.savez_compressed)(file, **arrays))
+    write_whole(archive, lambda file: cast(Any, np.savez_compressed)(file, **arrays))
     if is_image(facts.shape):
         columns = n if len(drawn) > 1 else ceil(sqrt(n))
         picture = grid(x, facts.shape, columns, gray_range(x))
-        folder.write(f"{target.name}.png", lambda file: picture.save(file, "PNG"))
+        write_whole(other, lambda file: picture.save(file, "PNG"))
     else:
-        text = table(x, arrays, facts.names)
-        folder.write(f"{target.name}.csv", lambda file: file.write(text.encode()))
-    ending = "png" if is_image(facts.shape) else "csv"
-    return [target.with_name(f"{target.name}.{kind}") for kind in ("npz", ending)]
+        write_text(other, table(x, arrays, facts.names))
+    return [archive, other]
+
+
+def outputs(target: Path, trained: Trained) -> tuple[Path, Path]:
+    """The files that are written: an archive, and a picture of images or a table of the others."""
+    ending = "png" if is_image(trained.facts.shape) else "csv"
+    return target.with_name(f"{target.name}.npz"), target.with_name(f"{target.name}.{ending}")
 
 
 def table(x: NDArray, arrays: dict[str, NDArray], names: tuple[str, ...]) -> str:

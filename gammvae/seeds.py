@@ -3,7 +3,7 @@
 Nothing here but the columns ACC, NMI and ARI looks at classes, and they choose nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +25,24 @@ REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
 
 def read_labels(path: Path) -> NDArray[np.int64]:
     """The clusters ``(N,)`` of a finished run."""
-    return RunDirectory(path).read_assignments()["labels"]
+    directory = RunDirectory(path)
+    result = directory.read_result()
+    return directory.read_assignments(result["samples"], result["n_clusters"])["labels"]
 
 
-def best_by_elbo(results: Sequence[dict[str, Any]]) -> int:
+def best_by_elbo(results: Sequence[Mapping[str, Any]]) -> int:
     """Position of the run with the highest ELBO."""
     return int(np.argmax([result["metrics"]["elbo"] for result in results]))
 
 
-def figures(result: dict[str, Any]) -> dict[str, float]:
+def figures(result: Mapping[str, Any]) -> dict[str, float]:
     """What one run is compared by, as far as it has it."""
     metrics = result["metrics"]
     known = {name: metrics[name] for name in FIGURES if metrics.get(name) is not None}
     return {**known, "seconds": sum(result["seconds"].values())}
 
 
-def statistics(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def statistics(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean, standard deviation (of the sample) and minimum of the figures that all runs have."""
     runs = [figures(result) for result in results]
     columns = {

@@ -32,6 +32,7 @@ from gammvae.initialization import posteriors
 from gammvae.model import ELBO, MixtureVAE
 from gammvae.samples import Samples, in_order, subset
 from gammvae.training import Stage
+from gammvae.warned import warned_once
 
 # Starts of k-means, as in the authors' code.
 STARTS = 20
@@ -120,13 +121,12 @@ class SelfTrainingExperiment(Experiment):
         self.model = SelfTraining(self.model, reconstructs=reconstructs)
         if (self.directory / "train.pt").exists():
             return
-        self.directory.drop_metrics("init", 0)
         config = self.config
         chosen = subset(len(self.x), config.init.max_samples, config.seed)
         index = torch.from_numpy(chosen).to(self.device)
         code = posteriors(self.model, self.x, index).mean.cpu().numpy()
         kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=1), warned_once("init"):
             kmeans.fit(code)
         sizes = torch.zeros(config.n_clusters)
         centers = torch.from_numpy(kmeans.cluster_centers_.astype(np.float32))

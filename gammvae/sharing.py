@@ -8,8 +8,6 @@ those of a run by itself, to the last bit: weights and the state of all generato
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -19,8 +17,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from gammvae.checkpoints import read_checkpoint
 from gammvae.config import Config, identity
-from gammvae.runs import LOCK, METRICS, RunDirectory
+from gammvae.errors import InputError
+from gammvae.runs import LOCK, RunDirectory
+from gammvae.writing import link, remove_unfinished
 
 log = logging.getLogger(__name__)
 
@@ -75,38 +76,26 @@ class Pretrained:
             log.info("pretrain: another run trains the same autoencoder, waiting for it")
             lock.acquire()
         with lock:
-            if (self.path / PRETRAINED).exists() and not self.anew:
-                self._take(directory)
+            if self._is_there():
+                link(self.path / PRETRAINED, directory / PRETRAINED)
+                log.info("pretrain: the autoencoder is taken from %s", self.path)
                 yield
             else:
                 yield
-                self._keep(directory)
+                link(directory / PRETRAINED, self.path / PRETRAINED)
 
-    def _take(self, directory: RunDirectory) -> None:
+    def _is_there(self) -> bool:
         assert self.path is not None
-        directory.drop_metrics("pretrain", 0)
-        for record in RunDirectory(self.path).read_metrics():
-            directory.append_metrics(record)
-        link(self.path / PRETRAINED, directory / PRETRAINED)
-        log.info("pretrain: the autoencoder is taken from %s", self.path)
-
-    def _keep(self, directory: RunDirectory) -> None:
-        assert self.path is not None
-        records = [one for one in directory.read_metrics() if one["stage"] == "pretrain"]
-        text = "".join(json.dumps(record) + "\n" for record in records)
-        RunDirectory(self.path).write(METRICS, lambda file: file.write(text.encode()))
-        link(directory / PRETRAINED, self.path / PRETRAINED)
-
-
-def link(source: Path, target: Path) -> None:
-    """Puts a file, which is only ever replaced as a whole, in a second place as well."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+        remove_unfinished(self.path)
+        path = self.path / PRETRAINED
+        if self.anew or not path.exists():
+            return False
+        try:
+            read_checkpoint(path)
+        except InputError as error:
+            log.warning("pretrain: %s; it is trained anew", error)
+            return False
+        return True
 
 
 @cache

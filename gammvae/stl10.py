@@ -19,6 +19,7 @@ from gammvae.devices import choose_device
 from gammvae.downloads import Store, digest
 from gammvae.errors import reading
 from gammvae.prepared import Arrays, prepared
+from gammvae.writing import unlinked
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def extract(images: NDArray[np.uint8], network: nn.Module, begun: Path) -> NDArr
     device = next(network.parameters()).device
     begun.parent.mkdir(parents=True, exist_ok=True)
     row = FEATURES * np.dtype(np.float32).itemsize
-    with begun.open("ab") as file:
+    with open(begun, "ab", opener=unlinked) as file:
         done = file.tell() // (row * BATCH) * BATCH
         file.truncate(done * row)
         log.info("ResNet-50 features of %d images on %s, from image %d", len(images), device, done)

@@ -1,7 +1,7 @@
 """What a report is about: one finished run with its model and its data."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from gammvae.metrics import Matching, match
 from gammvae.model import MixtureVAE
 from gammvae.runs import RunDirectory
 from gammvae.samples import Samples
+from gammvae.stored import Generation, Record, Result
 
 
 class Subject(NamedTuple):
@@ -33,14 +34,14 @@ class Subject(NamedTuple):
 
     path: Path
     config: Config
-    result: dict[str, Any]
-    records: list[dict[str, Any]]
+    result: Result
+    records: list[Record]
     arrays: dict[str, NDArray]
     model: MixtureVAE
     x: Samples
     classes: NDArray | None
     facts: Facts
-    generation: dict[str, Any] | None
+    generation: Generation | None
 
     @property
     def generates(self) -> bool:
@@ -61,7 +62,7 @@ class Subject(NamedTuple):
 def subject_of(
     directory: RunDirectory,
     config: Config,
-    result: dict[str, Any],
+    result: Result,
     model: MixtureVAE,
     x: Samples,
     classes: NDArray | None,
@@ -83,7 +84,7 @@ def subject_of(
         config=config,
         result=result,
         records=directory.read_metrics(),
-        arrays=directory.read_assignments(),
+        arrays=directory.read_assignments(len(x), config.n_clusters),
         model=model,
         x=x,
         classes=classes,

@@ -1,7 +1,9 @@
 """Results as text for a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from gammvae.stored import Result
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -15,9 +17,9 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([padded[0], "  ".join("-" * width for width in widths), *padded[1:]])
 
 
-def summary(result: dict[str, Any]) -> str:
+def summary(result: Result) -> str:
     """The figures of one run; ACC, NMI and ARI where the dataset has classes."""
-    metrics = result["metrics"]
+    metrics: Mapping[str, Any] = result["metrics"]
     cells = {"dataset": result["dataset"], "model": result["model"], "seed": str(result["seed"])}
     cells |= {
         name.upper(): f"{metrics[name]:.4f}" for name in ("acc", "nmi", "ari") if name in metrics
@@ -31,9 +33,10 @@ def summary(result: dict[str, Any]) -> str:
     return table(cells, [cells.values()])
 
 
-def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
+def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
     """The stored figures of a run beside the recomputed ones, and whether they are the same."""
-    before, after = stored["metrics"], recomputed["metrics"]
+    before: Mapping[str, Any] = stored["metrics"]
+    after = recomputed["metrics"]
     rows = [
         [name, str(before.get(name)), str(value), "" if before.get(name) == value else "differs"]
         for name, value in after.items()
@@ -53,8 +56,11 @@ def comparison(stored: dict[str, Any], recomputed: dict[str, Any]) -> str:
     )
 
 
-def judgement(found: dict[str, Any]) -> str:
-    """What was found out about generated samples, beside what real ones would give."""
+def judgement(found: Mapping[str, Any]) -> str:
+    """What was found out about generated samples, beside what real ones would give.
+
+    What has a standard error stands with it.
+    """
     figures = [
         ("class of its cluster, by the judge", "agreement", "judge_accuracy"),
         ("precision", "precision", "real_precision"),
@@ -63,8 +69,15 @@ def judgement(found: dict[str, Any]) -> str:
         ("closer than 99 % of real samples", "copies", None),
         ("log p(x) at least, nats", None, "log_likelihood"),
     ]
+
+    def cell(name: str | None) -> str:
+        if name is None or name not in found:
+            return ""
+        error = found.get(f"{name}_error")
+        return f"{found[name]:.4f}" + ("" if error is None else f" ± {error:.4f}")
+
     rows = [
-        [text, *("" if one not in found else f"{found[one]:.4f}" for one in (generated, real))]
+        [text, cell(generated), cell(real)]
         for text, generated, real in figures
         if generated in found or real in found
     ]

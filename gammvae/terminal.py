@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from gammvae.errors import DivergenceError, InputError
 
@@ -22,6 +22,9 @@ DISK_ERRORS = {
     errno.EISDIR,
     errno.EEXIST,
     errno.ENAMETOOLONG,
+    errno.EFBIG,
+    errno.ELOOP,
+    errno.EIO,
 }
 
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
@@ -47,10 +50,57 @@ def exit_codes() -> Iterator[None]:
         stop("interrupted; the same command goes on from here", code=130)
 
 
+def open_streams() -> None:
+    """Leads standard streams that are closed nowhere.
+
+    A file that is opened later would take such a stream's number, and what is said would go there.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the program ends
+
+
 def stop(message: object, code: int) -> NoReturn:
     """Ends the program with one line on standard error."""
-    print(f"gammvae: {' '.join(str(message).split())}", file=sys.stderr)
+    say(f"gammvae: {' '.join(str(message).split())}", sys.stderr)
     sys.exit(code)
+
+
+def say(text: object, stream: TextIO | None = None) -> None:
+    """Prints a text, whoever wrote it, on standard output or another stream.
+
+    What the stream's encoding lacks is replaced.
+    """
+    stream = stream or sys.stdout
+    coding = stream.encoding or "utf-8"
+    shown = plain(str(text))
+    if coding.lower().replace("-", "") != "utf8":
+        shown = shown.replace("\N{PLUS-MINUS SIGN}", "+/-").encode(coding, "replace").decode(coding)
+    print(shown, file=stream)
+
+
+def plain(text: str) -> str:
+    """The text with its control characters, which a terminal would obey, written out."""
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
+
+
+class LogFile(logging.StreamHandler):
+    """Writes to a file; what goes wrong there, such as a full disk, ends the run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raises what was raised."""
+        raise  # it is called where that was caught
+
+
+class PlainFormatter(logging.Formatter):
+    """Lines of a log in which nothing can be obeyed by a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with control characters written out."""
+        return plain(super().format(record))
 
 
 class TerminalHandler(logging.Handler):
@@ -60,7 +110,8 @@ class TerminalHandler(logging.Handler):
         """Writes one record."""
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stderr)
+        with tqdm.external_write_mode(sys.stderr):
+            say(self.format(record), sys.stderr)
 
 
 def log_to_terminal() -> None:

@@ -1,5 +1,6 @@
 """A finished run, ready to be used: its model, and what that must know of its data."""
 
+import math
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -10,12 +11,16 @@ from gammvae.checkpoints import load_checkpoint
 from gammvae.config import Config
 from gammvae.datasets import Facts
 from gammvae.devices import choose_device
-from gammvae.errors import InputError, reading
+from gammvae.errors import InputError
 from gammvae.model import MixtureVAE
-from gammvae.preprocessing import Preprocessing
-from gammvae.runs import DATA, RunDirectory
+from gammvae.networks import DECODERS
+from gammvae.preprocessing import FIGURES, Preprocessing
+from gammvae.runs import DATA, RESULT, RunDirectory
+from gammvae.stored import Result, check_array, read_arrays
 
 FIGURE = "preprocessing."
+# No file that can be read has more.
+MOST_FEATURES = 2**31
 
 
 class Trained(NamedTuple):
@@ -31,7 +36,7 @@ class Trained(NamedTuple):
 
     model: MixtureVAE
     config: Config
-    result: dict[str, Any]
+    result: Result
     facts: Facts
     device: torch.device
 
@@ -53,42 +58,62 @@ def keep_facts(directory: RunDirectory, facts: Facts) -> None:
     directory.write(DATA, lambda file: cast(Any, np.savez)(file, **arrays))
 
 
-def load_trained(directory: RunDirectory, config: Config) -> Trained:
+def load_trained(directory: RunDirectory, device_name: str) -> Trained:
     """The finished run of a directory.
 
     Args:
         directory: Of the run.
-        config: As stored, ``device`` as wished.
+        device_name: Where the model is wanted, see ``devices.choose_device``.
 
     Raises:
         InputError: The run is not finished, its model is no mixture, or a file is damaged.
     """
-    result = directory.read_result()
+    result, config = directory.read_result(), directory.read_config()
     if config.model.clusterer is not None:
         raise InputError(
             f"{directory.path} holds a run of model={config.model.name}: "
             "this needs a model with a mixture of its own, gammvae or vade"
         )
+    if "elbo_unlikely" not in result["metrics"]:
+        raise InputError(f"{directory / RESULT} is damaged: it holds no metrics.elbo_unlikely")
+    facts = read_facts(directory)
+    device = choose_device(device_name)
+    model = build_model(config, facts.shape, facts.likelihood).to(device)
+    if load_checkpoint(directory, "train", model, None, result["dataset_digest"]) is None:
+        raise InputError(f"{directory.path} holds no weights: train.pt is missing")
+    return Trained(model, config, result, facts, device)
+
+
+def read_facts(directory: RunDirectory) -> Facts:
+    """What a model must know of its data, from the run's directory.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
     path = directory / DATA
     if not path.exists():
         raise InputError(
             f"{path} is missing: the run was made by a version that kept none; "
             "overwrite=true runs it again"
         )
-    with reading(path), np.load(path, allow_pickle=False) as arrays:
-        figures = {
-            name.removeprefix(FIGURE): arrays[name]
-            for name in arrays.files
-            if name.startswith(FIGURE)
-        }
-        facts = Facts(
-            tuple(arrays["shape"].tolist()),
-            str(arrays["likelihood"]),
-            tuple(arrays["names"].tolist()),
-            Preprocessing(str(arrays["preprocess"]), figures),
-        )
-    device = choose_device(config.device)
-    model = build_model(config, facts.shape, facts.likelihood).to(device)
-    if load_checkpoint(directory, "train", model, None, result["dataset_digest"]) is None:
-        raise InputError(f"{directory.path} holds no weights: train.pt is missing")
-    return Trained(model, config, result, facts, device)
+    directory.check_digest(DATA)
+    arrays = read_arrays(path)
+    sizes = tuple(check_array(arrays, "shape", "i", (None,), path).tolist())
+    features = math.prod(sizes)
+    if not sizes or min(sizes) < 1 or features > MOST_FEATURES:
+        raise InputError(f"{path} is damaged: {sizes} is no shape of a sample")
+    names = tuple(check_array(arrays, "names", "U", (None,), path).tolist())
+    if len(names) not in (0, features):
+        raise InputError(f"{path} is damaged: it has {len(names)} names of {features} features")
+    likelihood, preprocess = (
+        str(check_array(arrays, name, "U", (), path)) for name in ("likelihood", "preprocess")
+    )
+    if likelihood not in DECODERS:
+        raise InputError(f"{path} is damaged: its likelihood is {likelihood!r}")
+    if preprocess not in FIGURES:
+        raise InputError(f"{path} is damaged: its preprocessing is {preprocess!r}")
+    figures = {
+        name: check_array(arrays, FIGURE + name, "f", (features,), path)
+        for name in FIGURES[preprocess]
+    }
+    return Facts(sizes, likelihood, names, Preprocessing(preprocess, figures))

@@ -21,6 +21,7 @@ from torch import Tensor
 from gammvae.baselines import experiment_for
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.model import MixtureVAE
+from gammvae.reuse import usable_config
 from gammvae.runs import RunDirectory
 
 BATCH = 256
@@ -66,7 +67,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     directory = RunDirectory(arguments.run)
-    config = directory.read_config(["device=cpu"])
+    config = usable_config(directory, {"device": "cpu"}, None)
     experiment = experiment_for(config.model)(config, directory)
     experiment.restore()
     x = experiment.x[torch.arange(BATCH)]

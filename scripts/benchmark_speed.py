@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 from gammvae.building import build_model, build_optimizer
 from gammvae.config import Config, to_config
-from gammvae.devices import choose_device, choose_precision
+from gammvae.devices import choose_device
+from gammvae.precision import choose_precision
 from gammvae.samples import MappedRows, Samples, StreamedSamples
 from gammvae.tables import table
 from gammvae.training import Stage, train_epoch

@@ -31,6 +31,7 @@ from gammvae.graph import Graph, neighbor_graph
 from gammvae.initialization import posteriors
 from gammvae.manifold import manifold_points, stable_partition
 from gammvae.metrics import agreement, clustering_metrics
+from gammvae.reuse import usable_config
 from gammvae.runs import RunDirectory
 
 TABLE = Path(__file__).parents[1] / "outputs" / "tables" / "starts.md"
@@ -54,7 +55,7 @@ def pretrained(directory: RunDirectory) -> tuple[Experiment, NDArray]:
         FileNotFoundError: Its weights of then are missing.
         ValueError: Its dataset has no classes to judge by.
     """
-    experiment = Experiment(directory.read_config(), directory)
+    experiment = Experiment(usable_config(directory, {}, None), directory)
     if experiment.classes is None:
         raise ValueError(f"{directory.path}: its dataset has no classes to judge by")
     model, digest = experiment.model, experiment.digest

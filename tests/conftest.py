@@ -1,11 +1,13 @@
 """Fixtures: seeded generators, composed configurations, the command in a second process."""
 
+import hashlib
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from omegaconf import OmegaConf
 
 from gammvae import cli
 from gammvae.config import Config
+from gammvae.published import FileConfig
 
 # Several tests run at a time: one thread each, here and in the processes that they start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -43,6 +46,28 @@ def compose_config(*overrides: str) -> Config:
         config = OmegaConf.to_object(compose("train", overrides=["report=false", *overrides]))
     assert isinstance(config, Config)
     return config
+
+
+def as_published(root: Path, names: Iterable[str], url: str) -> dict[str, FileConfig]:
+    """The files of a folder as if they were published, and those that are missing from it."""
+    contents = {name: (root / name).read_bytes() for name in names if (root / name).exists()}
+    return {
+        name: FileConfig(url, "sha256:" + hashlib.sha256(contents.get(name, b"?")).hexdigest())
+        for name in names
+    }
+
+
+def a_result(**changes: Any) -> dict[str, Any]:
+    """What ``result.json`` holds of a finished run."""
+    return {
+        **{"dataset": "usps", "model": "vade", "seed": 0, "n_clusters": 2, "samples": 4},
+        **{"features": 3, "likelihood": "normal", "dataset_digest": "d", "dataset_notes": []},
+        **{"device": "cpu", "precision": "float32", "threads": 1},
+        "versions": {"python": "3.11", "torch": "2.15", "gammvae": "0.1"},
+        "metrics": {"silhouette": None, "used_clusters": 2, "assignment_entropy": 0.2},
+        "seconds": {"train": 2.0, "init": 1.0},
+        **changes,
+    }
 
 
 def without_report(arguments: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ import gzip
 import json
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from sklearn.datasets import load_digits
 from gammvae.benchmarks import digits
 from gammvae.datasets import Dataset, load_dataset
 from gammvae.errors import InputError
-from gammvae.published import AboutConfig, FileConfig
-from tests.conftest import compose_config
+from gammvae.published import AboutConfig
+from tests.conftest import as_published, compose_config
 
 
 def of(name, root, *overrides, loader=None):
@@ -22,7 +23,7 @@ def of(name, root, *overrides, loader=None):
     config = compose_config(
         f"dataset={name}", f"dataset.root={root}", "dataset.download=false", *overrides
     ).dataset
-    files = {file: FileConfig("http://example.org/x", "sha256:") for file in config.about.files}
+    files = as_published(Path(root), config.about.files, "http://example.org/x")
     return load_dataset(
         dataclasses.replace(
             config,
@@ -228,7 +229,7 @@ def openml(openml_root, monkeypatch):
 
 def offline(config):
     """Other addresses, at which nothing answers."""
-    files = {file: FileConfig("http://127.0.0.1:9/x", "sha256:") for file in config.about.files}
+    files = as_published(Path(config.root), config.about.files, "http://127.0.0.1:9/x")
     return dataclasses.replace(
         config, about=AboutConfig(files=files), loader={**config.loader, **HHAR_SIZES}
     )

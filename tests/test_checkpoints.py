@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim import Adam
 
-from gammvae.checkpoints import load_checkpoint, save_checkpoint
+from gammvae.checkpoints import held_of, load_checkpoint, read_checkpoint, save_checkpoint
 from gammvae.errors import InputError
 from gammvae.runs import RunDirectory
 from tests.test_model import build
@@ -95,6 +95,76 @@ def test_another_architecture_is_refused(saved):
 def test_a_foreign_file_is_refused(saved, content):
     torch.save(content, saved[0] / "train.pt")
     refused(saved[0], "is foreign")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epoch": -1}, "is damaged: its part 'epoch'"),
+        ({"epoch": 2.5}, "is damaged: its part 'epoch'"),
+        ({"epoch": None}, "is damaged: its part 'epoch'"),
+        ({"random": {}}, "is damaged: its part 'random'"),
+        ({"random": {"cpu": torch.zeros(3, dtype=torch.uint8)}}, "is damaged"),
+        ({"random": {"cpu": 1}}, "is damaged: its part 'tensors'"),
+        ({"model": {}}, "is damaged: its part 'model'"),
+        ({"model": {"x": torch.zeros(2, 2).to_sparse()}}, "is damaged: its part 'tensors'"),
+        ({"optimizer": [1]}, "is damaged: its part 'optimizer'"),
+        ({"optimizer": {"state": {}}}, "belongs to another model"),
+        ({"digest": 5}, "is damaged: its part 'digest'"),
+        ({"metrics": ["a"]}, "is damaged: its part 'metrics'"),
+        ({"held": {"labels": 1}}, "is damaged: its part 'held'"),
+        ({"more": 1}, "is foreign: it has a part 'more'"),
+    ],
+)
+def test_parts_of_other_kind_are_refused(saved, change, message):
+    content = torch.load(saved[0] / "train.pt", weights_only=True)
+    torch.save(content | change, saved[0] / "train.pt")
+    refused(saved[0], message)
+
+
+def test_a_lacking_part_is_named(saved):
+    content = torch.load(saved[0] / "train.pt", weights_only=True)
+    del content["random"]
+    torch.save(content, saved[0] / "train.pt")
+    refused(saved[0], "is foreign: it has no part 'random'")
+
+
+def test_weights_and_moments_are_finite_and_of_their_parameter_s_shape(saved):
+    path = saved[0] / "train.pt"
+    content = torch.load(path, weights_only=True)
+    first = content["optimizer"]["state"][0]
+    kept = first["exp_avg"]
+    for bad in (torch.zeros(2), torch.full_like(kept, torch.nan)):
+        first["exp_avg"] = bad
+        torch.save(content, path)
+        refused(saved[0], "belongs to another model: exp_avg of the optimizer does not suit")
+    first["exp_avg"] = kept
+    next(iter(content["model"].values())).view(-1)[0] = torch.inf
+    torch.save(content, path)
+    refused(saved[0], "is damaged: it holds weights that are not finite")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": torch.tensor([0, 1, 2])}, "no partition into 2 clusters"),
+        ({"labels": torch.tensor([0, -1, 1])}, "no partition into 2 clusters"),
+        ({"labels": torch.tensor([0.0, 1.0, 1.0])}, "no partition into 2 clusters"),
+        ({"labels": torch.tensor([0, 1])}, "no partition into 2 clusters"),
+        ({"labels": None}, "no partition"),
+        ({"n_neighbors": 0}, "no graph"),
+        ({"resolution": float("nan")}, "no graph"),
+        ({"resolution": "1"}, "is damaged"),
+    ],
+)
+def test_where_assignments_are_held_is_a_partition(saved, change, message):
+    good = {"labels": torch.tensor([0, 1, 1]), "n_neighbors": 5, "resolution": 1.0}
+    path = saved[0] / "train.pt"
+    checkpoint = read_checkpoint(path)
+    held = held_of(checkpoint._replace(held=good), 3, 2, path)
+    assert (held.labels.tolist(), held.n_neighbors, held.resolution) == ([0, 1, 1], 5, 1.0)
+    with pytest.raises(InputError, match=message):
+        held_of(checkpoint._replace(held=good | change), 3, 2, path)
 
 
 class Attack:

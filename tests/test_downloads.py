@@ -17,7 +17,7 @@ from collections import Counter
 import pytest
 
 import gammvae.downloads
-from gammvae.downloads import Store, digest, size_of
+from gammvae.downloads import Store, size_of
 from gammvae.errors import InputError
 from gammvae.published import AboutConfig, FileConfig
 
@@ -36,6 +36,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = server.files.get(self.path.lstrip("/"))
         if server.status:
             return self.send_error(server.status.pop(0))
+        if server.redirect:
+            self.send_response(302)
+            self.send_header("Location", server.redirect)
+            return self.end_headers()
         if content is None:
             return self.send_error(404)
         start = 0
@@ -66,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.files = {"data.bin": CONTENT}
-        server.requests, server.status, server.cuts = [], [], []
+        server.requests, server.status, server.cuts, server.redirect = [], [], [], None
         server.ranges, server.lie, server.pause, server.tell_length = True, 0, 0, True
         server.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -179,7 +183,7 @@ def test_a_passing_refusal_is_tried_again(server, tmp_path):
     assert store(tmp_path, server).require("folder/data.bin").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/data.bin", "nonsense", "http://"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/data.bin", "http://:9/data.bin"])
 def test_an_address_that_cannot_be_reached_is_named(server, tmp_path, url):
     with pytest.raises(InputError, match="the download failed: "):
         store(tmp_path, server, url=url).require("folder/data.bin")
@@ -240,7 +244,7 @@ def test_a_packed_file_is_unpacked_and_the_package_removed(server, tmp_path, kin
 @pytest.mark.parametrize("kind", PACKED)
 def test_a_package_with_other_content_is_refused(server, tmp_path, kind):
     server.files["data.bin"] = PACKED[kind]
-    here = store(tmp_path, server, unpack=kind, digest="sha256:00")
+    here = store(tmp_path, server, unpack=kind, digest="sha256:" + 64 * "0")
     with pytest.raises(InputError, match=r"folder/data\.bin has the digest sha256:"):
         here.require("folder/data.bin")
     assert "data.bin" not in visible(tmp_path)
@@ -268,10 +272,11 @@ def test_a_package_begun_with_other_content_is_begun_again(server, tmp_path, kin
 
 
 def test_a_package_that_unpacks_without_end_is_refused(server, tmp_path, monkeypatch):
+    here = store(tmp_path, server, unpack="gzip")
     monkeypatch.setattr(gammvae.downloads, "MAX_BYTES", 10_000)
     server.files["data.bin"] = PACKED["gzip"]
     with pytest.raises(InputError, match=r"folder/data\.bin is larger than any published file"):
-        store(tmp_path, server, unpack="gzip").require("folder/data.bin")
+        here.require("folder/data.bin")
     assert visible(tmp_path) == ["folder"]
 
 
@@ -303,10 +308,39 @@ def test_altered_files_are_told_with_their_digest(server, tmp_path):
     assert here.altered() == {"folder/data.bin": expected}
 
 
-def test_a_digest_may_be_cut_short_and_must_be_well_formed(server, tmp_path):
-    assert store(tmp_path, server, digest=SHA256[:15]).require("folder/data.bin").is_file()
-    with pytest.raises(InputError, match="digest crc32:00 is malformed"):
-        digest(tmp_path / "folder" / "data.bin", "crc32:00")
+@pytest.mark.parametrize("tell_length", [True, False])
+def test_no_more_is_kept_than_is_published(server, tmp_path, tell_length):
+    server.tell_length = tell_length
+    source = FileConfig(f"{server.url}/data.bin", SHA256)
+    about = AboutConfig(size="200 kB", files={"folder/data.bin": source})
+    message = r"data\.bin: it is larger than the 220,000 bytes that it may have"
+    with pytest.raises(InputError, match=message):
+        Store("mine", str(tmp_path), about, None, True).require("folder/data.bin")
+    assert visible(tmp_path) == ["folder"]
+    assert len(server.requests) == 1
+
+
+def test_a_link_in_the_place_of_a_download_is_not_followed(server, tmp_path):
+    here = store(tmp_path / "data", server)
+    (tmp_path / "mine.txt").write_text("mine")
+    partial = here.partial("folder/data.bin")
+    partial.parent.mkdir(parents=True)
+    partial.symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(InputError, match="it cannot be written: Too many levels of symbolic links"):
+        here.require("folder/data.bin")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_only_the_web_is_asked(server, tmp_path):
+    with pytest.raises(InputError, match="dataset.mirror is file:///etc: it must begin with http"):
+        store(tmp_path, server, mirror="file:///etc")
+    (tmp_path / "x").write_bytes(CONTENT)
+    server.redirect = f"file://{tmp_path}/x"
+    with pytest.raises(InputError, match="the download failed"):
+        store(tmp_path / "data", server).require("folder/data.bin")
+    server.redirect = "ftp://127.0.0.1/x"
+    with pytest.raises(InputError, match="unknown url type: ftp"):
+        store(tmp_path / "data", server).require("folder/data.bin")
 
 
 PROGRAM = """

@@ -13,11 +13,11 @@ def test_chunks_become_the_arrays_that_numpy_reads(tmp_path):
         "table": rng.normal(size=(50, 3)).astype(np.float32),
     }
     target = io.BytesIO()
-    with NpzWriter(tmp_path / "parts", 50) as writer:
+    with NpzWriter(tmp_path / "x.npz", 50) as writer:
         for part in np.split(np.arange(50), [7, 7, 30]):
             writer.append({name: array[part] for name, array in arrays.items()})
         writer.pack(target)
-    assert not (tmp_path / "parts").exists()
+    assert list(tmp_path.iterdir()) == []
     with np.load(io.BytesIO(target.getvalue())) as found:
         assert sorted(found) == ["labels", "table"]
         for name, array in arrays.items():
@@ -25,18 +25,18 @@ def test_chunks_become_the_arrays_that_numpy_reads(tmp_path):
             assert found[name].dtype == array.dtype
 
 
-def test_what_another_process_left_is_removed_and_so_is_what_a_failure_leaves(tmp_path):
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / "old.npy").write_bytes(b"half")
-    target = io.BytesIO()
-    with NpzWriter(tmp_path / "parts", 1) as writer:
-        writer.append({"x": np.zeros(1)})
-        writer.pack(target)
-    with np.load(io.BytesIO(target.getvalue())) as found:
-        assert found.files == ["x"]
+def test_a_failure_leaves_nothing_and_two_writers_do_not_meet(tmp_path):
+    targets = [io.BytesIO(), io.BytesIO()]
+    with NpzWriter(tmp_path / "x.npz", 1) as one, NpzWriter(tmp_path / "x.npz", 1) as other:
+        one.append({"x": np.zeros(1)})
+        other.append({"x": np.ones(1)})
+        for writer, target in zip((one, other), targets, strict=True):
+            writer.pack(target)
+    values = [np.load(io.BytesIO(target.getvalue()))["x"].item() for target in targets]
+    assert values == [0, 1]
 
     def fail():
-        with NpzWriter(tmp_path / "parts", 1) as writer:
+        with NpzWriter(tmp_path / "x.npz", 1) as writer:
             writer.append({"x": np.zeros(1)})
             raise KeyboardInterrupt
 

@@ -5,6 +5,7 @@ import yaml
 
 from gammvae.errors import InputError
 from gammvae.results import cell, collect, grouped
+from tests.conftest import a_result
 
 
 def write_run(root, dataset, model, seed, acc=None, variant="", **changes):
@@ -19,15 +20,10 @@ def write_run(root, dataset, model, seed, acc=None, variant="", **changes):
     }
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     if acc is not None:
-        result = {
-            "dataset": dataset,
-            "model": model,
-            "seed": seed,
-            "metrics": {"acc": acc, "nmi": acc / 2, "silhouette": None},
-            "seconds": {"train": 2.0, "init": 1.0},
-            "versions": {"torch": changes.pop("torch", "2.15")},
-            "dataset_digest": changes.pop("digest", "d"),
-        }
+        result = a_result(dataset=dataset, model=model, seed=seed)
+        result["metrics"] |= {"acc": acc, "nmi": acc / 2}
+        result["versions"]["torch"] = changes.pop("torch", "2.15")
+        result["dataset_digest"] = changes.pop("digest", "d")
         (path / "result.json").write_text(json.dumps(result))
     assert not changes
     return path

@@ -1,14 +1,29 @@
+import dataclasses
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
+from gammvae.config import identity
 from gammvae.errors import InputError
-from gammvae.runs import CONFIG, LOG, METRICS, RESULT, RunDirectory, run_path
-from tests.conftest import compose_config
+from gammvae.runs import (
+    ASSIGNMENTS,
+    CONFIG,
+    DATA,
+    LOG,
+    METRICS,
+    RESULT,
+    STATUS,
+    RunDirectory,
+    run_path,
+)
+from tests.conftest import a_result, compose_config
 
 CHOICES = {"dataset": "digits", "model": "vade"}
 
@@ -40,17 +55,19 @@ def test_overrides_that_make_no_file_name_stay_apart():
 
 def write_run(directory, config):
     with directory.open(config):
-        directory.append_metrics({"stage": "train", "epoch": 1})
-        directory.write_json(RESULT, {"metrics": {}})
+        directory.append_metrics({"stage": "train", "epoch": 1, "seconds": 1.0})
+        for name in (ASSIGNMENTS, DATA):
+            directory.write(name, lambda file: file.write(b"arrays"))
+        directory.finish(a_result())
 
 
 def test_a_finished_run_of_the_same_configuration_is_found(tmp_path):
     directory, config = RunDirectory(tmp_path / "run"), compose_config()
     assert directory.finished(config) is None
     write_run(directory, config)
-    assert directory.finished(compose_config("device=cpu")) == {"metrics": {}}
+    assert directory.finished(compose_config("device=cpu")) == a_result()
     assert directory.finished(compose_config("overwrite=true")) is None
-    assert directory.read_config() == config
+    assert identity(directory.read_config()) == identity(config)
 
 
 def test_another_configuration_is_refused_with_the_difference(tmp_path):
@@ -80,6 +97,117 @@ def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
             LOG,
         ]
         assert directory.read_config().batch_size == 64
+
+
+@pytest.mark.parametrize("content", ["name: theirs\nsteps: [1]\n", "", "- x", "a: &a [*a]"])
+def test_what_is_no_run_of_ours_is_not_overwritten(tmp_path, content):
+    theirs = {CONFIG: content, RESULT: "{}", LOG: "said", "train.pt": "weights"}
+    for name, text in theirs.items():
+        (tmp_path / name).write_text(text)
+    with (
+        pytest.raises(InputError, match="is not overwritten, because it holds no run of gammvae"),
+        RunDirectory(tmp_path).open(compose_config("overwrite=true")),
+    ):
+        pass
+    assert {name: (tmp_path / name).read_text() for name in theirs} == theirs
+
+
+def test_a_status_of_others_is_not_replaced(tmp_path):
+    (tmp_path / STATUS).write_text('{"status": 200}')
+    with (
+        pytest.raises(InputError, match=r"status\.json is damaged: status"),
+        RunDirectory(tmp_path).open(compose_config()),
+    ):
+        pass
+    assert (tmp_path / STATUS).read_text() == '{"status": 200}'
+
+
+@pytest.mark.parametrize("name", [ASSIGNMENTS, DATA, RESULT])
+@pytest.mark.parametrize("damage", ["removed", "changed"])
+def test_outputs_that_are_missing_or_changed_are_made_anew(tmp_path, name, damage, caplog):
+    directory, config = RunDirectory(tmp_path), compose_config()
+    write_run(directory, config)
+    if damage == "removed":
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
+    assert directory.finished(config) is None
+    if (name, damage) != (RESULT, "removed"):
+        assert f"{name} is" in caplog.text
+        assert "it is made anew from the weights" in caplog.text
+
+
+def test_weights_that_were_changed_make_nothing_anew(tmp_path):
+    directory, config = RunDirectory(tmp_path), compose_config()
+    (tmp_path / "train.pt").write_bytes(b"weights")
+    (tmp_path / CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    write_run(directory, config)
+    assert directory.finished(config) == a_result()
+    (tmp_path / "train.pt").write_bytes(b"others")
+    (tmp_path / DATA).unlink()
+    with pytest.raises(InputError, match=r"train\.pt is damaged or was changed: .*overwrite=true"):
+        directory.finished(config)
+    (tmp_path / "train.pt").unlink()
+    assert directory.finished(config) is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"labels": np.array([0, 1, 2])}, r"labels are from 0 to 2, with 2 clusters"),
+        ({"labels": np.array([-1, 1, 0])}, "labels are from -1 to 1"),
+        ({"labels": np.array([0, 1])}, r"labels is of type int64 and shape \(2,\)"),
+        ({"labels": np.array([0.0, 1, 1])}, "labels is of type float64"),
+        ({"responsibilities": np.ones((3, 3))}, r"responsibilities .* shape \(3, 3\)"),
+        ({"embedding": np.full((3, 4), np.nan)}, "embedding holds a value that is not finite"),
+    ],
+)
+def test_assignments_are_those_of_the_samples(tmp_path, arrays, message):
+    good = {
+        "labels": np.array([0, 1, 1]),
+        "responsibilities": np.ones((3, 2)),
+        "embedding": np.ones((3, 4)),
+    }
+    np.savez(tmp_path / ASSIGNMENTS, **good)
+    assert set(RunDirectory(tmp_path).read_assignments(3, 2)) == set(good)
+    np.savez(tmp_path / ASSIGNMENTS, **good | arrays)
+    with pytest.raises(InputError, match=message):
+        RunDirectory(tmp_path).read_assignments(3, 2)
+
+
+def test_a_run_s_own_files_are_no_place_for_others(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    for name in (ASSIGNMENTS, DATA, RESULT, CONFIG, "train.pt"):
+        with pytest.raises(InputError, match="would replace a file of the run"):
+            directory.keep_from(tmp_path / "run" / ".." / "run" / name)
+    directory.keep_from(tmp_path / "run" / "clusters.npz")
+    directory.keep_from(tmp_path / ASSIGNMENTS)
+    directory.keep_from(tmp_path / "run" / "report.html", "report.html")
+
+
+def test_a_run_whose_folder_is_removed_says_so(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    with directory.open(compose_config()):
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(InputError, match="run is gone: metrics.jsonl cannot be written to it"):
+            directory.append_metrics({"stage": "train", "epoch": 1, "seconds": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"{", "line 1: Invalid JSON"),
+        (b'{"stage": "train"}', "line 1: epoch: Field required"),
+        (b'{"stage": "x", "epoch": 1, "seconds": 1}', "line 1: stage: "),
+        (b'{"stage": "train", "epoch": -1, "seconds": 1}', "line 1: epoch: "),
+        (b'{"stage": "train", "epoch": 1, "seconds": NaN}', "line 1: seconds: "),
+    ],
+)
+def test_metrics_that_are_damaged_are_refused_by_the_line(tmp_path, line, message):
+    (tmp_path / METRICS).write_bytes(line + b"\n")
+    with pytest.raises(InputError, match=message):
+        RunDirectory(tmp_path).read_metrics()
 
 
 def test_a_folder_of_other_things_is_not_touched(tmp_path):
@@ -128,7 +256,7 @@ def test_a_second_process_is_refused_and_a_killed_one_frees_the_run(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     directory = RunDirectory(tmp_path)
-    directory.write_json(RESULT, {"metrics": 1})
+    directory.write_json(RESULT, a_result())
 
     def fail(file):
         file.write(b"half")
@@ -136,13 +264,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
     with pytest.raises(RuntimeError, match="disk on fire"):
         directory.write(RESULT, fail)
-    assert directory.read_result() == {"metrics": 1}
+    assert directory.read_result() == a_result()
+    assert [path.name for path in tmp_path.iterdir()] == [RESULT]
 
 
 def test_metrics_are_cut_where_the_run_goes_on(tmp_path):
     directory = RunDirectory(tmp_path)
     lines = [
-        {"stage": stage, "epoch": epoch, "elbo": -0.1 - epoch / 3}
+        {"stage": stage, "epoch": epoch, "seconds": 0.5, "elbo": -0.1 - epoch / 3}
         for stage, epochs in [("pretrain", 3), ("init", 1), ("train", 4)]
         for epoch in range(1, epochs + 1)
     ]

@@ -5,13 +5,14 @@ import pytest
 
 from gammvae.metrics import agreement
 from gammvae.seeds import best_by_elbo, compare_seeds, statistics
+from tests.conftest import a_result
 
 
 def result(seed, elbo, acc=None):
     metrics = {"elbo": elbo, "silhouette": 0.1, "assignment_entropy": 0.2, "used_clusters": 3}
     if acc is not None:
         metrics |= {"acc": acc, "nmi": acc / 2, "ari": acc / 4}
-    return {"seed": seed, "metrics": metrics, "seconds": {"train": 2.0, "init": 1.0}}
+    return a_result(seed=seed, metrics=metrics)
 
 
 def write(folder, results, labels):
@@ -21,7 +22,8 @@ def write(folder, results, labels):
         path.mkdir()
         (path / "config.yaml").write_text("")
         (path / "result.json").write_text(json.dumps(one))
-        np.savez(path / "assignments.npz", labels=np.array(clusters))
+        arrays = {"responsibilities": np.eye(2)[clusters], "embedding": np.eye(2)[clusters]}
+        np.savez(path / "assignments.npz", labels=np.array(clusters), **arrays)
         paths.append(path)
     return paths
 
@@ -54,7 +56,7 @@ def test_comparison_names_spread_choice_and_agreement(tmp_path):
 
 def test_without_classes_no_accuracy_is_shown(tmp_path):
     runs = [result(0, -5.0), result(1, -3.0)]
-    text = compare_seeds(write(tmp_path, runs, [[0, 1], [0, 1]]))
+    text = compare_seeds(write(tmp_path, runs, [[0, 1, 1, 1], [0, 1, 1, 1]]))
     assert "ACC" not in text
     assert "ELBO" in text
 

@@ -8,8 +8,7 @@ from torchvision.models import ResNet50_Weights, resnet50
 import gammvae.stl10
 from gammvae.datasets import load_dataset
 from gammvae.errors import InputError
-from gammvae.published import FileConfig
-from tests.conftest import compose_config
+from tests.conftest import as_published, compose_config
 
 PARTS = {"train": 5, "test": 4}
 WEIGHTS = "resnet50-0676ba61.pth"
@@ -42,7 +41,7 @@ def root(tmp_path, network, images):
 
 def load(root):
     found = compose_config("dataset=stl10", f"dataset.root={root}").dataset
-    files = {file: FileConfig("http://example.org/x", "sha256:") for file in found.about.files}
+    files = as_published(root, found.about.files, "http://example.org/x")
     return load_dataset(
         dataclasses.replace(
             found,

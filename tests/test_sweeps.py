@@ -1,5 +1,7 @@
+import dataclasses
 import errno
 import json
+from concurrent.futures.process import BrokenProcessPool
 
 import joblib
 import numpy as np
@@ -8,7 +10,20 @@ from hydra import compose, initialize_config_module
 
 from gammvae.errors import InputError
 from gammvae.runs import RunDirectory
-from gammvae.sweeps import SWEEP, Job, attempt, exit_code, record, summary
+from gammvae.sweeps import (
+    JOBS,
+    SWEEP,
+    SWEEPS,
+    Job,
+    Sweep,
+    attempt,
+    exit_code,
+    launch,
+    planned,
+    record,
+    summary,
+    without_repetitions,
+)
 from tests.conftest import TINY, compose_config
 
 SMOKE = ("train", *TINY, "experiment=smoke", "device=cpu")
@@ -60,6 +75,75 @@ def test_jobs_of_other_processes_are_counted(tmp_path, gammvae):
     results = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
     threads = max(1, joblib.cpu_count() // 2)  # the cores are divided
     assert [one["threads"] for one in results] == [threads] * 2
+
+
+@pytest.mark.parametrize("sweep", ["seed=0,0", "seed=0,00,0", "seed=0 model=kmeans,kmeans"])
+def test_a_value_that_is_given_twice_is_run_once(tmp_path, in_process, sweep):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    data = ("dataset=file", "dataset.path=x.npy", "n_clusters=2", "device=cpu")
+    model = () if "model" in sweep else ("model=kmeans",)
+    result = in_process("train", "-m", *data, *model, *sweep.split())
+    assert result.returncode == 0, result.stderr
+    assert "values that are given twice are taken once" in result.stderr
+    if "00" not in sweep:
+        assert "\n1 jobs: 1 done" in result.stdout
+    assert "agree to a mean ARI" not in result.stdout
+
+
+@pytest.mark.parametrize("sweep", ["seed=range(0,0)", "seed=range(3,1)"])
+def test_a_sweep_over_nothing_is_refused(in_process, sweep, tmp_path):
+    result = in_process(*SMOKE, "-m", sweep)
+    assert result.returncode == 2
+    assert result.stderr == f"gammvae: {sweep} sweeps over no values: it must have one or more\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweeps_that_are_none_of_values_are_left_as_they_are():
+    words = ["-m", "a=1,2", "b=[1,1]", "c={x:1}", "d='1,1'", "e=glob(*)", "--config-dir", "f=1,1"]
+    assert without_repetitions(words)[:6] == words[:6]
+    assert without_repetitions(["a=1,1"]) == ["a=1,1"]
+    assert without_repetitions(["--multirun", "a=choice(b,c,b)"])[1] == "a=b,c"
+
+
+def breaking(times, jobs):
+    """A sweep of ``jobs`` whose processes are killed some times, each after one more is done."""
+    state = {"left": times, "done": 0}
+
+    def sweep():
+        SWEEPS.append(Sweep(str(state["folder"]), jobs))
+        state["done"] += 1
+        with record(str(state["folder"])).open("w") as file:
+            for job in jobs[: state["done"]]:
+                file.write(json.dumps(dataclasses.asdict(Job(job))) + "\n")
+        if state["left"]:
+            state["left"] -= 1
+            raise BrokenProcessPool("killed")
+
+    return sweep, state
+
+
+@pytest.mark.usefixtures("_sweep")
+@pytest.mark.parametrize(("times", "lost"), [(1, 1), (2, 0), (10, 0)])
+def test_a_killed_process_does_not_end_a_sweep(tmp_path, times, lost):
+    JOBS.clear()
+    sweep, state = breaking(times, ["a=1", "a=2", "a=3"])
+    state["folder"] = tmp_path
+    launch(sweep)
+    assert [job.overrides for job in JOBS] == ["a=1", "a=2", "a=3"]
+    assert [job.state for job in JOBS].count("lost") == lost
+    assert exit_code(JOBS) == (1 if lost else 0)
+    *_, last = summary([Job("b", state="lost")])
+    assert last == "lost: b: its process was killed; the same command goes on with it"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_are_planned_as_hydra_names_them():
+    words = ["model=gammvae,vade", "seed=range(0,2)", "dataset.path='a b'", "+x=1"]
+    assert planned(words) == [
+        f"model={model} seed={seed} dataset.path='a b' +x=1"
+        for model in ("gammvae", "vade")
+        for seed in (0, 1)
+    ]
 
 
 def test_slurm_is_composed():
