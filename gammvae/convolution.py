@@ -3,12 +3,34 @@
 Letters: ``B`` batch, ``F`` features of the data, ``D`` latent features.
 """
 
+import torch
 from torch import Tensor, nn
 
 from gammvae.networks import glorot
 
 KERNEL, PADDING = 5, 2  # with stride 2 they halve a side, rounding up
 Shape = tuple[int, int, int]
+
+
+class _Float32(nn.Module):
+    """A layer that computes in float32, whatever the precision of the others.
+
+    oneDNN's bfloat16 convolutions go wrong where the smaller of the two maps is one pixel wide:
+    outputs and gradients are then off by as much as their size, or not finite, at random.
+    """
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """The layer's output; it has the size that the layer was built for."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
+class NarrowConv2d(_Float32, nn.Conv2d):
+    """A convolution to maps with a side of one pixel."""
+
+
+class NarrowConvTranspose2d(_Float32, nn.ConvTranspose2d):
+    """A transposed convolution of maps with a side of one pixel."""
 
 
 def halved(shape: Shape, channels: list[int]) -> list[Shape]:
@@ -31,9 +53,9 @@ class Convolutions(nn.Sequential):
     def __init__(self, shape: Shape, channels: list[int]) -> None:
         shapes = halved(shape, channels)
         layers: list[nn.Module] = []
-        for (inputs, _, _), (outputs, _, _) in zip(shapes, shapes[1:], strict=False):
-            conv = nn.Conv2d(inputs, outputs, KERNEL, stride=2, padding=PADDING)
-            layers += [glorot(conv), nn.ReLU()]
+        for (inputs, _, _), (outputs, *sides) in zip(shapes, shapes[1:], strict=False):
+            kind = NarrowConv2d if 1 in sides else nn.Conv2d
+            layers += [glorot(kind(inputs, outputs, KERNEL, 2, PADDING)), nn.ReLU()]
         super().__init__(nn.Unflatten(1, shape), *layers, nn.Flatten())
         channels_out, height, width = shapes[-1]
         self.width = channels_out * height * width
@@ -74,8 +96,7 @@ def last_layer(shape: Shape, channels: list[int]) -> nn.Sequential:
 def transposed(inputs: Shape, outputs: Shape) -> nn.ConvTranspose2d:
     """The layer that undoes a halving of the sides."""
     padding = tuple(after - (2 * before - 1) for before, after in zip(inputs, outputs, strict=True))
+    kind = NarrowConvTranspose2d if 1 in inputs[1:] else nn.ConvTranspose2d
     return glorot(
-        nn.ConvTranspose2d(
-            inputs[0], outputs[0], KERNEL, 2, PADDING, output_padding=(padding[1], padding[2])
-        )
+        kind(inputs[0], outputs[0], KERNEL, 2, PADDING, output_padding=(padding[1], padding[2]))
     )

@@ -1,4 +1,4 @@
-"""Where a run computes, in what precision, and the state that lets it go on exactly."""
+"""Where a run computes, and the state that lets it go on exactly."""
 
 import platform
 import resource
@@ -32,22 +32,6 @@ def choose_device(name: str) -> torch.device:
     if wanted not in available:
         raise InputError(f"device={name} is not available: this machine has {', '.join(available)}")
     return torch.device(wanted)
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type of the networks' arithmetic; ``auto`` is bfloat16 where the hardware has it.
-
-    Elsewhere bfloat16 is emulated, on a processor with AVX2 alone some fifteen times slower.
-    """
-    if name != "auto":
-        return torch.bfloat16 if name == "bfloat16" else torch.float32
-    if device.type == "cuda":
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        native = device.type == "cpu" and (
-            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        )
-    return torch.bfloat16 if native else torch.float32
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:

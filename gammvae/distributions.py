@@ -1,24 +1,118 @@
 """Gamma reparameterizations and mixtures, as ``torch.distributions``.
 
 A reparameterization is a subclass of ``Gamma`` that replaces ``rsample`` and nothing else, so the
-density, the moments and the closed-form KL that torch registers for ``Gamma`` hold for all of them.
+density, the moments and the closed-form KL hold for all of them. ``Gamma`` itself is torch's, but
+for a KL that is accurate in float32.
 
 Letters: ``B`` batch, ``K`` clusters, ``D`` latent features.
 """
 
-from typing import NamedTuple, cast
+import math
+from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Generator, Size, Tensor
+from torch import Generator, Size, Tensor, distributions
+from torch.autograd.function import once_differentiable
 from torch.distributions import (
     Categorical,
     Distribution,
-    Gamma,
     Independent,
     MixtureSameFamily,
     Normal,
     kl_divergence,
+    register_kl,
 )
+
+# From this concentration on Stirling's series are used: what they leave out is below 1e-11.
+STIRLING = 8.0
+
+
+class Gamma(distributions.Gamma):
+    """torch's Gamma distribution, with a KL divergence that is accurate in float32."""
+
+
+@register_kl(Gamma, Gamma)
+def gamma_kl(q: Gamma, p: Gamma) -> Tensor:
+    """``KL(q || p)`` in nats, of the shape that the parameters broadcast to; see ``GammaKL``."""
+    return cast(Tensor, GammaKL.apply(q.concentration, q.rate, p.concentration, p.rate))
+
+
+class GammaKL(torch.autograd.Function):
+    r"""The KL divergence of Gamma distributions, to ``1e-5 max(1, KL)`` in float32.
+
+    .. math:: (q - c)(\psi(q) - \ln q) + r(c) - r(q) + c \, (\rho - 1 - \ln \rho),
+              \qquad r(a) = \ln \Gamma(a) - a \ln a + a
+
+    with the concentrations :math:`q, c` from 0.05 to 1e6, and :math:`\rho` the ratio of the means.
+    It is the textbook's, in terms that are not much larger than their sum: those of the textbook
+    are about 1e5 at a concentration of 1e4, and cancel. Of the ratio, only the logarithm's many
+    digits matter, which are there in float64. What depends on one of the two distributions is
+    computed at its own shape.
+
+    References:
+        KL-divergences of normal, gamma, Dirichlet and Wishart densities (Penny, 2001),
+        https://www.fil.ion.ucl.ac.uk/~wpenny/publications/densities.ps
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's
+        q: Tensor,
+        q_rate: Tensor,
+        p: Tensor,
+        p_rate: Tensor,
+    ) -> Tensor:
+        """The divergence, from concentration and rate of both."""
+        ratio = log_mean(q, q_rate) - log_mean(p, p_rate)
+        excess = ratio.exp() - 1
+        beyond, excess, ratio = (excess - ratio).to(q), excess.to(q), ratio.to(q)
+        gap = log_gap(q)
+        ctx.save_for_backward(q, q_rate, p, p_rate, gap, ratio, excess)
+        return q * gap - log_gamma_remainder(q) + log_gamma_remainder(p) + p * (beyond - gap)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - torch's
+        """The derivatives, each from terms that do not cancel either."""
+        q, q_rate, p, p_rate, gap, ratio, excess = ctx.saved_tensors
+        means = weight * p * excess  # by the logarithm of the ratio of the means
+        by_mean = means.sum_to_size(q.shape)
+        by_width = (weight * (q - p)).sum_to_size(q.shape) * log_gap_slope(q)
+        by_p = (weight * (log_gap(p) - gap - ratio)).sum_to_size(p.shape)
+        by_p_rate = means.sum_to_size(p.shape) / p_rate
+        return by_width + by_mean / q, -by_mean / q_rate, by_p, by_p_rate
+
+
+def wide(a: Tensor) -> Tensor:
+    """In float64, but on devices that have none."""
+    return a if a.device.type == "mps" else a.double()
+
+
+def log_mean(concentration: Tensor, rate: Tensor) -> Tensor:
+    """Logarithm of a Gamma distribution's mean, in float64 if possible."""
+    return wide(concentration).log() - wide(rate).log()
+
+
+def log_gap(a: Tensor) -> Tensor:
+    r""":math:`\psi(a) - \ln a`; the series is https://dlmf.nist.gov/5.11.E2."""
+    below, x = wide(a), a**-2
+    series = x * (1 / 12 - x * (1 / 120 - x * (1 / 252 - x / 240)))
+    return torch.where(a < STIRLING, (below.digamma() - below.log()).to(a), -0.5 / a - series)
+
+
+def log_gap_slope(a: Tensor) -> Tensor:
+    r""":math:`\psi'(a) - 1 / a`; the series is that of ``log_gap``, differentiated."""
+    below, x = wide(a), a**-2
+    series = x / a * (1 / 6 - x * (1 / 30 - x * (1 / 42 - x / 30)))
+    return torch.where(a < STIRLING, (below.polygamma(1) - 1 / below).to(a), 0.5 * x + series)
+
+
+def log_gamma_remainder(a: Tensor) -> Tensor:
+    r""":math:`\ln \Gamma(a) - a \ln a + a`; the series is https://dlmf.nist.gov/5.11.E1."""
+    below, x = wide(a), a**-2
+    series = (1 / 12 - x * (1 / 360 - x * (1 / 1260 - x / 1680))) / a
+    plain = below.lgamma() - below * below.log() + below
+    return torch.where(a < STIRLING, plain.to(a), 0.5 * (2 * math.pi / a).log() + series)
 
 
 def _wilson_hilferty(alpha: Tensor, generator: Generator | None) -> Tensor:
@@ -80,7 +174,9 @@ class BoostedWilsonHilfertyGamma(_ReparameterizedGamma):
               \qquad u \sim \mathrm{Uniform}(0, 1)
 
     The transformation is applied only where it is accurate, so that the distance to the Gamma
-    distribution stays below 0.01 for every concentration down to 0.05.
+    distribution stays below 0.005 for every concentration from 0.1 on. Below that the limit of
+    every sampler is float32: of Gamma(0.05, 1), 1.3 % lie under its smallest number and are
+    clamped; in float64 the distance is below 0.005 there as well.
     """
 
     def _standard_rsample(self, alpha: Tensor, generator: Generator | None) -> Tensor:
@@ -124,8 +220,9 @@ class Reparameterization(NamedTuple):
     min_concentration: float
 
 
-# 0.1: below it float32 samples underflow. 1 for plain Wilson-Hilferty: below it the samples no
-# longer follow the density that the closed-form KL assumes, and the bound is biased.
+# 0.1: below it float32 samples underflow, 0.02 % of them there and 1.3 % at 0.05. 1 for plain
+# Wilson-Hilferty: below it the samples no longer follow the density that the closed-form KL
+# assumes, and the bound is biased.
 GAMMA_REPARAMETERIZATIONS = {
     "wilson_hilferty": Reparameterization(WilsonHilfertyGamma, 1.0),
     "wilson_hilferty_boosted": Reparameterization(BoostedWilsonHilfertyGamma, 0.1),

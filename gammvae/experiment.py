@@ -21,20 +21,22 @@ from gammvae.building import (
     number_of_epochs,
     read_labels,
 )
-from gammvae.checkpoints import load_checkpoint, save_checkpoint
+from gammvae.checkpoints import held_of, load_checkpoint, save_checkpoint
 from gammvae.config import Config, StageConfig, TrainConfig
 from gammvae.datasets import load_data
-from gammvae.devices import choose_device, choose_precision, peak_memory, surroundings
+from gammvae.devices import choose_device, peak_memory, surroundings
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments, evaluate
 from gammvae.initialization import fit_mixture, posteriors, set_prior, starting_labels
 from gammvae.manifold import first_resolution, manifold_start
 from gammvae.metrics import used_clusters
 from gammvae.npz import NpzWriter
+from gammvae.precision import choose_precision, faulty_layers
 from gammvae.report import write_report
-from gammvae.runs import ASSIGNMENTS, REPORT, RESULT, RunDirectory
+from gammvae.runs import ASSIGNMENTS, REPORT, RunDirectory
 from gammvae.samples import samples_on, subset
 from gammvae.sharing import Pretrained
+from gammvae.stored import Result
 from gammvae.subject import Subject, subject_of
 from gammvae.tracking import check_tracking, tracking
 from gammvae.trained import keep_facts
@@ -49,9 +51,7 @@ CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
 UNIT_SAMPLES = 10_000
 
 
-def run(
-    config: Config, directory: RunDirectory, kind: "type[Experiment] | None" = None
-) -> dict[str, Any]:
+def run(config: Config, directory: RunDirectory, kind: "type[Experiment] | None" = None) -> Result:
     """Runs one experiment, or goes on where an interrupted one stopped, and returns its result.
 
     Args:
@@ -73,6 +73,20 @@ def run(
         if config.report:
             write_report([experiment.subject(result)], directory / REPORT)
         return result
+
+
+def add_report(
+    config: Config, directory: RunDirectory, kind: "type[Experiment]", result: Result
+) -> None:
+    """Writes the report of a finished run that lacks one: its process may have been killed.
+
+    Raises:
+        InputError: See ``Experiment.restore``.
+    """
+    experiment = kind(config, directory)
+    with directory.open(config):
+        experiment.restore()
+        write_report([experiment.subject(result)], directory / REPORT)
 
 
 class Experiment:
@@ -107,6 +121,11 @@ class Experiment:
         if data.facts.likelihood == "normal":
             chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
             self.model.set_units(self.x[chosen.to(self.device)])
+        self.faulty: list[str] = []
+        if config.precision == "auto" and self.precision != torch.float32:
+            self.faulty = faulty_layers(self.model, self.x, config.batch_size, self.precision)
+            if self.faulty:
+                self.precision = torch.float32
         self.classes, self.digest = data.y, data.digest
         self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
 
@@ -123,6 +142,11 @@ class Experiment:
         )
         for note in self.notes:
             log.warning("%s: %s", self.config.dataset.name, note)
+        if self.faulty:
+            log.warning(
+                "precision: float32, because bfloat16 goes wrong on this machine in %s",
+                ", ".join(self.faulty),
+            )
 
     def pretrain(self) -> None:
         """Trains encoder and decoder on the reconstruction alone."""
@@ -145,7 +169,6 @@ class Experiment:
         """Fits the mixture to the posteriors of all samples, by coordinate ascent on the ELBO."""
         if (self.directory / "train.pt").exists():
             return
-        self.directory.drop_metrics("init", 0)
         began = time.perf_counter()
         config, n_clusters = self.config.init, self.config.n_clusters
         chosen = subset(len(self.x), config.max_samples, self.config.seed)
@@ -192,21 +215,21 @@ class Experiment:
         """Trains networks and mixture together on the ELBO, ``q(c|x)`` first held, then free."""
         self._train("train", self.config.train)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> Result:
         """Clusters all samples, and writes assignments and result."""
         began = time.perf_counter()
-        with NpzWriter(self.directory / f".{ASSIGNMENTS}", len(self.x)) as arrays:
+        with NpzWriter(self.directory / ASSIGNMENTS, len(self.x)) as arrays:
             figures = self._evaluate(lambda part: arrays.append(part._asdict()))
             self.directory.write(ASSIGNMENTS, arrays.pack)
         keep_facts(self.directory, self.facts)
         seconds = self.directory.seconds_by_stage()
-        result = {
+        result: Any = {
             **self._identity(),
             "metrics": figures,
             "seconds": seconds | {"evaluate": time.perf_counter() - began},
             "peak_memory_bytes": peak_memory(self.device),
         }
-        self.directory.write_json(RESULT, result)
+        self.directory.finish(result)
         return result
 
     def reevaluate(self) -> dict[str, Any]:
@@ -223,7 +246,7 @@ class Experiment:
         if load_checkpoint(self.directory, "train", self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: train.pt is missing")
 
-    def subject(self, result: dict[str, Any]) -> Subject:
+    def subject(self, result: Result) -> Subject:
         """What a report shows of the finished run, whose weights are at hand."""
         known = self.model, self.x, self.classes, self.facts
         return subject_of(self.directory, self.config, result, *known)
@@ -264,9 +287,13 @@ class Experiment:
             stage, anchor = self._anchor(stage)
         if 0 < first_epoch == stage.epochs:
             return
+        if first_epoch > stage.epochs:
+            raise InputError(
+                f"{self.directory / name}.pt is damaged: it is of epoch {first_epoch}, "
+                f"the stage has {stage.epochs}"
+            )
         if first_epoch:
             log.info("%s goes on after epoch %d of %d", name, first_epoch, stage.epochs)
-        self.directory.drop_metrics(name, first_epoch)
         used, saved, cost = self.config.n_clusters, time.perf_counter(), 0.0
         with tracking(self.config.tracking, self.directory.path, name, first_epoch) as track:
             for record in fit(self.model, self.x, stage, optimizer, first_epoch, anchor):
@@ -290,9 +317,14 @@ class Experiment:
     def _load(self, stage: str, optimizer: Optimizer) -> int:
         done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
         if done is None:
+            self.directory.write_metrics("")
             return 0
-        if done.held is not None:
-            self.held = Held(**done.held | {"labels": done.held["labels"].numpy()})
+        if done.metrics is None:  # of a version that left them to their file
+            self.directory.drop_metrics(stage, done.epoch)
+        else:
+            self.directory.write_metrics(done.metrics)
+        sizes = len(self.x), self.config.n_clusters
+        self.held = held_of(done, *sizes, self.directory / f"{stage}.pt")
         return done.epoch
 
     def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:

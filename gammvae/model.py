@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Gamma, Independent, Normal, kl_divergence
+from torch.distributions import Categorical, Independent, Normal, kl_divergence
 from torch.nn.functional import normalize
 
-from gammvae.distributions import Mixture, pairwise_kl
+from gammvae.distributions import Gamma, Mixture, pairwise_kl
 
 
 class MixturePrior(nn.Module):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import sem
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
@@ -80,9 +81,10 @@ def realism(
       ``recall``: the share of real ones within the reach of generated ones, in the judge's
       features (without classes, in the samples' own); ``real_...``: of real against other real.
     * ``distance``: the median from generated samples to the nearest real one, ``real_distance``:
-      from real samples to the nearest other; ``copies``: the share of generated samples closer
-      than all but 1 % of the real. Far above .01 it exposes memorized samples.
-    * ``log_likelihood``: a lower bound on ``log p(x)`` in nats, by importance sampling.
+      from real samples to the nearest that differs from them; ``copies``: the share of generated
+      samples closer than all but 1 % of the real. Far above .01 it exposes memorized samples.
+    * ``log_likelihood``: a lower bound on the mean of ``log p(x)`` in nats, by importance sampling,
+      ``log_likelihood_error``: its standard error over the samples that it is estimated from.
 
     The model was trained on all samples, as clustering does, so none of them was held out.
 
@@ -117,7 +119,7 @@ def realism(
         "real_precision": within(balls[1], balls[0]),
         "real_recall": within(balls[0], balls[1]),
         **memorized(rows(x, subset(len(x), SEARCHED, seed)), real, generated),
-        "log_likelihood": log_likelihood(model, x, seed),
+        **log_likelihood(model, x, seed),
         "draws": DRAWS,
     }
     return figures
@@ -182,29 +184,41 @@ def within(samples: NDArray, manifold: NDArray) -> float:
 
 
 def memorized(x: NDArray, real: NDArray, generated: NDArray) -> dict[str, float]:
-    """Distances to the nearest training samples, of generated and of other training samples."""
-    everything = NearestNeighbors(n_neighbors=2).fit(x)
-    # a real sample is its own nearest neighbor
-    beside = everything.kneighbors(real)[0][:, 1]
-    nearest = everything.kneighbors(generated, n_neighbors=1)[0][:, 0]
+    """Distances to the nearest training samples, of generated and of other training samples.
+
+    Exact doubles among the training samples count as one: else the distance to the nearest other
+    would be zero wherever there are some, and no copy could be closer.
+
+    Args:
+        x: Training samples ``(N, F)``, at least two of them different.
+        real: Some of them, or others like them, ``(n, F)``.
+        generated: Samples ``(n, F)``.
+    """
+    distinct = np.unique(x, axis=0)
+    everything = NearestNeighbors(n_neighbors=2).fit(distinct)
+    distances, nearest = everything.kneighbors(real)
+    itself = (distinct[nearest[:, 0]] == real).all(1)
+    beside = np.where(itself, distances[:, 1], distances[:, 0])
+    to_generated = everything.kneighbors(generated, n_neighbors=1)[0][:, 0]
     return {
-        "distance": float(np.median(nearest)),
+        "distance": float(np.median(to_generated)),
         "real_distance": float(np.median(beside)),
-        "copies": float((nearest < np.percentile(beside, 1)).mean()),
+        "copies": float((to_generated < np.percentile(beside, 1)).mean()),
     }
 
 
 @torch.no_grad()
-def log_likelihood(model: MixtureVAE, x: Samples, seed: int) -> float:
-    r"""A lower bound on the mean of ``log p(x)``, tighter than the ELBO.
+def log_likelihood(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]:
+    r"""A lower bound on the mean of ``log p(x)``, tighter than the ELBO, and its standard error.
 
     .. math:: \mathbb{E} \log \frac{1}{S} \sum_s \frac{p(x|z_s) \, p(z_s)}{q(z_s|x)},
               \qquad z_s \sim q(z|x)
 
-    The draws are exact ones of ``q(z|x)``, whatever sampler the model was trained with.
+    The draws are exact ones of ``q(z|x)``, whatever sampler the model was trained with. The error
+    is that of the mean over samples, and has in it what the draws of each add.
     """
     index = subset(len(x), ESTIMATED, seed)
-    total = 0.0
+    parts = []
     with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
         torch.manual_seed(seed)
         for part in np.array_split(index, max(1, len(index) // 10)):
@@ -218,5 +232,9 @@ def log_likelihood(model: MixtureVAE, x: Samples, seed: int) -> float:
                 + model.prior().log_prob(z)
                 - q_z.log_prob(z)
             )
-            total += float((weights.logsumexp(0) - math.log(DRAWS)).sum())
-    return total / len(index)
+            parts.append((weights.logsumexp(0) - math.log(DRAWS)).double().cpu().numpy())
+    bounds = np.concatenate(parts)
+    return {
+        "log_likelihood": float(bounds.mean()),
+        "log_likelihood_error": float(sem(bounds)),
+    }

@@ -119,7 +119,8 @@ def fit(
             ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best ``q(c|x)``.
 
     Raises:
-        DivergenceError: A term of the ELBO is not finite; nothing is yielded for that epoch.
+        DivergenceError: A term of the ELBO is not finite, or the weights that an epoch ends with
+            are not, or what they make of the samples; nothing is yielded for that epoch.
     """
     steps = math.ceil(len(x) / stage.batch_size)
     with tqdm(
@@ -136,11 +137,13 @@ def fit(
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
             rates = (rate(stage, epoch * steps + step, steps) for step in range(steps))
             totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
-            bad = totals.bad_terms()  # waits for the device
+            bad = totals.bad_terms() or bad_weights(model)  # waits for the device
+            if not bad and epoch + 1 == stage.epochs:
+                bad = bad_outcomes(model, x, stage.batch_size)
             if bad:
                 raise DivergenceError(
                     f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch + 1}; "
-                    "a lower optimizer.lr or optimizer.clip_grad_norm may help"
+                    f"{advice(stage.precision)} may help"
                 )
             record = {
                 "stage": stage.name,
@@ -153,6 +156,43 @@ def fit(
             }
             report(record, stage, bar)
             yield record
+
+
+def bad_weights(model: MixtureVAE) -> list[str]:
+    """The parts of a model whose weights are not finite, by name: the last step may do that."""
+    return [
+        f"weights of the {name}"
+        for name, part in model.named_children()
+        if not torch.stack([weight.isfinite().all() for weight in part.parameters()]).all()
+    ]
+
+
+@torch.no_grad()
+def bad_outcomes(model: MixtureVAE, x: Samples, size: int) -> list[str]:
+    """What a model with finite weights makes of the first samples that is not finite, by name.
+
+    It is what the next stage begins with: weights may be so large that products overflow.
+
+    Args:
+        model: In float32, as the next stage's start reads it.
+        x: All samples ``(N, F)``.
+        size: How many of them are looked at.
+    """
+    some = x[torch.arange(min(size, len(x)), device=x.device)]
+    code = model.encoder(some).mean
+    outcomes = {
+        "embedding": code,
+        "features": model.features(some),
+        "q(c|x)": model.predict(some).probs,
+        "reconstruction": model.decoder(code).log_prob(some),
+    }
+    return [name for name, values in outcomes.items() if not values.isfinite().all()]
+
+
+def advice(precision: torch.dtype) -> str:
+    """What to try when training left the finite numbers."""
+    others = "a lower optimizer.lr or optimizer.clip_grad_norm"
+    return others if precision == torch.float32 else f"precision=float32, or {others},"
 
 
 def rate(stage: Stage, step: int, steps: int) -> float:

@@ -4,6 +4,7 @@ import torch
 from gammvae.building import build_model
 from gammvae.convolution import Convolutions, TransposedConvolutions, halved, last_layer
 from gammvae.errors import InputError
+from gammvae.precision import LAYERS, TOLERANCE, deviation
 from tests.conftest import compose_config
 
 
@@ -43,3 +44,24 @@ def test_a_shifted_image_gives_shifted_features():
 def test_convolutions_are_refused_for_features():
     with pytest.raises(InputError, match=r"architecture=conv needs images: .* it is \[20\]"):
         build_model(compose_config("architecture=conv"), (20,), "normal")
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (1, 64, 4), (8, 4, 4), (2, 5, 1), (1, 2, 40)])
+def test_bfloat16_is_right_however_narrow_maps_get(shape):
+    """Every layer is tried often, because what goes wrong there does so at random."""
+    channels, inputs = [32, 64, 128], []
+    layers = [
+        *Convolutions(shape, channels),
+        *TransposedConvolutions(10, shape, channels),
+        *last_layer(shape, channels),
+    ]
+    for layer in layers:
+        layer.register_forward_pre_hook(lambda layer, given: inputs.append((layer, given[0])))
+    h = torch.rand(60, shape[0] * shape[1] * shape[2])
+    for layer in layers:
+        h = layer(torch.rand(60, 10) if isinstance(layer, torch.nn.Linear) else h)
+    tried = [(layer, given.shape) for layer, given in inputs if isinstance(layer, LAYERS)]
+    assert len(tried) == 7
+    for layer, size in tried:
+        errors = [deviation(layer, size, torch.bfloat16) for _ in range(5)]
+        assert max(errors) < TOLERANCE, layer

@@ -4,13 +4,7 @@ import sys
 import pytest
 import torch
 
-from gammvae.devices import (
-    available_devices,
-    choose_device,
-    choose_precision,
-    random_state,
-    set_random_state,
-)
+from gammvae.devices import available_devices, choose_device, random_state, set_random_state
 from gammvae.errors import InputError
 
 
@@ -31,16 +25,6 @@ def test_an_absent_device_is_refused_with_what_there_is(name, monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(InputError, match=f"device={name} is not available: this machine has cpu"):
         choose_device(name)
-
-
-@pytest.mark.parametrize(("bf16", "amx"), [(False, False), (True, False), (False, True)])
-def test_auto_precision_follows_the_processor(bf16, amx, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    expected = torch.bfloat16 if bf16 or amx else torch.float32
-    assert choose_precision("auto", torch.device("cpu")) == expected
-    assert choose_precision("float32", torch.device("cpu")) == torch.float32
-    assert choose_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
 
 
 def test_random_state_is_restored():

@@ -4,15 +4,22 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from scipy.special import polygamma
-from torch.distributions import Gamma, Independent, Normal, kl_divergence
+from scipy.integrate import quad
+from scipy.special import digamma, gammaln, polygamma
+from torch import distributions
+from torch.distributions import Independent, Normal, kl_divergence
 
 from gammvae.distributions import (
     GAMMA_REPARAMETERIZATIONS,
+    STIRLING,
     BoostedWilsonHilfertyGamma,
+    Gamma,
     MarsagliaTsangGamma,
     Mixture,
     WilsonHilfertyGamma,
+    log_gamma_remainder,
+    log_gap,
+    log_gap_slope,
     pairwise_kl,
 )
 
@@ -39,6 +46,25 @@ def test_samples_follow_scipy_gamma(name, alpha, distance):
     statistic = scipy.stats.kstest(z, scipy.stats.gamma(alpha, scale=1 / beta).cdf).statistic
     # 1.95 / sqrt(n): an exact sampler exceeds it once in a thousand seeds
     assert statistic < distance + 1.95 / math.sqrt(n)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.2, 0.5, 1.0, 5.0])
+def test_boosted_wilson_hilferty_is_as_near_in_float32_as_its_docstring_says(alpha):
+    n = 200_000
+    z = BoostedWilsonHilfertyGamma(torch.tensor(alpha), torch.tensor(1.0)).rsample((n,))
+    statistic = scipy.stats.kstest(z.double().numpy(), scipy.stats.gamma(alpha).cdf).statistic
+    assert statistic < 0.005 + 1.95 / math.sqrt(n)
+
+
+@pytest.mark.parametrize("name", SAMPLERS.keys() - {"wilson_hilferty"})
+def test_float32_limits_every_sampler_at_a_concentration_of_a_twentieth(name):
+    n, tiny = 200_000, torch.finfo(torch.float32).tiny
+    z = SAMPLERS[name](torch.tensor(0.05), torch.tensor(1.0)).rsample((n,))
+    below = scipy.stats.gamma(0.05).cdf(tiny)
+    assert below == pytest.approx(0.013, abs=5e-4)
+    standard_error = math.sqrt(below * (1 - below) / n)
+    tolerance = DISTANCE[name].get(0.05, 0.0) + 4 * standard_error
+    assert (z <= tiny).float().mean().item() == pytest.approx(below, abs=tolerance)
 
 
 def test_wilson_hilferty_is_not_exact_where_its_docstring_says_so():
@@ -109,10 +135,123 @@ def test_a_generator_decides_the_samples(sampler):
 )
 def test_only_the_sampler_differs_from_torch(sampler):
     a, b, z = torch.tensor([0.5, 3.0]), torch.tensor([2.0, 0.1]), torch.tensor([0.7, 20.0])
-    ours, torchs, other = sampler(a, b), Gamma(a, b), Gamma(torch.ones(2), torch.ones(2))
+    ours, torchs, other = sampler(a, b), distributions.Gamma(a, b), Gamma(a + 1, b)
     assert torch.equal(ours.log_prob(z), torchs.log_prob(z))
     assert torch.equal(ours.entropy(), torchs.entropy())
-    assert torch.equal(kl_divergence(ours, other), kl_divergence(torchs, other))
+    assert torch.equal(kl_divergence(ours, other), kl_divergence(Gamma(a, b), other))
+
+
+def textbook_kl(q, q_rate, p, p_rate):
+    """``KL(q || p)`` as it is found in textbooks, in float64; to 1e-9 at concentrations of 1e6."""
+    q, q_rate, p, p_rate = (parameter.double().numpy() for parameter in (q, q_rate, p, p_rate))
+    return (
+        (q - p) * digamma(q)
+        + gammaln(p)
+        - gammaln(q)
+        + p * np.log(q_rate / p_rate)
+        + q * (p_rate / q_rate - 1)
+    )
+
+
+def textbook_gradient(q, q_rate, p, p_rate):
+    """Its derivatives by the four parameters."""
+    q, q_rate, p, p_rate = (parameter.double().numpy() for parameter in (q, q_rate, p, p_rate))
+    return (
+        (q - p) * polygamma(1, q) + p_rate / q_rate - 1,
+        p / q_rate - q * p_rate / q_rate**2,
+        digamma(p) - digamma(q) + np.log(q_rate / p_rate),
+        q / q_rate - p / p_rate,
+    )
+
+
+def parameters(low, high, spread, n=4000):
+    """Of ``n`` pairs in float32: concentrations from ``low`` to ``high``, means up to ``spread``
+    standard deviations of the narrower apart."""
+    q, p = (torch.rand(2, n).double() * math.log(high / low)).exp() * low
+    mean = (torch.rand(n).double() * 20 - 10).exp()
+    ratio = (spread * torch.randn(n).double() / torch.maximum(q, p).sqrt()).exp()
+    return [one.float() for one in (q, q / mean, p, p / (mean * ratio))]
+
+
+RANGES = [
+    (0.05, STIRLING),
+    (STIRLING / 2, 2 * STIRLING),
+    (0.05, 1e4),
+    (1e3, 1e4),
+    (0.05, 1e6),
+    (1e4, 1e6),
+]
+
+
+@pytest.mark.parametrize("spread", [0.1, 3.0])
+@pytest.mark.parametrize(("low", "high"), RANGES)
+def test_kl_is_accurate_in_float32(low, high, spread):
+    given = parameters(low, high, spread)
+    exact = textbook_kl(*given)
+    found = kl_divergence(Gamma(*given[:2]), Gamma(*given[2:]))
+    assert found.dtype == torch.float32
+    error = np.abs(found.double().numpy() - exact)
+    assert (error < 1e-5 * np.maximum(1, exact)).all()
+
+
+@pytest.mark.parametrize("spread", [0.1, 3.0])
+@pytest.mark.parametrize(("low", "high"), RANGES)
+def test_gradient_of_the_kl_is_accurate_in_float32(low, high, spread):
+    given = [parameter.requires_grad_() for parameter in parameters(low, high, spread)]
+    found = torch.autograd.grad(kl_divergence(Gamma(*given[:2]), Gamma(*given[2:])).sum(), given)
+    values = [parameter.detach() for parameter in given]
+    # by the parameters' logarithms, which is what the networks are taught by
+    for value, one, exact in zip(values, found, textbook_gradient(*values), strict=True):
+        scale = value.double().numpy()
+        error = np.abs(one.double().numpy() - exact) * scale
+        assert (error < 2e-5 * np.maximum(1, np.abs(exact) * scale)).all()
+
+
+@pytest.mark.parametrize("concentration", [0.2, 1.0, 7.9, 8.1, 60.0])
+def test_kl_is_that_of_quadrature(concentration):
+    q, p = scipy.stats.gamma(concentration, scale=0.4), scipy.stats.gamma(3.0, scale=0.9)
+
+    def integrand(u):  # over u = log z
+        z = math.exp(u)
+        return q.pdf(z) * z * (q.logpdf(z) - p.logpdf(z))
+
+    expected = quad(integrand, -200, 8, points=[-20, -5, 0, math.log(q.mean())], limit=500)[0]
+    found = kl_divergence(
+        Gamma(torch.tensor(concentration), torch.tensor(2.5)),
+        Gamma(torch.tensor(3.0), torch.tensor(1 / 0.9)),
+    )
+    assert found.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_kl_broadcasts_and_has_the_gradient_of_finite_differences():
+    shapes = [(5, 1, 3), (5, 1, 3), (4, 3), (4, 3)]
+    given = [(torch.rand(shape).double() * 12 + 0.1).requires_grad_() for shape in shapes]
+
+    def kl(q, q_rate, p, p_rate):
+        return kl_divergence(Gamma(q, q_rate), Gamma(p, p_rate))
+
+    assert kl(*given).shape == (5, 4, 3)
+    assert torch.autograd.gradcheck(kl, given)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_kl_stays_float32_under_bfloat16(name):
+    with torch.autocast("cpu", torch.bfloat16):
+        q = SAMPLERS[name](torch.tensor([2e3]), torch.tensor([1e3]))
+        kl = kl_divergence(q, Gamma(torch.tensor([2e3]), torch.tensor([1.01e3])))
+    assert kl.dtype == torch.float32
+    assert kl.item() == pytest.approx(2e3 * (1.01 - 1 - math.log(1.01)), rel=1e-4)
+
+
+def test_the_parts_of_the_kl_are_those_of_scipy_on_either_side_of_the_series():
+    a = torch.cat([torch.logspace(-2, 3, 400), torch.linspace(7.9, 8.1, 41)]).double()
+    n = a.numpy()
+    for found, exact in (
+        (log_gap(a), digamma(n) - np.log(n)),
+        (log_gap_slope(a), polygamma(1, n) - 1 / n),
+        (log_gamma_remainder(a), gammaln(n) - n * np.log(n) + n),
+    ):
+        np.testing.assert_allclose(found.numpy(), exact, rtol=1e-7, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

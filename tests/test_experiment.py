@@ -1,5 +1,6 @@
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from gammvae.benchmarks import digits
 from gammvae.datasets import Dataset
 from gammvae.errors import DivergenceError, InputError
 from gammvae.experiment import Experiment, run
-from gammvae.runs import ASSIGNMENTS, CONFIG, DATA, LOG, METRICS, RESULT, RunDirectory
+from gammvae.runs import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT, RunDirectory
 from gammvae.samples import subset
 from tests.conftest import TINY, compose_config
 
@@ -47,7 +48,9 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_its_files(finished):
     directory, result = finished
     names = {path.name for path in directory.path.iterdir() if path.name != ".lock"}
-    assert names == {CONFIG, LOG, METRICS, "pretrain.pt", "train.pt", ASSIGNMENTS, DATA, RESULT}
+    outputs = {"pretrain.pt", "train.pt", ASSIGNMENTS, DATA, RESULT}
+    assert names == {CONFIG, LOG, METRICS, DIGESTS, *outputs}
+    assert set(json.loads((directory / DIGESTS).read_text())) == outputs
     assert json.loads((directory / RESULT).read_text()) == result
     stages = [(record["stage"], record["epoch"]) for record in directory.read_metrics()]
     expected = [("pretrain", 1), ("pretrain", 2), ("pretrain", 3), ("init", 1)]
@@ -151,6 +154,27 @@ def test_a_diverged_run_stops_with_its_checkpoint_intact(tmp_path, stop_at):
     assert all(record["stage"] != stop_at for record in directory.read_metrics())
 
 
+def test_no_stage_begins_with_weights_that_overflow(tmp_path):
+    """One step of an absurd rate leaves finite weights, whose features are not."""
+    config = short("optimizer.lr=1e30", "batch_size=1797", "pretrain.epochs=1")
+    with pytest.raises(DivergenceError, match="became non-finite in pretrain, epoch 1"):
+        run(config, RunDirectory(tmp_path))
+    assert not (tmp_path / "pretrain.pt").exists()
+
+
+def test_automatic_precision_is_float32_where_bfloat16_goes_wrong(tmp_path, monkeypatch):
+    one = ("pretrain.epochs=1", "train.epochs=1")
+    expected = run(short(*one, "precision=float32"), RunDirectory(tmp_path / "float32"))
+    monkeypatch.setattr(gammvae.experiment, "choose_precision", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(gammvae.experiment, "faulty_layers", lambda *_: ["encoder.body.0"])
+    directory = RunDirectory(tmp_path / "auto")
+    result = run(short(*one), directory)
+    assert result["precision"] == "float32"
+    assert result["metrics"] == expected["metrics"]
+    said = (directory / LOG).read_text()
+    assert "float32, because bfloat16 goes wrong on this machine in encoder.body.0" in said
+
+
 def test_more_clusters_than_samples_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="n_clusters=1798 exceeds the 1797 samples"):
         run(short("n_clusters=1798"), RunDirectory(tmp_path / "run"))
@@ -197,6 +221,43 @@ def test_starting_labels_reach_the_mixture(tmp_path):
 def test_every_choice_runs(tmp_path, overrides):
     result = run(short(*overrides), RunDirectory(tmp_path))
     assert np.isfinite(result["metrics"]["elbo"])
+
+
+@pytest.mark.parametrize("kept", [0, 2, 5])
+def test_metrics_that_were_cut_short_come_back_from_the_checkpoint(finished, tmp_path, kept):
+    shutil.copytree(finished[0].path, tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
+    (directory / RESULT).unlink()
+    lines = (directory / METRICS).read_text().splitlines(keepends=True)
+    (directory / METRICS).write_text("".join(lines[:kept]) + "half a li")
+    result = run(short(), directory)
+    assert (directory / METRICS).read_text() == "".join(lines)
+    stages = ("pretrain", "init", "train")
+    seconds = {stage: result["seconds"][stage] for stage in stages}
+    assert seconds == {stage: finished[1]["seconds"][stage] for stage in stages}
+
+
+def test_a_checkpoint_of_a_version_without_metrics_goes_on(finished, tmp_path):
+    shutil.copytree(finished[0].path, tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
+    (directory / RESULT).unlink()
+    content = torch.load(directory / "train.pt", weights_only=True)
+    del content["metrics"]
+    torch.save(content, directory / "train.pt")
+    assert run(short(), directory)["metrics"] == finished[1]["metrics"]
+    assert len(directory.read_metrics()) == 7
+
+
+def test_an_epoch_beyond_the_stage_is_refused(finished, tmp_path):
+    shutil.copytree(finished[0].path, tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
+    (directory / RESULT).unlink()
+    content = torch.load(directory / "train.pt", weights_only=True)
+    torch.save(content | {"epoch": 99}, directory / "train.pt")
+    with pytest.raises(
+        InputError, match=r"train\.pt is damaged: it is of epoch 99, the stage has 3"
+    ):
+        run(short(), directory)
 
 
 # The command, with a checkpoint after every epoch.

@@ -7,6 +7,7 @@ from sklearn.datasets import make_blobs
 
 from gammvae import realism
 from gammvae.realism import Judge, log_likelihood, memorized, within
+from gammvae.tables import judgement
 from tests.test_model import FAMILIES, build, log_evidence
 
 
@@ -47,6 +48,23 @@ def test_copies_are_exposed(rng):
     assert found["distance"] == pytest.approx(found["real_distance"], rel=0.1)
 
 
+@pytest.mark.parametrize("doubled", [0.02, 0.5, 1.0])
+def test_copies_are_exposed_among_samples_that_have_exact_doubles(rng, doubled):
+    once = rng.normal(size=(600, 20)).astype(np.float32)
+    real = np.concatenate([once, once[: round(doubled * len(once))]])
+    new = rng.normal(size=(2000, 20)).astype(np.float32)
+    assert memorized(real, real, real[:300])["copies"] == 1
+    found = memorized(real, real, new)
+    assert found["copies"] < 0.03  # .01 expected, 2,000 draws
+    assert found["real_distance"] == pytest.approx(found["distance"], rel=0.1)
+
+
+def test_a_real_sample_that_is_not_searched_has_its_nearest_neighbor(rng):
+    x = rng.normal(size=(400, 3))
+    found = memorized(x[:200], x[200:], x[200:])
+    assert found["real_distance"] == found["distance"]
+
+
 def test_the_judge_learns_classes_of_any_type():
     x, y = make_blobs(600, 8, centers=3, random_state=0)
     names = np.array(["a", "b", "c"])[y]
@@ -63,7 +81,28 @@ def test_the_likelihood_is_that_of_quadrature(family, monkeypatch):
     x = torch.rand(2, 4)
     with torch.no_grad():
         expected = np.mean([log_evidence(model, one[None], family) for one in x])
-    assert log_likelihood(model, x, seed=0) == pytest.approx(expected, abs=0.05)
+    found = log_likelihood(model, x, seed=0)
+    assert found["log_likelihood"] == pytest.approx(expected, abs=0.05)
+
+
+def test_the_likelihoods_standard_error_is_that_over_samples(monkeypatch):
+    """Halves of the samples have means that lie apart as the error says."""
+    monkeypatch.setattr(realism, "ESTIMATED", 2000)
+    model, x = build("implicit"), torch.rand(2000, 6)
+    whole = log_likelihood(model, x, seed=0)
+    parts = [log_likelihood(model, part, seed=0) for part in x.split(100)]
+    means = np.array([part["log_likelihood"] for part in parts])
+    errors = np.array([part["log_likelihood_error"] for part in parts])
+    assert whole["log_likelihood"] == pytest.approx(means.mean(), abs=0.05)
+    # of 20 standard deviations' ratio: the relative standard error is 1 / sqrt(38)
+    assert means.std(ddof=1) == pytest.approx(errors.mean(), rel=4 / math.sqrt(38))
+    assert whole["log_likelihood_error"] == pytest.approx(errors.mean() / math.sqrt(20), rel=0.1)
+
+
+def test_the_likelihood_stands_with_its_standard_error():
+    text = judgement({"samples": 9, "log_likelihood": -105.25, "log_likelihood_error": 1.5})
+    assert "-105.2500 ± 1.5000" in text
+    assert "-105.2500" in judgement({"samples": 9, "log_likelihood": -105.25})
 
 
 def test_everything_is_judged(monkeypatch):

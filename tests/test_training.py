@@ -143,6 +143,35 @@ def test_the_term_that_broke_first_is_named_alone():
         next(history)
 
 
+def test_weights_that_the_last_step_breaks_are_found():
+    model, x = build("implicit"), torch.rand(64, 6)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    weight = model.decoder.head.weight
+    optimizer.register_step_post_hook(lambda *_: weight.data.fill_(math.inf))
+    history = fit(model, x, stage(epochs=2, batch_size=64), optimizer)
+    with pytest.raises(DivergenceError, match="^weights of the decoder became .* train, epoch 1"):
+        next(history)
+
+
+def test_no_stage_ends_with_finite_weights_whose_products_overflow():
+    model, x = build("implicit"), torch.rand(64, 6)
+    history = fit(model, x, stage(epochs=1, batch_size=64), Adam(model.parameters(), lr=1e30))
+    with pytest.raises(DivergenceError, match="became non-finite in train, epoch 1"):
+        next(history)
+    assert all(weights.isfinite().all() for weights in model.parameters())
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_the_advice_suits_the_precision(precision):
+    model, x = build("implicit"), torch.rand(64, 6)
+    with torch.no_grad():
+        model.decoder.head.bias.fill_(math.nan)
+    with pytest.raises(DivergenceError) as raised:
+        records(model, x, stage(precision=precision), Adam(model.parameters()))
+    assert "a lower optimizer.lr" in str(raised.value)
+    assert ("precision=float32" in str(raised.value)) == (precision == torch.bfloat16)
+
+
 def test_bfloat16_trains_and_keeps_float32_weights():
     model, x = build("wilson_hilferty"), torch.rand(100, 6)
     history = records(
