@@ -18,6 +18,9 @@ from gammvae.em import checked_labels
 from gammvae.errors import InputError
 from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
 from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units, glorot
+from gammvae.samples import CHUNK_ROWS, memory_of_machine
+
+FLOAT_BYTES = 4
 
 
 def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
@@ -29,8 +32,44 @@ def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixt
         likelihood: ``bernoulli`` or ``normal``, for the decoder.
 
     Raises:
-        InputError: Convolutions are wanted of samples that are no images.
+        InputError: Convolutions are wanted of samples that are no images, or the model is too large
+            for this machine.
     """
+    with torch.device("meta"):  # without memory, and without drawing random numbers
+        check_memory(assembled(config, shape, likelihood), config, shape)
+    return assembled(config, shape, likelihood)
+
+
+def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> None:
+    """Refuses a model that this machine has no memory for.
+
+    Args:
+        model: On the device ``meta``.
+        config: Of it.
+        shape: Of a sample.
+
+    Raises:
+        InputError: It is too large.
+    """
+    architecture, trained = config.architecture, config.model.space != "samples"
+    n_values = sum(parameter.numel() for parameter in model.parameters())
+    table = min(config.batch_size, CHUNK_ROWS) * config.n_clusters * architecture.latent_dim
+    # Weights with their gradients and, as Adam keeps, two moments; the table of all divergences of
+    # a batch, which is made in several steps.
+    needed = FLOAT_BYTES * (4 * (n_values + table) if trained else n_values)
+    if needed > (memory := memory_of_machine()):
+        layers = architecture.channels or architecture.hidden
+        kind = "channels" if architecture.channels else "hidden"
+        raise InputError(
+            f"architecture.{kind}={layers} and architecture.latent_dim={architecture.latent_dim} "
+            f"make {n_values} weights for n_clusters={config.n_clusters} and samples of "
+            f"{math.prod(shape)} values; with batch_size={config.batch_size} they take "
+            f"{needed / 2**30:.1f} GiB, and this machine has {memory / 2**30:.1f} GiB"
+        )
+
+
+def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
+    """The untrained model, however large it is; see ``build_model``."""
     latent_dim, units = config.architecture.latent_dim, Units(math.prod(shape))
     body, width, mirror, head = build_bodies(config.architecture, shape)
     encoder: nn.Module
@@ -119,7 +158,7 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
         mixture["weight_decay"] = 0.0  # zero means nothing special for a logarithm
     try:
         return optimizer([{"params": networks}, mixture], lr=config.optimizer.lr, **arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"optimizer.arguments={arguments} do not suit {name}: {error}") from error
 
 

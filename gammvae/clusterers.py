@@ -18,6 +18,7 @@ from sklearn.mixture import GaussianMixture
 from gammvae.config import ModelConfig
 from gammvae.errors import InputError
 from gammvae.evaluation import Assignments
+from gammvae.warned import warned_once
 
 # Starts of which the best is kept, by inertia or likelihood.
 STARTS = 10
@@ -60,8 +61,10 @@ class Clusterer:
                 random_state=seed,
                 n_jobs=1,
             )
-        elif config.components is not None and config.components < min(points.shape):
-            self.map = PCA(config.components, random_state=seed)
+        elif config.components is not None and config.components < points.shape[1]:
+            # N samples span N - 1 dimensions.
+            components = max(1, min(config.components, len(points) - 1))
+            self.map = PCA(components, random_state=seed)
         if self.map is not None:
             points = self.map.fit_transform(points)
         if config.clusterer == "gmm":
@@ -76,7 +79,8 @@ class Clusterer:
                 random_state=seed,
                 reg_covar=REGULARIZATION * float(points.var(0).mean()),
             )
-        self.clusters.fit(points)
+        with warned_once(config.name):
+            self.clusters.fit(points)
         return self._assign(points)
 
     def assign(self, points: NDArray) -> Assignments:

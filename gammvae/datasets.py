@@ -2,13 +2,14 @@
 
 A loader is any function that returns a ``Dataset``. It is given what it has arguments for: ``root``
 and ``cache`` folders, ``download``, ``device``, the ``store`` of published files, the user's
-``path``, ``array``, ``labels``, ``drop`` and ``shape``, and whatever else its YAML says.
+``path``, ``array``, ``labels``, ``drop``, ``shape``, ``header``, ``index`` and ``channels``, and
+whatever else its YAML says.
 """
 
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,10 +21,18 @@ from gammvae.config import DatasetConfig
 from gammvae.downloads import Store
 from gammvae.errors import InputError
 from gammvae.preprocessing import Preprocessing, fit
-from gammvae.samples import Rows, Scan, TransformedRows, scan
+from gammvae.remarks import (
+    advice,
+    check_squares,
+    described,
+    remark_on_classes,
+    remark_on_fill,
+    remark_on_rounding,
+)
+from gammvae.samples import Rows, Scan, TransformedRows, as_float32, scan
 
 # What only some loaders take, and nobody should set in vain.
-GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape")
+GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape", "header", "index", "channels")
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,8 @@ class Dataset:
     """Samples in a fixed order, and their classes where known.
 
     Attributes:
-        x: ``(N, F)``: an array of float32, or rows that are read when they are needed.
+        x: ``(N, F)``: an array of float32, or of float64 where float32 would round; or rows that
+            are read when they are needed.
         y: Classes ``(N,)``, or ``None``. Only the final report looks at them.
         shape: Shape of one sample, its product is ``F``; images are ``(channels, height, width)``.
         notes: What a user should know about how the data were read.
@@ -107,7 +117,11 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
     """
     dataset = load_dataset(config, device)
     check_samples(dataset, config.name)
-    rows, (low, high) = dataset.x, (dataset.scan.low.min(), dataset.scan.high.max())
+    rows, found = dataset.x, dataset.scan
+    low, high = found.low.min(), found.high.max()
+    fill = remark_on_fill(rows, found, dataset.names)
+    if preprocess == "none":
+        check_in_float32(dataset, config.name, fill)
     preprocessing = fit(preprocess, rows, dataset.scan, dataset.shape)
     if preprocess != "none":
         rows = TransformedRows(rows, preprocessing)
@@ -118,13 +132,14 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
             f"dataset {config.name} has {described(low, high)}: a bernoulli likelihood needs "
             "values in [0, 1]; dataset.likelihood=normal takes any"
         )
-    notes = [*dataset.notes, *([reason] if reason else []), *advice(dataset.scan, preprocess)]
+    notes = [*dataset.notes, *filter(None, [reason]), *advice(found, preprocess), *fill]
+    notes += [*remark_on_rounding(found, preprocess, dataset.names), *remark_on_classes(dataset.y)]
     return Data(
         rows=rows,
         y=dataset.y,
         facts=Facts(dataset.shape, likelihood, dataset.names, preprocessing),
         digest=dataset.digest,
-        filled=dataset.scan.filled,
+        filled=found.filled,
         notes=tuple(notes),
     )
 
@@ -149,27 +164,26 @@ def choose_likelihood(name: str, preprocess: str, low: float, high: float) -> tu
     return "normal", f"likelihood normal, because of {why}"
 
 
-def described(low: float, high: float) -> str:
-    """A range of values in words."""
-    if math.isinf(low):
-        return "values of any size after preprocessing"
-    return f"values from {low:g} to {high:g}"
+def check_in_float32(dataset: Dataset, name: str, fill: Sequence[str]) -> None:
+    """Refuses samples that float32 cannot be computed with as they are.
 
+    Args:
+        dataset: Of samples that pass ``check_samples``.
+        name: Of the dataset.
+        fill: What is remarked on values that stand for missing ones.
 
-def advice(found: Scan, preprocess: str) -> list[str]:
-    """What to consider if the samples are in units that hardly suit any likelihood."""
-    if preprocess != "none":
-        return []
-    if found.low.min() == 0 and found.high.max() == 255:
-        return ["values from 0 to 255, as of 8-bit images; preprocess=minmax brings them to [0, 1]"]
-    span = np.sort(found.high - found.low)
-    wide, middle = span[-1], span[len(span) // 2]
-    if wide <= max(100.0, 100.0 * middle):
-        return []
-    return [
-        f"one feature spans {wide:g} and half of them at most {middle:g}; "
-        "preprocess=standardize would weigh them alike"
-    ]
+    Raises:
+        InputError: Squares of their values overflow, or all samples become equal.
+    """
+    found, rows = dataset.scan, dataset.x.shape
+    what = f"dataset {name}"
+    remarks = ["preprocess=standardize scales them before", *fill]
+    check_squares(found.low, found.high, math.prod(rows), what, remarks)
+    if (as_float32(found.low) == as_float32(found.high)).all():
+        raise InputError(
+            f"{what} has {rows[0]} samples that are equal when they are rounded to float32: "
+            "preprocess=standardize shifts and scales them before"
+        )
 
 
 def load_dataset(config: DatasetConfig, device: str = "auto") -> Dataset:
@@ -235,13 +249,27 @@ def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
     for name, value in offered.items():
         if name in parameters:
             arguments.setdefault(name, value)
-        elif name in GIVEN_BY_USER and value:
+        elif name in GIVEN_BY_USER and value and value != getattr(DatasetConfig, name, None):
             raise InputError(f"dataset.{name}={value} has no use: dataset {config.name} reads none")
     try:
         inspect.signature(load).bind(**arguments)
     except TypeError as error:
         raise InputError(f"dataset.loader does not suit {target}: {error}") from error
-    return load(**arguments)
+    return with_text(load(**arguments), config.name)
+
+
+def with_text(dataset: Dataset, name: str) -> Dataset:
+    """The dataset with classes that are bytes as text.
+
+    Raises:
+        InputError: They are no UTF-8.
+    """
+    if dataset.y is None or dataset.y.dtype.kind != "S":
+        return dataset
+    try:
+        return replace(dataset, y=np.char.decode(dataset.y, "utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"dataset {name} has classes that are no text in UTF-8") from error
 
 
 def check_samples(dataset: Dataset, name: str) -> None:
@@ -253,10 +281,10 @@ def check_samples(dataset: Dataset, name: str) -> None:
     """
     x, y = dataset.x, dataset.y
     dtype = x.dtype if isinstance(x, np.ndarray) else np.dtype(np.float32)
-    if len(x.shape) != 2 or dtype != np.float32:
+    if len(x.shape) != 2 or dtype not in (np.float32, np.float64):
         raise InputError(
             f"dataset {name} has samples of shape {x.shape} and type {dtype}: "
-            "they must be a table of float32"
+            "they must be a table of float32 or float64"
         )
     if min(x.shape) < 2:
         raise InputError(

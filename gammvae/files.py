@@ -3,8 +3,6 @@
 Letters: ``N`` samples, ``F`` features.
 """
 
-import csv
-import math
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,21 +12,22 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from gammvae.columns import Columns, listed, read_csv, read_parquet
+from gammvae.columns import Columns, Request, listed, read_csv, read_parquet
 from gammvae.datasets import Dataset
 from gammvae.errors import InputError, reading
-from gammvae.samples import IN_MEMORY_BYTES, MappedRows, Rows, SparseRows, as_float32, check_fits
+from gammvae.images import arranged
+from gammvae.labels import checked_classes, read_labels
+from gammvae.samples import (
+    IN_MEMORY_BYTES,
+    MappedRows,
+    Rows,
+    SparseRows,
+    check_fits,
+    smallest_floats,
+)
 
 NUMERIC = "buif"  # numpy's kinds: boolean, unsigned and signed integer, floating-point
 SPARSE_ARRAYS = {"format", "shape", "data"}
-
-
-class Request(NamedTuple):
-    """What the user says of a file besides its path; see ``load``."""
-
-    array: str | None
-    labels: str | None
-    drop: Sequence[str]
 
 
 class Table(NamedTuple):
@@ -57,6 +56,9 @@ def load(
     labels: str | None,
     drop: Sequence[str],
     shape: Sequence[int] | None,
+    header: bool | None = None,
+    index: str | None = None,
+    channels: str | None = None,
 ) -> Dataset:
     """The samples of a file, and their classes where the user says where these are.
 
@@ -66,32 +68,50 @@ def load(
         labels: Name of the classes' column or array in the same file, or the path of another file.
         drop: Columns that are no features.
         shape: Shape of one sample; images are ``(channels, height, width)``.
+        header: Whether the first line of a text table holds names; ``None``: it is found out.
+        index: What becomes of a row index: see ``Request``.
+        channels: Where images have theirs, ``first`` or ``last``; ``None``: it is found out.
 
     Raises:
         InputError: Something cannot be read, or could be read in more than one way.
     """
     if path is None:
         raise InputError("dataset.path is missing: dataset=file needs dataset.path=FILE")
-    file = existing("dataset.path", path, READERS)
-    if array is not None and file.suffix.lower() != ".npz":
-        raise InputError(f"dataset.array={array} has no use: {file} holds a single table")
-    if drop and file.suffix.lower() in (".npy", ".npz"):
-        raise InputError(f"dataset.drop={list(drop)} has no use: {file} has no columns with names")
-    with reading(file):
-        table = READERS[file.suffix.lower()](file, Request(array, labels, drop))
-    n_samples, features = table.x.shape
-    classes = table.classes
+    request = Request(array, labels, drop, header=header, index=index)
+    file, table = read(path, request)
+    classes, notes = table.classes, list(table.notes)
     if labels is not None:
         if classes is None:
-            classes = classes_of_file(labels, file, table)
-        classes = checked_classes(classes, labels, n_samples)
-    sample_shape = table.shape if shape is None else tuple(shape)
-    if math.prod(sample_shape) != features:
+            classes, remarks = classes_of_file(labels, file, table)
+            notes += remarks
+        classes = checked_classes(classes, f"dataset.labels={labels}", table.x.shape[0])
+    x, sample_shape, remarks = arranged(table.x, table.shape, shape, channels, str(file))
+    return Dataset(x, classes, sample_shape, (*notes, *remarks), tuple(table.features))
+
+
+def read(path: str, request: Request) -> tuple[Path, Table]:
+    """A file, and what is in it.
+
+    Args:
+        path: Of the file.
+        request: What is asked for.
+
+    Raises:
+        InputError: It cannot be read, or something is asked for that it has not.
+    """
+    keys = request.keys
+    file = existing(keys.path, path, READERS)
+    kind = file.suffix.lower()
+    if request.array is not None and kind != ".npz":
+        raise InputError(f"{keys.array}={request.array} has no use: {file} holds a single table")
+    if request.drop and kind in (".npy", ".npz"):
         raise InputError(
-            f"dataset.shape={list(sample_shape)} does not suit {file}: "
-            f"its samples have {features} values"
+            f"{keys.drop}={list(request.drop)} has no use: {file} has no columns with names"
         )
-    return Dataset(table.x, classes, sample_shape, tuple(table.notes), tuple(table.features))
+    if request.header is not None and kind not in (".csv", ".tsv"):
+        raise InputError(f"{keys.header}={request.header} has no use: {file} is no text")
+    with reading(file):
+        return file, READERS[kind](file, request)
 
 
 def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) -> Path:
@@ -132,20 +152,22 @@ def read_npz(path: Path, request: Request) -> Table:
         names = arrays.files
         if set(names) >= SPARSE_ARRAYS:
             return read_sparse(path)
-        name = request.array or the_only([name for name in names if name != request.labels], path)
+        others = [name for name in names if name not in (request.labels, *request.spare)]
+        name = request.array or the_only(others, path, request)
         if name not in names:
-            raise InputError(f"dataset.array={name} is no array of {path}: {listed(names)}")
+            raise InputError(f"{request.keys.array}={name} is no array of {path}: {listed(names)}")
         what = f"{path}, array {name},"
         samples = load_array(lambda: arrays[name], what)
         check_array(samples, what)
-        check_fits(8 * samples.size, path)  # as float32, here and once more for training
+        # as float32 for training, and here with the precision it has
+        check_fits((4 + max(4, samples.itemsize)) * samples.size, path)
         classes = None
         if request.labels in names:
             classes = load_array(lambda: arrays[request.labels], f"{path}, array {request.labels},")
     return in_memory(samples)._replace(classes=classes, names=names)
 
 
-def the_only(names: Sequence[str], path: Path) -> str:
+def the_only(names: Sequence[str], path: Path, request: Request) -> str:
     """The only one of some arrays.
 
     Raises:
@@ -154,7 +176,7 @@ def the_only(names: Sequence[str], path: Path) -> str:
     if len(names) != 1:
         raise InputError(
             f"{path} holds {len(names)} arrays ({', '.join(names)}): "
-            "dataset.array=NAME must say which are the samples"
+            f"{request.keys.array}=NAME must say which are the samples"
         )
     return names[0]
 
@@ -176,20 +198,27 @@ def read_sparse(path: Path) -> Table:
 def read_table(path: Path, columns: Columns) -> Table:
     """Columns of numbers side by side."""
     n_samples, features = columns.table.shape
-    check_fits(4 * n_samples * features, path)
-    x = np.empty((n_samples, features), np.float32)
-    for index, (_, values) in enumerate(columns.features()):
-        x[:, index] = as_float32(values)
+    check_fits(8 * n_samples * features, path)
+    x = np.empty((n_samples, features))
+    for index, values in enumerate(columns.features()):
+        x[:, index] = values
     names = columns.table.column_names
-    return Table(x, (features,), columns.classes, names, columns.notes, names)
+    return Table(
+        smallest_floats(x),
+        (features,),
+        columns.classes,
+        columns.names,
+        columns.notes,
+        names,
+    )
 
 
 READERS: dict[str, Callable[[Path, Request], Table]] = {
     ".npy": read_npy,
     ".npz": read_npz,
-    ".csv": lambda path, asked: read_table(path, read_csv(path, asked.labels, asked.drop)),
-    ".tsv": lambda path, asked: read_table(path, read_csv(path, asked.labels, asked.drop)),
-    ".parquet": lambda path, asked: read_table(path, read_parquet(path, asked.labels, asked.drop)),
+    ".csv": lambda path, request: read_table(path, read_csv(path, request)),
+    ".tsv": lambda path, request: read_table(path, read_csv(path, request)),
+    ".parquet": lambda path, request: read_table(path, read_parquet(path, request)),
 }
 
 
@@ -208,7 +237,7 @@ def load_array(read: Callable[[], NDArray], what: str) -> NDArray:
 
 def in_memory(array: NDArray) -> Table:
     """A dense array of any number of dimensions as a table."""
-    x = np.ascontiguousarray(as_float32(array)).reshape(len(array), -1)
+    x = np.ascontiguousarray(smallest_floats(array)).reshape(len(array), -1)
     return Table(x, array.shape[1:])
 
 
@@ -233,8 +262,8 @@ def check_numeric(dtype: np.dtype, what: str) -> None:
         raise InputError(f"{what} has the type {dtype}: it must hold real numbers")
 
 
-def classes_of_file(name: str, file: Path, table: Table) -> NDArray:
-    """Classes ``(N,)`` from a file of their own.
+def classes_of_file(name: str, file: Path, table: Table) -> tuple[NDArray, list[str]]:
+    """Classes ``(N,)`` from a file of their own, and what should be said about it.
 
     Args:
         name: Path of the file.
@@ -248,40 +277,5 @@ def classes_of_file(name: str, file: Path, table: Table) -> NDArray:
     path = existing("dataset.labels", name, (".npy", ".csv", ".tsv", ".txt"))
     with reading(path):
         if path.suffix.lower() == ".npy":
-            return load_array(lambda: np.load(path, allow_pickle=False), str(path))
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [row for row in csv.reader(lines, delimiter="\t") if row]
-    if any(len(row) > 1 for row in rows) or any("," in row[0] for row in rows):
-        raise InputError(f"{path} has more than one column: it must hold a class a line")
-    values = [row[0].strip() for row in rows]
-    if len(values) == table.x.shape[0] + 1:  # with a header
-        del values[0]
-    try:
-        return np.array([int(value) for value in values])
-    except ValueError:
-        return np.array(values, dtype=str)
-
-
-def checked_classes(classes: NDArray, name: str, n_samples: int) -> NDArray:
-    """Classes ``(N,)`` as integers or text.
-
-    Raises:
-        InputError: They are something else, or of another number than the samples.
-    """
-    if classes.ndim == 2 and classes.shape[1] == 1:
-        classes = classes[:, 0]
-    if classes.shape != (n_samples,):
-        raise InputError(
-            f"dataset.labels={name} has the shape {classes.shape} for {n_samples} samples: "
-            "every sample must have one class"
-        )
-    if classes.dtype.kind == "f" and (np.isfinite(classes) & (classes == np.floor(classes))).all():
-        classes = classes.astype(np.int64)
-    if classes.dtype.kind == "b":
-        classes = classes.astype(np.int64)
-    if classes.dtype.kind not in "iuUS":
-        raise InputError(
-            f"dataset.labels={name} holds {classes.dtype}, {classes[0]} for one: "
-            "classes must be whole numbers or text"
-        )
-    return classes
+            return load_array(lambda: np.load(path, allow_pickle=False), str(path)), []
+        return read_labels(path, table.x.shape[0])

@@ -33,6 +33,7 @@ from gammvae.em import (
 from gammvae.model import MixtureVAE
 from gammvae.networks import MAX_CONCENTRATION
 from gammvae.samples import Samples, rows_per_chunk
+from gammvae.warned import warned_once
 
 
 class Initialization(NamedTuple):
@@ -126,13 +127,14 @@ def fit_mixture(
     family, statistics = expected_statistics(q_z)
     best: Initialization | None = None
     history: list[Start] = []
-    for labels in starts:
-        resp = one_hot(labels, n_clusters)
-        fits = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
-        (fit,) = deque(fits, maxlen=1)  # only the last is kept in memory
-        history.append(Start(fit.bound, fit.n_iter))
-        if best is None or fit.bound > best.fit.bound:
-            best = Initialization(fit, labels, history)
+    with warned_once("init"):
+        for labels in starts:
+            resp = one_hot(labels, n_clusters)
+            fits = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
+            (fit,) = deque(fits, maxlen=1)  # only the last is kept in memory
+            history.append(Start(fit.bound, fit.n_iter))
+            if best is None or fit.bound > best.fit.bound:
+                best = Initialization(fit, labels, history)
     if best is None:
         raise ValueError("starts must hold at least one partition, got none")
     return best

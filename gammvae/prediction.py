@@ -5,6 +5,8 @@ Letters: ``N`` samples, ``B`` of a chunk, ``K`` clusters, ``D`` latent features.
 
 import csv
 import io
+import logging
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,24 +15,33 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.columns import column_names
+from gammvae.columns import Keys, Request
+from gammvae.config import DatasetConfig
 from gammvae.datasets import Dataset, Facts
 from gammvae.errors import InputError
 from gammvae.evaluation import assign, bounds, elbo_of
-from gammvae.files import load
+from gammvae.files import Table
+from gammvae.files import read as read_file
+from gammvae.images import arranged
 from gammvae.npz import NpzWriter
+from gammvae.remarks import check_squares
 from gammvae.runs import RunDirectory
 from gammvae.samples import Rows, Samples, TransformedRows, samples_on
 from gammvae.settings import PredictSettings
 from gammvae.trained import Trained
+from gammvae.writing import refuse_replacing, write_whole
+
+log = logging.getLogger(__name__)
 
 KINDS = (".npz", ".csv")
+KEYS = Keys(path="data", array="array", labels="", drop="drop", header="header", index="")
 
 
-def predict(trained: Trained, settings: PredictSettings) -> list[str]:
+def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings) -> list[str]:
     """Clusters the samples of a file and writes them; returns lines that say what was done.
 
     Args:
+        directory: Of the run.
         trained: The run.
         settings: The files.
 
@@ -41,18 +52,19 @@ def predict(trained: Trained, settings: PredictSettings) -> list[str]:
     target = Path(settings.out).expanduser()
     if target.suffix not in KINDS:
         raise InputError(f"out={settings.out} is of unknown kind: it must end in .npz or .csv")
+    refuse_replacing("out", target, [Path(settings.data).expanduser()])
+    directory.keep_from(target)
     x = samples_on(trained.device, read(trained, settings))
     counts: Counter[str] = Counter()
     parts = predictions(trained, x, counts)
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = RunDirectory(target.parent)
     if target.suffix == ".csv":
-        folder.write(target.name, lambda file: write_csv(file, parts))
+        write_whole(target, lambda file: write_csv(file, parts))
     else:
-        with NpzWriter(target.with_name(f".{target.name}.parts"), len(x)) as arrays:
+        with NpzWriter(target, len(x)) as arrays:
             for part in parts:
                 arrays.append(part)
-            folder.write(target.name, arrays.pack)
+            write_whole(target, arrays.pack)
     return [
         f"{len(x)} samples in {counts['clusters']} of {trained.config.n_clusters} clusters",
         f"{counts['unlikely']} of them are unlikely: their ELBO is below that of 99 % of the "
@@ -67,45 +79,88 @@ def read(trained: Trained, settings: PredictSettings) -> Rows:
     Raises:
         InputError: They are not like those that the run was trained on.
     """
-    given = trained.config.dataset
-    names = column_names(Path(settings.data).expanduser())
-    others = settings.drop or [one for one in (*given.drop, given.labels) if one in names]
-    array = settings.array or (given.array if settings.data.endswith(".npz") else None)
-    data = load(settings.data, array, None, [str(name) for name in others], None)
-    check(data, trained.facts, settings.data)
-    preprocessing = trained.facts.preprocessing
-    return data.x if preprocessing.name == "none" else TransformedRows(data.x, preprocessing)
+    given, facts, what = trained.config.dataset, trained.facts, f"data={settings.data}"
+    request = request_like(given, facts, settings)
+    _, table = read_file(settings.data, request)
+    check_features(table, facts, request, what)
+    flat = len(table.shape) != 3
+    wanted = given.shape if given.shape and flat else facts.shape
+    x, shape, _ = arranged(
+        table.x, table.shape, wanted, given.channels, what, "the shape of the run's samples, "
+    )
+    notes = list(table.notes)
+    if flat and wanted == facts.shape and len(shape) == 3 and shape[0] > 1:
+        notes.append(f"values are taken in the order of {shape[0]} channels, height, width")
+    check_values(Dataset(x, None, shape), facts, what)
+    for note in notes:
+        log.warning("%s: %s", what, note)
+    preprocessing = facts.preprocessing
+    return x if preprocessing.name == "none" else TransformedRows(x, preprocessing)
 
 
-def check(data: Dataset, facts: Facts, path: str) -> None:
-    """Refuses samples that are not like those that a run was trained on."""
-    features = int(np.prod(facts.shape))
-    if data.x.shape[1] != features:
+def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
+    """What is asked for of a file that is like the one that a run was trained on.
+
+    Args:
+        given: Of the run.
+        facts: About what that was trained on.
+        settings: What is to be otherwise.
+    """
+    kind = Path(settings.data).suffix.lower()
+    others = [*given.drop, *filter(None, [given.labels])]
+    header = given.header if kind in (".csv", ".tsv") else None
+    return Request(
+        array=settings.array or (given.array if kind == ".npz" else None),
+        drop=settings.drop,
+        spare=[] if settings.drop else others,
+        known=[*facts.names, *others],
+        header=header if settings.header is None else settings.header,
+        index=given.index,
+        keys=KEYS,
+    )
+
+
+def check_features(table: Table, facts: Facts, request: Request, what: str) -> None:
+    """Refuses samples of another size or with other columns than those a run was trained on."""
+    found, expected = table.x.shape[1], math.prod(facts.shape)
+    unknown = [name for name in table.features if name not in facts.names]
+    others = [name for name in table.names if name in (*request.drop, *request.spare)]
+    known = [name for name in table.features if name in facts.names]
+    advice = ""
+    if unknown and known == list(facts.names):
+        effect = "leaves out the columns that it has not seen"
+        advice = request.advice((request.keys.drop, [*others, *unknown], effect))
+    if found != expected:
         raise InputError(
-            f"data={path} has samples of {data.x.shape[1]} values: "
-            f"the run was trained on samples of {features}"
+            f"{what} has samples of {found} values: "
+            f"the run was trained on samples of {expected}{advice}"
         )
-    if data.names and facts.names and data.names != facts.names:
-        here, there = next(
-            pair for pair in zip(data.names, facts.names, strict=True) if len(set(pair)) > 1
-        )
+    for here, there in zip(table.features, facts.names, strict=False):
+        if here != there:
+            raise InputError(
+                f"{what} has the column {here} where the run was trained on {there}: "
+                "columns must have the same names in the same order"
+            )
+
+
+def check_values(data: Dataset, facts: Facts, what: str) -> None:
+    """Refuses values that a run's model cannot compute with."""
+    found, preprocess = data.scan, facts.preprocessing.name
+    if found.bad is not None:
+        row, column, value = found.bad
         raise InputError(
-            f"data={path} has the column {here} where the run was trained on {there}: "
-            "columns must have the same names in the same order"
-        )
-    if data.scan.bad is not None:
-        row, column, value = data.scan.bad
-        raise InputError(
-            f"data={path} has the value {value} in sample {row}, feature {column}: "
+            f"{what} has the value {value} in sample {row}, feature {column}: "
             "all values must be finite in float32"
         )
-    low, high = data.scan.low.min(), data.scan.high.max()
+    low, high = found.low.min(), found.high.max()
     within = low >= 0 and high <= 1
-    if facts.likelihood == "bernoulli" and facts.preprocessing.name == "none" and not within:
+    if facts.likelihood == "bernoulli" and preprocess == "none" and not within:
         raise InputError(
-            f"data={path} has values from {low:g} to {high:g}: "
-            "the run was trained on values in [0, 1]"
+            f"{what} has values from {low:g} to {high:g}: the run was trained on values in [0, 1]"
         )
+    if preprocess in ("none", "standardize"):
+        low, high = facts.preprocessing(np.stack([found.low, found.high]))
+        check_squares(low, high, len(low), what, [])
 
 
 def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[dict[str, NDArray]]:

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler, normalize
 
 from gammvae.errors import InputError
-from gammvae.samples import Rows, Scan, as_float32, chunks
+from gammvae.samples import Rows, Scan, chunks
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A transformation of float32 rows ``(B, F)``.
+    """A transformation of rows ``(B, F)``, computed in float64.
+
+    Features may be far larger than they are spread, and squares of float32 overflow at 1.8e19.
 
     Attributes:
-        name: A key of ``FUNCTIONS``.
+        name: ``none``, or a key of ``FUNCTIONS``.
         figures: What it needs to know of all rows, ``(F,)`` each, by the function's argument.
     """
 
@@ -28,7 +30,9 @@ class Preprocessing:
 
     def __call__(self, x: NDArray) -> NDArray:
         """The transformed rows ``(B, F)``."""
-        return FUNCTIONS[self.name](x, **self.figures)
+        if self.name == "none":
+            return x
+        return FUNCTIONS[self.name](x.astype(np.float64), **self.figures)
 
     @property
     def invertible(self) -> bool:
@@ -78,13 +82,13 @@ def mean_and_deviation(rows: Rows) -> dict[str, NDArray]:
     """Of every feature, ``(F,)`` each; the deviation of a constant one is taken for 1."""
     scaler = StandardScaler()
     for chunk in chunks(rows, "standardizing"):
-        scaler.partial_fit(as_float32(chunk).astype(np.float64))
+        scaler.partial_fit(chunk.astype(np.float64))
     return {"mean": scaler.mean_, "deviation": scaler.scale_}
 
 
 def standardized(x: NDArray, mean: NDArray, deviation: NDArray) -> NDArray:
     """To mean 0 and deviation 1, given those of every feature, ``(F,)`` each."""
-    return ((x - mean) / deviation).astype(x.dtype)
+    return (x - mean) / deviation
 
 
 def minmax(x: NDArray, low: NDArray, high: NDArray) -> NDArray:
@@ -97,10 +101,10 @@ def span(low: NDArray, high: NDArray) -> NDArray:
     return np.where(high > low, high - low, 1)
 
 
-def inverse_document_frequency(rows: Rows) -> NDArray[np.float32]:
+def inverse_document_frequency(rows: Rows) -> NDArray:
     r"""``(F,)``: :math:`\log \frac{1 + N}{1 + \mathrm{df}} + 1`, scikit-learn's smooth form."""
     frequency = sum((chunk > 0).sum(0) for chunk in chunks(rows, "counting terms"))
-    return (np.log((1 + rows.shape[0]) / (1 + np.asarray(frequency))) + 1).astype(np.float32)
+    return np.log((1 + rows.shape[0]) / (1 + np.asarray(frequency))) + 1
 
 
 def tfidf(x: NDArray, idf: NDArray) -> NDArray:
@@ -109,11 +113,18 @@ def tfidf(x: NDArray, idf: NDArray) -> NDArray:
 
 
 FUNCTIONS: dict[str, Callable[..., NDArray]] = {
-    "none": lambda x: x,
     "standardize": standardized,
     "minmax": minmax,
     "l2": normalize,
     "tfidf": tfidf,
+}
+# Names of the figures that each needs.
+FIGURES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "standardize": ("mean", "deviation"),
+    "minmax": ("low", "high"),
+    "l2": (),
+    "tfidf": ("idf",),
 }
 INVERSES: dict[str, Callable[..., NDArray]] = {
     "none": lambda x: x,

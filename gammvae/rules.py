@@ -12,9 +12,12 @@ class Rule(NamedTuple):
     text: str
 
 
-def at_least(least: float) -> Rule:
-    """A finite number from ``least`` up."""
-    return Rule(lambda value: least <= value < math.inf, f"a number of at least {least}")
+def at_least(least: float, most: float = math.inf) -> Rule:
+    """A finite number from ``least`` up, to ``most`` if that is given."""
+    text = f"a number of at least {least}"
+    if most < math.inf:
+        text += f" and at most {most}"
+    return Rule(lambda value: least <= value <= most and value < math.inf, text)
 
 
 def between(least: float, most: float) -> Rule:

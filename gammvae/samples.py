@@ -80,7 +80,8 @@ class TransformedRows:
 
     Args:
         rows: The rows.
-        transform: Maps float32 ``(B, F)`` to the same shape, each row by itself.
+        transform: Maps floats ``(B, F)``, in float64 where the rows need it, to the same shape,
+            each row by itself.
     """
 
     def __init__(self, rows: Rows, transform: Callable[[NDArray], NDArray]) -> None:
@@ -89,13 +90,57 @@ class TransformedRows:
         self.shape: tuple[int, ...] = rows.shape
 
     def __getitem__(self, index: Index) -> NDArray:
-        return self.transform(as_float32(self.rows[index]))
+        return as_float32(self.transform(as_floats(self.rows[index])))
+
+
+class ReorderedRows:
+    """Rows whose features are put in another order at every access.
+
+    Args:
+        rows: The rows ``(N, F)``.
+        order: Which feature of theirs comes where, ``(F,)``.
+    """
+
+    def __init__(self, rows: Rows, order: NDArray[np.int64]) -> None:
+        self.rows = rows
+        self.order = order
+        self.shape: tuple[int, ...] = rows.shape
+
+    def __getitem__(self, index: Index) -> NDArray:
+        return self.rows[index][:, self.order]
+
+
+def reordered(rows: Rows, order: NDArray[np.int64]) -> Rows:
+    """The rows ``(N, F)`` with their features in another order ``(F,)``, kept as they are kept."""
+    if isinstance(rows, np.ndarray):
+        return np.ascontiguousarray(rows[:, order])
+    if isinstance(rows, SparseRows):
+        return SparseRows(rows.matrix[:, order])
+    return ReorderedRows(rows, order)
+
+
+def as_floats(values: NDArray) -> NDArray:
+    """The values in float32 if their type fits into it, else in float64."""
+    kind = np.float32 if np.can_cast(values.dtype, np.float32) else np.float64
+    with np.errstate(over="ignore"):
+        return values.astype(kind, copy=False)
+
+
+def smallest_floats(values: NDArray) -> NDArray:
+    """The values in float32 if that holds all of them exactly, else in float64."""
+    single, exact = as_float32(values), as_floats(values)
+    return single if np.array_equal(single, exact, equal_nan=True) else exact
 
 
 def as_float32(values: NDArray) -> NDArray[np.float32]:
     """The values in float32; what does not fit becomes infinite."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32, copy=False)
+
+
+def memory_of_machine() -> int:
+    """The bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_fits(n_bytes: int, path: Path) -> None:
@@ -105,7 +150,7 @@ def check_fits(n_bytes: int, path: Path) -> None:
         n_bytes: What it would take.
         path: For the message.
     """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = memory_of_machine()
     if n_bytes > memory // 2:
         raise InputError(
             f"{path} takes {n_bytes / 2**30:.1f} GiB when it is read, more than half of the "
@@ -141,10 +186,11 @@ def progress(parts: Iterable[Part], shape: tuple[int, ...], purpose: str) -> Ite
 
 
 class Scan(NamedTuple):
-    """What one pass over all samples finds out."""
+    """What one pass over all samples finds out; their range is not rounded to float32."""
 
-    low: NDArray[np.float32]  # (F,), the smallest value of every feature
-    high: NDArray[np.float32]  # (F,)
+    low: NDArray  # (F,), the smallest value of every feature
+    high: NDArray  # (F,)
+    rounding: NDArray  # (F,), the largest change of a value by float32
     bad: tuple[int, int, Any] | None  # sample, feature and value of the first that is not finite
     filled: float  # the share of values that are not zero
     sha: Any  # hashlib's object, after all values as float32
@@ -154,18 +200,21 @@ def scan(rows: Rows, header: bytes) -> Scan:
     """One pass over ``rows`` ``(N, F)``, hashing their values behind a ``header``."""
     sha = hashlib.sha256(header)
     low = np.full(rows.shape[1], np.inf, np.float32)
-    high = np.full(rows.shape[1], -np.inf, np.float32)
+    high, rounding = -low, np.zeros_like(low)
     bad, start, not_zero = None, 0, 0
     for stored in chunks(rows, "reading"):
-        chunk = np.ascontiguousarray(as_float32(stored))
+        exact = as_floats(stored)
+        chunk = np.ascontiguousarray(as_float32(exact))
         sha.update(chunk.data)
         not_zero += int(np.count_nonzero(chunk))
-        low, high = np.minimum(low, chunk.min(0)), np.maximum(high, chunk.max(0))
-        if bad is None and not (np.isfinite(low).all() and np.isfinite(high).all()):
+        low, high = np.minimum(low, exact.min(0)), np.maximum(high, exact.max(0))
+        if bad is None and not np.isfinite(as_float32(np.stack([low, high]))).all():
             row, column = np.argwhere(~np.isfinite(chunk))[0].tolist()
             bad = (start + row, column, stored[row, column].item())
+        if bad is None and exact.dtype != chunk.dtype:
+            rounding = np.maximum(rounding, np.abs(exact - chunk).max(0))
         start += len(chunk)
-    return Scan(low, high, bad, not_zero / math.prod(rows.shape), sha)
+    return Scan(low, high, rounding, bad, not_zero / math.prod(rows.shape), sha)
 
 
 def subset(n_samples: int, size: int, seed: int) -> NDArray[np.int64]:

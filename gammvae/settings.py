@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gammvae.config import explain
 from gammvae.errors import InputError
+from gammvae.overrides import literal
+from gammvae.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
 from gammvae.rules import Rule, at_least, between, optional, positive
 
 Kind = TypeVar("Kind", bound="Settings")
@@ -27,11 +32,11 @@ class SampleSettings(Settings):
     """Of ``gammvae sample``; see there."""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "cluster": optional(at_least(0)),
-        "n": at_least(1),
+        "cluster": optional(at_least(0, MOST_CLUSTERS)),
+        "n": at_least(1, MOST_WIDTH),
         "min_posterior": between(0, 1),
         "temperature": positive(),
-        "seed": at_least(0),
+        "seed": at_least(0, MOST_SEED),
     }
 
     cluster: int | None = None
@@ -53,6 +58,7 @@ class PredictSettings(Settings):
     out: str = ""
     array: str | None = None
     drop: list[str] = field(default_factory=list)
+    header: bool | None = None
     device: str = "auto"
 
 
@@ -72,10 +78,13 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
         name, equals, _ = word.partition("=")
         if name not in names or not equals:
             raise InputError(f"{command} has no setting {word}: it takes {', '.join(names)}")
+    types = get_type_hints(kind)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(kind), OmegaConf.from_dotlist(list(words)))
-        settings = cast(Any, OmegaConf.to_object(merged))
-    except OmegaConfBaseException as error:
+        given = [read_value(word, types) for word in words]
+        settings = cast(
+            Any, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), *given))
+        )
+    except (OmegaConfBaseException, HydraException, YAMLError) as error:
         raise InputError(f"{command}: {explain(error)}") from error
     for name in kind.NEEDED:
         if not getattr(settings, name):
@@ -84,3 +93,18 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
         if not rule.holds(value := getattr(settings, name)):
             raise InputError(f"{name}={value} is out of range: it must be {rule.text}")
     return cast(Kind, settings)
+
+
+def read_value(word: str, types: Mapping[str, Any]) -> Any:  # noqa: ANN401 - OmegaConf's
+    """A setting as OmegaConf merges it: text as it stands, lists in the grammar of ``train``.
+
+    Args:
+        word: ``key=value``.
+        types: Of all settings.
+    """
+    name, _, text = word.partition("=")
+    if types[name] in (str, str | None):
+        return {name: literal(text)}
+    if types[name] == list[str]:
+        return {name: OverridesParser.create().parse_override(word).value()}
+    return OmegaConf.from_dotlist([word])

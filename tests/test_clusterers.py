@@ -56,6 +56,22 @@ def test_a_mixture_of_many_features_is_one_of_their_components(digits):
     assert few.embedding.shape == (600, 5)
 
 
+def test_a_mixture_of_few_samples_of_many_features_is_one_of_their_components():
+    """Full covariances of 3,000 features would take minutes and gigabytes."""
+    rng = np.random.default_rng(0)
+    points = 5 * np.eye(3)[np.arange(20) % 3] @ rng.normal(size=(3, 3000))
+    found = clusterer("model=gmm", n_clusters=3).fit(points + rng.normal(size=(20, 3000)))
+    assert found.embedding.shape == (20, 19)
+    assert adjusted_rand_score(np.arange(20) % 3, found.labels) == 1
+
+
+def test_what_is_warned_of_at_every_start_is_said_once(caplog):
+    points = np.eye(2, 5, dtype=np.float32).repeat(10, axis=0)
+    clusterer("model=kmeans", n_clusters=3).fit(points)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("kmeans: Number of distinct clusters (2) found smaller")
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
 def test_a_mixture_does_not_depend_on_the_units(scale):
     z, classes = make_blobs(300, 4, centers=3, random_state=0)

@@ -2,15 +2,17 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
-from gammvae.building import build_model, build_optimizer, number_of_epochs
+from gammvae.building import assembled, build_model, build_optimizer, number_of_epochs
 from gammvae.config import (
     REPARAMETERIZATIONS,
     RULES,
     Config,
     StageConfig,
     flatten,
+    from_stored,
     identity,
     options,
 )
@@ -52,6 +54,47 @@ def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
     parameters = {id(p) for group in (networks, mixture) for p in group["params"]}
     assert parameters == {id(p) for p in model.parameters()}
     assert {id(p) for p in mixture["params"]} == {id(p) for p in model.prior.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["architecture.hidden=[1000000,1000000]"],
+            r"hidden=\[1000000, 1000000\] and architecture",
+        ),
+        (
+            ["architecture=conv", "architecture.channels=[1000000,1000000]"],
+            "architecture.channels=",
+        ),
+        (
+            ["architecture.latent_dim=10000", "n_clusters=100000"],
+            "latent_dim=10000 make .* weights",
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit_into_memory_is_refused_before_it_is_made(overrides, message):
+    with pytest.raises(InputError, match=message):
+        build_model(compose_config(*overrides), (1, 8, 8), "normal")
+
+
+@pytest.mark.parametrize("architecture", names("architecture"))
+def test_the_check_of_memory_draws_no_random_numbers(architecture):
+    config = compose_config(f"architecture={architecture}")
+    one, other = (
+        (torch.manual_seed(3), build(config, (1, 8, 8), "normal").state_dict())[1]
+        for build in (build_model, assembled)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in other)
+    assert one.keys() == other.keys()
+
+
+@pytest.mark.parametrize("arguments", ["betas: [2, 3]", "foreach: true", "unknown: 1"])
+def test_what_an_optimizer_refuses_is_one_line(arguments):
+    config = compose_config()
+    config.optimizer.arguments = OmegaConf.to_object(OmegaConf.create(f"{{{arguments}}}"))
+    with pytest.raises(InputError, match="do not suit Adam"):
+        build_optimizer(config, build_model(config, (1, 8, 8), "normal"))
 
 
 @pytest.mark.parametrize("start", names("init"))
@@ -111,6 +154,20 @@ def test_names_in_the_rules_are_those_of_the_code():
         "pretrain.kl_weight=-1",
         "train.epochs=-1",
         "train.kl_weight=0",
+        "dataset.index=drop",
+        "dataset.channels=middle",
+        *(
+            f"{key}=99999999999999999999"
+            for key in (
+                *("batch_size", "seed", "n_clusters", "dataset.n_clusters"),
+                *("architecture.latent_dim", "model.components", "init.n_init"),
+                *("init.n_neighbors", "init.max_samples", "init.max_iter", "pretrain.epochs"),
+                *("pretrain.updates", "train.epochs", "train.updates", "train.rounds"),
+            )
+        ),
+        "architecture.hidden=[99999999999999999999]",
+        "architecture.channels=[99999999999999999999]",
+        "dataset.shape=[99999999999999999999]",
     ],
 )
 def test_values_out_of_range_are_refused_by_name(override):
@@ -141,6 +198,17 @@ def test_identity_leaves_out_what_cannot_change_the_result():
     assert identity(same) == identity(compose_config())
     assert identity(compose_config("seed=1")) != identity(compose_config())
     assert identity(compose_config())["optimizer.arguments.betas"] == [0.9, 0.999]
+
+
+def test_a_configuration_from_before_a_setting_came_means_what_it_meant():
+    tree = dataclasses.asdict(compose_config())
+    for name in ("header", "index", "channels"):
+        del tree["dataset"][name]
+    config = from_stored(tree)
+    assert (config.dataset.header, config.dataset.index) == (None, "counting")
+    assert config.dataset.channels == "first"
+    assert identity(config) == identity(compose_config())
+    assert compose_config().dataset.channels is None
 
 
 def test_flatten_reaches_every_leaf():

@@ -3,10 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from gammvae.datasets import Dataset, check_samples, choose_likelihood, load_data, load_dataset
 from gammvae.errors import InputError
 from gammvae.published import AboutConfig, FileConfig
+from gammvae.samples import SparseRows
 from tests.conftest import compose_config
 
 GOOD = Dataset(np.linspace(0, 1, 20, dtype=np.float32).reshape(5, 4), np.arange(5), (1, 2, 2))
@@ -43,7 +45,7 @@ def given() -> Dataset:
         (replace(GOOD, x=GOOD.x[:1], y=None), r"samples of shape \(1, 4\): clustering needs at"),
         (replace(GOOD, x=GOOD.x[:, :1], shape=(1,)), r"samples of shape \(5, 1\): clustering"),
         (replace(GOOD, x=GOOD.x[0]), r"samples of shape \(4,\)"),
-        (replace(GOOD, x=GOOD.x.astype(np.float64)), "type float64"),
+        (replace(GOOD, x=GOOD.x.astype(np.float16)), "type float16"),
         (replace(GOOD, x=np.ones_like(GOOD.x)), "has 5 equal samples"),
         (replace(GOOD, shape=(1, 3, 3)), "these must agree"),
         (replace(GOOD, y=np.arange(4)), "these must agree"),
@@ -176,3 +178,98 @@ def test_a_loader_that_cannot_be_called_is_refused(loader, message):
 def test_a_setting_that_the_loader_does_not_take_is_refused(setting):
     with pytest.raises(InputError, match=r"has no use: dataset mine reads none"):
         load_dataset(mine(GOOD, f"dataset.{setting}"))
+
+
+def auto(dataset):
+    """Its configuration with the likelihood that suits it."""
+    return mine(dataset, likelihood="auto")
+
+
+FINE = np.random.default_rng(0).normal(size=(40, 3)) * 0.2 + 2e7
+
+
+@pytest.mark.parametrize("preprocess", ["standardize", "minmax"])
+def test_a_spread_below_the_precision_of_float32_is_kept_by_preprocessing(preprocess):
+    data = load_data(auto(Dataset(FINE, None, (3,))), preprocess, "cpu")
+    low, high = FINE.min(0), FINE.max(0)
+    expected = (FINE - FINE.mean(0)) / FINE.std(0)
+    if preprocess == "minmax":
+        expected = (FINE - low) / (high - low)
+    np.testing.assert_allclose(data.rows[0:40], expected, atol=1e-6)
+    assert data.rows[0:40].dtype == np.float32
+    assert not any("float32" in note for note in data.notes)
+
+
+def test_a_spread_that_float32_loses_is_said():
+    wide = Dataset((FINE - 2e7) * 10 + 2e7, None, (3,), names=("a", "b", "c"))
+    notes = load_data(auto(wide), "none", "cpu").notes
+    assert "3 features, " in notes[-1]
+    assert "of which float32 loses up to 0.995; preprocess=standardize shifts" in notes[-1]
+    exact = Dataset(np.round(wide.x / 2) * 2, None, (3,))
+    assert not any("float32" in note for note in load_data(auto(exact), "none", "cpu").notes)
+    narrow = Dataset(FINE, None, (3,))
+    with pytest.raises(InputError, match="40 samples that are equal when they are rounded to floa"):
+        load_data(auto(narrow), "none", "cpu")
+    assert np.ptp(load_data(auto(narrow), "standardize", "cpu").rows[0:40]) > 3
+
+
+def test_the_digest_is_that_of_the_values_in_float32():
+    x = np.random.default_rng(0).normal(size=(9, 4))
+    single = Dataset(x.astype(np.float32), None, (4,))
+    assert Dataset(x, None, (4,)).digest == single.digest
+    fixed = Dataset(np.arange(8, dtype=np.float32).reshape(4, 2), np.arange(4), (2,))
+    assert (
+        fixed.digest == "c061b501ac885dbe3bd4960c2d59e9e1e980d98853f068577b5b08a6f17b8746"
+    )  # of stored runs
+
+
+def test_classes_of_bytes_become_text():
+    y = np.array(["a", "é", "a", "b", "b"])
+    data = load_data(auto(replace(GOOD, y=np.char.encode(y, "utf-8"))), "none", "cpu")
+    assert data.y.tolist() == y.tolist()
+    assert data.y.dtype.kind == "U"
+    with pytest.raises(InputError, match="classes that are no text in UTF-8"):
+        load_data(auto(replace(GOOD, y=np.array([b"\xff"] * 5))), "none", "cpu")
+
+
+def test_classes_that_all_differ_are_remarked_on():
+    assert "all 5 classes differ" in load_data(auto(GOOD), "none", "cpu").notes[-1]
+    same = replace(GOOD, y=np.array([0, 1, 2, 3, 3]))
+    assert not any("differ" in note for note in load_data(auto(same), "none", "cpu").notes)
+
+
+@pytest.mark.parametrize("scale", [1e19, 1e37])
+def test_values_whose_squares_overflow_are_refused_unless_they_are_scaled(scale):
+    large = Dataset(np.float32(np.random.default_rng(0).normal(size=(30, 4)) * scale), None, (4,))
+    with pytest.raises(InputError, match="the sum of 120 squares of these overflows float32; prep"):
+        load_data(auto(large), "none", "cpu")
+    for name, most in {"standardize": 5, "minmax": 1, "l2": 1}.items():
+        rows = load_data(auto(large), name, "cpu").rows[0:30]
+        assert np.abs(rows).max() <= most
+        assert np.linalg.norm(rows) > 1
+    load_data(auto(Dataset(large.x / np.float32(scale) * 1e15, None, (4,))), "none", "cpu")
+
+
+@pytest.mark.parametrize("fill", [-9999, -999, 99999, 1e20, -32768, 9.969209968386869e36])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_value_that_may_stand_for_a_missing_one_is_remarked_on(fill, sparse):
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    x[7:20, 1] = fill
+    rows = SparseRows(scipy.sparse.csr_matrix(x)) if sparse else x
+    found = Dataset(rows, None, (3,), names=("a", "b", "c"))
+    notes = load_data(auto(found), "standardize", "cpu").notes
+    assert f"feature 'b' has a value far from all others, {fill:g} in 13 of 100" in notes[-1]
+
+
+@pytest.mark.parametrize("kind", ["once", "near", "everywhere", "ordinary"])
+def test_other_values_are_not_remarked_on(kind):
+    x = np.random.default_rng(0).normal(size=(100, 2)) * 100
+    if kind == "once":
+        x[3, 0] = -9999
+    if kind == "near":  # an ordinary value of counts that reach it
+        x[:, 0] = np.linspace(0, 999, 100)
+        x[90:, 0] = 999
+    if kind == "everywhere":
+        x[:, 0] = 9999
+    notes = load_data(auto(Dataset(x, None, (2,))), "standardize", "cpu").notes
+    assert not any("far from all others" in note for note in notes)

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import struct
@@ -34,6 +35,7 @@ def write_csv(path, header, rows, separator=","):
         file.write("\n".join(lines) + "\n")
 
 
+INDEX = np.random.default_rng(1).permutation(1000)[:40].tolist()
 NAMES = ["a", "b", "c", "d", "e", "f"]
 WITH_KINDS = [[*map(float, row), kind] for row, kind in zip(X, KINDS, strict=True)]
 
@@ -106,11 +108,20 @@ def test_a_column_that_looks_like_classes_or_an_index_is_pointed_out():
     rows = [[i, *row, i % 3] for i, row in enumerate(X.tolist())]
     write_csv("x.csv", ["id", *NAMES, "Target"], rows)
     notes = read("x.csv").notes
-    assert "'id' is taken as a feature and counts the rows; dataset.drop=[id] leaves it" in notes[1]
+    assert "'id' is taken as a feature and counts the rows; 'dataset.drop=[id]' leav" in notes[1]
     assert "'Target' is taken as a feature; dataset.labels=Target takes it as classes" in notes[2]
     data = read("x.csv", labels="Target", drop=["id"])
     assert data.x.shape == (40, 6)
     assert len(data.notes) == 1
+
+
+@pytest.mark.parametrize("name", ["index", "level_0", "cell_id", "ID"])
+def test_a_named_column_of_shuffled_numbers_of_rows_is_pointed_out(name):
+    write_csv("x.csv", [*NAMES, name], [[*r, i] for r, i in zip(X.tolist(), INDEX, strict=True)])
+    (note,) = read("x.csv").notes[1:]
+    assert note.startswith(f"column {name!r} is taken as a feature and differs in every row; 'data")
+    write_csv("x.csv", [*NAMES, name], [[*row, i % 3] for i, row in enumerate(X.tolist())])
+    assert len(read("x.csv").notes) == 1
 
 
 def test_the_shape_of_an_array_is_kept_and_can_be_given():
@@ -187,6 +198,92 @@ def test_classes_may_stand_a_line_each_in_a_text_file(name, text):
     with open(name, "w", encoding="utf-8", newline="") as file:
         file.write(text)
     assert read("x.npy", labels=name).y.tolist() == KINDS.tolist()
+
+
+@pytest.mark.parametrize("index", [INDEX, [f"cell {i}" for i in INDEX]])
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
+def test_a_row_index_without_a_name_is_left_out_and_named(name, index):
+    rows = [[i, *row] for i, row in zip(index, X.tolist(), strict=True)]
+    write_csv("x.csv", [name, *NAMES], rows)
+    data = read("x.csv")
+    np.testing.assert_array_equal(data.x, X)
+    assert data.names == tuple(NAMES)
+    kept = isinstance(index[0], int)
+    assert f"column {name!r} is left out: it has no name of its own" in data.notes[1]
+    assert data.notes[1].endswith("; dataset.index=keep takes it as a feature") == kept
+    if kept:
+        assert read("x.csv", index="keep").names == (name, *NAMES)
+        assert read("x.csv", index="counting").names == (name, *NAMES)
+    else:
+        with pytest.raises(InputError, match="holds string"):
+            read("x.csv", index="keep")
+        np.testing.assert_array_equal(read("x.csv", index="keep", drop=[name]).x, X)
+    assert read("x.csv", labels=name).y.tolist() == index
+
+
+def test_an_index_of_several_columns_is_left_out():
+    rows = [[i % 3, f"c{i}", *row] for i, row in zip(INDEX, X.tolist(), strict=True)]
+    write_csv("x.csv", ["", "", *NAMES], rows)
+    assert read("x.csv").names == tuple(NAMES)
+    assert read("x.csv", labels="Unnamed: 1").y[0] == f"c{INDEX[0]}"
+
+
+@pytest.mark.parametrize("separator", [",", "\t", " "])
+def test_names_of_rows_as_r_writes_them_are_left_out(separator):
+    names = [f'"{name}"' for name in NAMES]
+    rows = [[f'"row {i}"', *row] for i, row in enumerate(X.tolist())]
+    write_csv("x.csv", names, rows, separator)
+    np.testing.assert_array_equal(read("x.csv").x, X)
+
+
+def test_an_index_that_pandas_names_is_left_out():
+    columns = {name: X[:, i] for i, name in enumerate(NAMES)}
+    table = pyarrow.table({**columns, "cell": INDEX, "__index_level_1__": list(map(str, INDEX))})
+    about = {"index_columns": ["cell", "__index_level_1__", {"kind": "range"}]}
+    parquet.write_table(table.replace_schema_metadata({"pandas": json.dumps(about)}), "x.parquet")
+    data = read("x.parquet")
+    np.testing.assert_array_equal(data.x, X)
+    assert "'cell' is left out: it is the index of the table that pandas wrote; " in data.notes[0]
+    assert read("x.parquet", labels="cell").y.tolist() == INDEX
+    kept = read("x.parquet", index="keep", drop=["__index_level_1__"])
+    assert kept.names == (*NAMES, "cell")
+    for damaged in ("{", "[]", '{"index_columns": 3}', "[" * 100_000):
+        parquet.write_table(table.replace_schema_metadata({"pandas": damaged}), "y.parquet")
+        assert read("y.parquet").names == (*NAMES, "cell")
+
+
+@pytest.mark.parametrize("kind", [pyarrow.list_, pyarrow.large_list])
+@pytest.mark.parametrize("size", [None, 6])
+def test_lists_in_parquet_are_a_matrix(kind, size):
+    of = kind(pyarrow.float32()) if size is None else pyarrow.list_(pyarrow.float32(), size)
+    columns = {"a": INDEX, "code": pyarrow.array(X.tolist(), of), "kind": KINDS}
+    parquet.write_table(pyarrow.table(columns), "x.parquet", row_group_size=7)
+    data = read("x.parquet", labels="kind", drop=["a"])
+    np.testing.assert_array_equal(data.x, X)
+    assert data.names == tuple(f"code_{i}" for i in range(6))
+    assert data.notes == ("column 'code' of lists is read as 6 features",)
+    np.save("y.npy", KINDS)
+    assert read("x.parquet", labels="y.npy", drop=["a", "kind"]).y.tolist() == KINDS.tolist()
+
+
+def test_the_values_in_lists_are_counted_before_they_are_read(monkeypatch):
+    lists = pyarrow.array(np.zeros((1000, 1000)).tolist(), pyarrow.list_(pyarrow.float64()))
+    parquet.write_table(pyarrow.table({"code": lists}), "x.parquet")
+    monkeypatch.setattr(gammvae.samples.os, "sysconf", lambda _: 2**11)  # 4 MiB
+    with pytest.raises(InputError, match="GiB when it is read"):
+        read("x.parquet")
+
+
+def test_precision_is_kept_where_float32_would_round():
+    fine = X.astype(np.float64) * 1e-3 + 2e7
+    np.save("x.npy", fine)
+    np.savez("x.npz", fine)
+    write_csv("x.csv", None, fine.tolist())
+    parquet.write_table(pyarrow.table(list(fine.T), NAMES), "x.parquet")
+    for path in ("x.npy", "x.npz", "x.csv", "x.parquet"):
+        np.testing.assert_array_equal(read(path).x, fine)
+    np.save("x.npy", X.astype(np.float64))
+    assert read("x.npy").x.dtype == np.float32
 
 
 def test_sparse_matrices_stay_sparse():
@@ -420,10 +517,35 @@ DAMAGED = {
         {"path": "x.csv"},
         "column 'b' holds string ('n/k' in row 2): features must be numbers",
     ),
-    "a decimal comma": (
-        lambda: write_bytes("x.csv", b'a;b\n"1,5";2\n'),
+    "a decimal comma among points": (
+        lambda: write_bytes("x.csv", b'a;b\n"1,5";2.5\n'),
         {"path": "x.csv"},
         "column 'a' holds string ('1,5' in row 1)",
+    ),
+    "what Python takes for a number": (
+        lambda: write_bytes("x.csv", b"a,b\n1,2\n1_1,2\n"),
+        {"path": "x.csv"},
+        "column 'a' holds string ('1_1' in row 2)",
+    ),
+    "a no-break space": (
+        lambda: write_bytes("x.csv", "1,2\n1,2\u00a0\n".encode()),
+        {"path": "x.csv"},
+        "column '2' holds string ('2\\xa0' in row 2)",
+    ),
+    "a header and no rows": (
+        lambda: write_bytes("x.csv", b"a,b\n"),
+        {"path": "x.csv"},
+        "x.csv has a line of names and no rows below it",
+    ),
+    "names of numbers and one of text": (
+        lambda: write_bytes("x.csv", b"1990,1991,kind\n.5,.7,a\n.6,.8,b\n"),
+        {"path": "x.csv"},
+        "column '3' holds string ('kind' in row 1)",
+    ),
+    "a header that an array has not": (
+        lambda: np.save("x.npy", X),
+        {"path": "x.npy", "header": True},
+        "dataset.header=True has no use: x.npy is no text",
     ),
     "two columns of a name": (
         lambda: write_bytes("x.csv", b"a,a\n1,2\n"),
@@ -480,10 +602,40 @@ DAMAGED = {
         {"path": "x.parquet"},
         "column 'b' holds string: features must be numbers",
     ),
-    "lists in parquet": (
-        lambda: column("x.parquet", [[1], [2], [3]]),
+    "lists of text in parquet": (
+        lambda: column("x.parquet", [["x"], ["y"], ["z"]]),
         {"path": "x.parquet"},
         "column 'b' holds list",
+    ),
+    "lists of several lengths": (
+        lambda: column("x.parquet", [[1], [2], [3, 4]]),
+        {"path": "x.parquet"},
+        "column 'b' has a list of 2 values in row 3 and one of 1 in row 1",
+    ),
+    "empty lists": (
+        lambda: column("x.parquet", pyarrow.array([[], [], []], pyarrow.list_(pyarrow.int8()))),
+        {"path": "x.parquet"},
+        "column 'b' has a list of 0 values in row 1",
+    ),
+    "a list with a hole": (
+        lambda: column("x.parquet", [[1, 2], [2, None], [3, 4]]),
+        {"path": "x.parquet"},
+        "column 'b' has a list without a value in row 2",
+    ),
+    "a missing list": (
+        lambda: column("x.parquet", [[1], None, [3]]),
+        {"path": "x.parquet"},
+        "column 'b' has no list in row 2",
+    ),
+    "a list whose columns have the names of others": (
+        lambda: parquet.write_table(pyarrow.table({"b_0": [1.0], "b": [[2.0]]}), "x.parquet"),
+        {"path": "x.parquet"},
+        "2 are named 'b_0'",
+    ),
+    "nothing but an index": (
+        lambda: write_bytes("x.csv", b",kind\n3,a\n1,b\n"),
+        {"path": "x.csv", "labels": "kind"},
+        "no column is left to be a feature",
     ),
     "bytes in parquet": (
         lambda: column("x.parquet", [pickle.dumps(Bomb())] * 3),

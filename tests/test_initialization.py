@@ -145,3 +145,12 @@ def test_no_start_is_refused():
     q_z, _ = posterior("gamma")
     with pytest.raises(ValueError, match="at least one partition"):
         fit_mixture(q_z, iter([]), K, max_iter=3, tol=0)
+
+
+@pytest.mark.parametrize("start", ["kmeans", "gmm"])
+def test_what_is_warned_of_at_every_start_is_said_once(start, caplog):
+    z = torch.eye(2).repeat(20, 1) + 1
+    q_z = Independent(Normal(z, torch.full_like(z, 0.1)), 1)
+    fit_mixture(q_z, starting_labels(start, z.double().numpy(), K, 5, 0), K, max_iter=3, tol=0)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("init: Number of distinct clusters (2) found smaller")

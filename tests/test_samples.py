@@ -13,12 +13,15 @@ from gammvae.samples import (
     SparseRows,
     StreamedSamples,
     TransformedRows,
+    as_floats,
     check_fits,
     chunks,
     in_order,
+    reordered,
     rows_per_chunk,
     samples_on,
     scan,
+    smallest_floats,
     subset,
 )
 
@@ -144,3 +147,46 @@ def test_reading_a_mapped_file_leaves_nothing_in_memory(tmp_path):
     total, grown = result.stdout.split()
     assert total == "400000"
     assert float(grown) < 100  # MB
+
+
+@pytest.mark.parametrize(
+    ("kind", "floats", "smallest"),
+    [
+        ("?", "f4", "f4"),
+        ("i2", "f4", "f4"),
+        ("i4", "f8", "f4"),
+        ("i8", "f8", "f4"),
+        (">f4", "f4", "f4"),
+        ("f8", "f8", "f4"),
+        ("f2", "f4", "f4"),
+        (np.longdouble, "f8", "f4"),
+    ],
+)
+def test_floats_are_as_wide_as_they_must_be(kind, floats, smallest):
+    values = np.array([[0, 1], [1, 0]]).astype(kind)
+    assert as_floats(values).dtype == floats
+    assert smallest_floats(values).dtype == smallest
+    for exact in (np.array([2**24 + 1]), np.array([0.1]), np.array([np.nan, 1e300])):
+        assert smallest_floats(exact).dtype == np.float64
+    assert smallest_floats(np.array([np.nan, 0.5])).dtype == np.float32
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_scan_does_not_round_what_it_says_of_the_range():
+    values = np.random.default_rng(0).normal(size=(50, 3)) + [1e8, 0, 0]
+    values[:, 2] = 0.5
+    found = scan(values, b"")
+    np.testing.assert_array_equal(found.low, values.min(0))
+    np.testing.assert_array_equal(found.high, values.max(0))
+    np.testing.assert_array_equal(found.rounding, np.abs(values.astype("f4") - values).max(0))
+    assert found.rounding[2] == 0
+    assert scan(values.astype("f4"), b"").low.dtype == np.float32
+
+
+def test_features_in_another_order(rows_and_values):
+    rows, values = rows_and_values
+    order = np.array([5, 0, 1, 4, 3, 2])
+    other = reordered(rows, order)
+    assert other.shape == rows.shape
+    np.testing.assert_array_equal(other[0:60], values[:, order])
+    np.testing.assert_array_equal(other[np.array([7, 3])], values[[7, 3]][:, order])

@@ -1,6 +1,9 @@
+import shlex
+
 import pytest
 
 from gammvae.errors import InputError
+from gammvae.overrides import override
 from gammvae.settings import PredictSettings, SampleSettings, read_settings
 
 
@@ -13,6 +16,30 @@ def test_words_become_typed_settings():
 
 
 @pytest.mark.parametrize(
+    "path", ["{a}.npy", "[a].npy", "a: b.npy", "p #1.npy", "${p}.npy", "null", "~x", "a=b, c", " x"]
+)
+def test_the_text_behind_the_sign_is_the_path(path):
+    settings = read_settings(PredictSettings, "predict", [f"data={path}", f"out={path}"])
+    assert (settings.data, settings.out) == (path, path)
+    assert read_settings(SampleSettings, "sample", [f"out={path}", f"device={path}"]).out == path
+
+
+def test_columns_to_leave_out_are_given_as_for_train():
+    names = ["petal, w", "a=b", "${x}", "null", "it's", "1_0", ""]
+    (word,) = shlex.split(override("drop", names))
+    settings = read_settings(PredictSettings, "predict", ["data=x", "out=y", word, "header=true"])
+    assert settings.drop == names
+    assert settings.header is True
+
+
+@pytest.mark.parametrize("word", ["drop=a", "drop=[a", "drop={a:b}", "header=3x", "header={"])
+def test_a_list_that_is_none_gets_one_line(word):
+    with pytest.raises(InputError) as error:
+        read_settings(PredictSettings, "predict", ["data=x", "out=y", word])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["clusters=3"], "sample has no setting clusters=3: it takes cluster, n, min_posterior"),
@@ -21,6 +48,8 @@ def test_words_become_typed_settings():
         (["n=0"], "n=0 is out of range: it must be a number of at least 1"),
         (["cluster=-1"], "cluster=-1 is out of range"),
         (["min_posterior=1.5"], "min_posterior=1.5 is out of range: it must be a number from 0 t"),
+        (["n=99999999999999999999"], "it must be a number of at least 1 and at most 1000000"),
+        (["seed=99999999999999999999"], "and at most 2147483647"),
         (["temperature=0"], "temperature=0.0 is out of range: it must be a positive number"),
     ],
 )

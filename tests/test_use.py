@@ -4,12 +4,14 @@ import csv
 import html.parser
 import json
 import re
+import shlex
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
+from gammvae.overrides import override
 from gammvae.runs import ASSIGNMENTS, GENERATION, REPORT
 
 SHORT = ("architecture.hidden=[32]", "device=cpu")
@@ -139,6 +141,100 @@ def test_samples_unlike_the_runs_are_refused(name, rows, message, features, in_p
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (features.parent / "p.npz").exists()
+
+
+def test_a_slice_of_the_same_table_is_read_the_same(tmp_path, in_process):
+    """Its index of rows, classes and columns to leave out; what it says speaks of its own keys."""
+    rng = np.random.default_rng(0)
+    x = np.array([[0, 0], [9, 9], [0, 9]])[np.arange(60) % 3] + rng.normal(size=(60, 2))
+    index = rng.permutation(1000)[:60]
+    rows = [
+        [i, *row, "skip", f"k{j % 3}"]
+        for j, (i, row) in enumerate(zip(index, x.tolist(), strict=True))
+    ]
+    header = ["", "a", "petal, w", "${x}", "kind"]
+    written(tmp_path / "t.csv", [header, *rows])
+    data = ("dataset=file", "dataset.path=t.csv", "dataset.labels=kind", "n_clusters=3")
+    drop = shlex.split(override("dataset.drop", ["${x}"]))
+    epochs = ("pretrain.epochs=1", "train.epochs=1", "init.n_init=1", "run_dir=run")
+    trained = in_process("train", *data, *drop, *epochs, *SHORT)
+    assert trained.returncode == 0, trained.stderr
+    assert "column '' is left out: it has no name of its own" in trained.stderr
+    written(tmp_path / "slice.csv", [header, *rows[20:40]])
+    done = in_process("predict", "run", "data=slice.csv", "out=p.npz")
+    assert done.returncode == 0, done.stderr
+    assert "column '' is left out" in done.stderr
+    with np.load(tmp_path / "run" / ASSIGNMENTS) as stored, np.load(tmp_path / "p.npz") as again:
+        np.testing.assert_array_equal(again["labels"], stored["labels"][20:40])
+    written(tmp_path / "more.csv", [[*header, "new (x)"], *([*row, 1.5] for row in rows)])
+    refused = in_process("predict", "run", "data=more.csv", "out=p.npz")
+    assert "has samples of 3 values: the run was trained on samples of 2; " in refused.stderr
+    assert "dataset." not in refused.stderr
+    (word,) = re.findall(r"'drop=.*\]'", refused.stderr)
+    done = in_process("predict", "run", "data=more.csv", "out=p.npz", *shlex.split(word))
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "run" / ASSIGNMENTS) as stored, np.load(tmp_path / "p.npz") as again:
+        np.testing.assert_array_equal(again["labels"], stored["labels"])
+
+
+def test_names_of_numbers_are_known_from_the_run(tmp_path, in_process):
+    rows = np.random.default_rng(0).normal(size=(30, 2)).tolist()
+    written(tmp_path / "t.csv", [[1990, 1991, "kind"], *([*row, "a"] for row in rows)])
+    written(tmp_path / "more.csv", [[1990, 1991], *rows])
+    data = ("dataset=file", "dataset.path=t.csv", "dataset.labels=kind", "n_clusters=2")
+    epochs = ("pretrain.epochs=1", "train.epochs=1", "init.n_init=1", "run_dir=run")
+    assert in_process("train", *data, *epochs, *SHORT).returncode == 0
+    done = in_process("predict", "run", "data=more.csv", "out=p.npz")
+    assert done.stdout.startswith("30 samples"), done.stderr
+    done = in_process("predict", "run", "data=more.csv", "out=p.npz", "header=false")
+    assert "data=more.csv has the column 1 where the run was trained on 1990" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "like"),
+    [
+        ((), "last", ["last", "first"]),
+        ((), "first", ["last", "first", "flat"]),
+        (("dataset.channels=last",), "last", ["last", "flat last"]),
+        (("dataset.shape=[8,8,3]",), "flat last", ["last", "first", "flat last"]),
+    ],
+)
+def test_images_are_predicted_in_the_order_of_the_run(given, stored, like, tmp_path, in_process):
+    last = np.random.default_rng(0).random((40, 8, 8, 3))
+    first = last.transpose(0, 3, 1, 2)
+    arrays = {"last": last, "first": first, "flat": first.reshape(40, -1)}
+    arrays["flat last"] = last.reshape(40, -1)
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    data = ("dataset=file", f'dataset.path="{stored}.npy"', "n_clusters=2", *given)
+    epochs = ("pretrain.epochs=1", "train.epochs=1", "init.n_init=1", "run_dir=run")
+    trained = in_process("train", *data, *epochs, *SHORT)
+    assert trained.returncode == 0, trained.stderr
+    for name in like:
+        done = in_process("predict", "run", f"data={name}.npy", "out=p.npz")
+        assert done.returncode == 0, done.stderr
+        with np.load(tmp_path / "run" / ASSIGNMENTS) as run, np.load(tmp_path / "p.npz") as again:
+            np.testing.assert_array_equal(again["embedding"], run["embedding"])
+    np.save(tmp_path / "other.npy", last.transpose(0, 2, 3, 1))
+    refused = in_process("predict", "run", "data=other.npy", "out=p.npz")
+    assert (
+        "the shape of the run's samples, [3, 8, 8] does not suit data=other.npy" in refused.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["{a}", "[a]", "a: b", "p #1", "${p}", "a=b, c"])
+def test_any_name_of_a_file_is_taken_as_it_stands(name, features, in_process):
+    shutil.copy(features.parent / "t.csv", features.parent / f"{name}.csv")
+    done = in_process("predict", "run", f"data={name}.csv", f"out={name}.npz")
+    assert done.returncode == 0, done.stderr
+    assert (features.parent / f"{name}.npz").exists()
+
+
+def test_values_that_overflow_are_refused(features, in_process):
+    written(features.parent / "far.csv", [[EVIL, "size", "$x^2$"], [1e37, 5, -80], [0, 100, 5]])
+    done = in_process("predict", "run", "data=far.csv", "out=far.npz")
+    assert done.returncode == 2
+    assert "squares of these overflows float32" in done.stderr
 
 
 @pytest.mark.parametrize(

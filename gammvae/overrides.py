@@ -1,0 +1,56 @@
+"""Advice that can be pasted into a shell: settings as words that a shell passes on as they are."""
+
+import re
+import shlex
+import unicodedata
+from collections.abc import Sequence
+
+Value = str | bool | int | None | Sequence[str]
+
+# Text that Hydra's grammar takes for nothing but itself.
+PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
+# Unicode's categories of what would break a line or cannot be seen.
+UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+
+
+def override(key: str, value: Value) -> str:
+    """The word of a POSIX shell that sets a key to a value, as ``gammvae`` reads it.
+
+    Args:
+        key: Such as ``dataset.drop``.
+        value: Any text, number or truth value, ``None`` for ``null``, or a list of texts.
+    """
+    return shell_word(f"{key}={in_grammar(value)}")
+
+
+def in_grammar(value: Value) -> str:
+    """A value in the grammar of Hydra's overrides."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str):
+        return f"[{','.join(map(in_grammar, value))}]"
+    if PLAIN.fullmatch(value):
+        return value
+    # Backslashes count only before a quote, the closing one included: there each is doubled.
+    escaped = re.sub(r'(\\*)"', r"\1\1\"", literal(value))
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", escaped) + '"'
+
+
+def literal(text: str) -> str:
+    """The same text, in which OmegaConf finds nothing to interpolate."""
+    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", text)
+
+
+def shell_word(text: str) -> str:
+    """A text as one word on one line of a shell."""
+    if not any(unicodedata.category(letter) in UNSEEN for letter in text):
+        return shlex.quote(text)
+    escaped = "".join(
+        letter
+        if letter.isascii() and letter.isprintable() and letter not in "\\%'!"
+        else "".join(f"\\{byte:03o}" for byte in letter.encode())
+        for letter in text
+    )
+    return f"\"$(printf '{escaped}')\""
