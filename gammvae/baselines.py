@@ -81,6 +81,7 @@ class Baseline(Experiment):
         """
         if self.config.model.space == "samples":
             return
+        self.directory.check_weights()
         if load_checkpoint(self.directory, "pretrain", self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: pretrain.pt is missing")
 

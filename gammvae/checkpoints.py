@@ -1,5 +1,6 @@
 """The state of a stage of training on disk. Nothing is ever unpickled but tensors."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from gammvae.anchor import Held
 from gammvae.devices import random_state, set_random_state
 from gammvae.errors import InputError, first_line, reading
 from gammvae.runs import RunDirectory
-from gammvae.stored import check_ordinary, check_unpacked
+from gammvae.stored import check_ordinary, check_unpacked, parse_lines
 
 FORMAT = "gammvae checkpoint 3"
 
@@ -143,31 +144,94 @@ def load_checkpoint(
             f"the dataset's is {digest[:12]}"
         )
     try:
+        check_alike(checkpoint.model, model.state_dict())
         model.load_state_dict(checkpoint.model)
-        if optimizer and checkpoint.optimizer:
+        if optimizer and checkpoint.optimizer is not None:
+            check_optimizer(checkpoint.optimizer, after_a_step(optimizer))
             optimizer.load_state_dict(checkpoint.optimizer)
-            check_moments(optimizer)
     except Exception as error:  # torch names no types for what does not fit
         raise InputError(f"{path} belongs to another model: {first_line(error)}") from error
-    if not all(value.isfinite().all() for value in model.state_dict().values()):
-        raise InputError(f"{path} is damaged: it holds weights that are not finite")
     with reading(path):
         set_random_state(checkpoint.random, next(model.parameters()).device)
     return checkpoint
 
 
-def check_moments(optimizer: Optimizer) -> None:
-    """Refuses an optimizer's state that does not suit its parameters.
+def after_a_step(optimizer: Optimizer) -> dict[str, Any]:
+    """The state of an optimizer after a step, which it does not take itself."""
+    other = copy.deepcopy(optimizer)
+    for group in other.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    other.step()
+    return other.state_dict()
+
+
+def check_optimizer(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuses the state of another optimizer, or of one with other settings but its rate.
 
     Raises:
-        ValueError: A tensor in it has another shape, or is not finite.
+        ValueError: It is such a state.
     """
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            if isinstance(value, Tensor) and not (
-                value.shape in (parameter.shape, torch.Size([])) and value.isfinite().all()
-            ):
-                raise ValueError(f"{name} of the optimizer does not suit its parameter")
+    for group, other in zip(found["param_groups"], expected["param_groups"], strict=True):
+        if {**group, "lr": 0, "initial_lr": 0} != {**other, "lr": 0, "initial_lr": 0}:
+            raise ValueError("the settings of the optimizer are others")
+        rate = group["lr"]  # at the beginning that is all there is
+        if group.get("initial_lr", rate) != other["lr"] or not 0 <= rate <= other["lr"]:
+            raise ValueError("the rates of the optimizer are others")
+    if not expected["state"].keys() >= found["state"].keys() or (
+        expected["state"] and not found["state"]
+    ):
+        raise ValueError("the state of the optimizer is of other parameters")
+    for index, state in found["state"].items():
+        check_alike(state, expected["state"][index])
+        if float(state.get("step", 0)) < 0:
+            raise ValueError("the optimizer has taken a negative number of steps")
+
+
+def check_alike(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuses tensors of other names, shapes or types, and such as are not finite.
+
+    Raises:
+        ValueError: One is.
+    """
+    if different := sorted(map(str, found.keys() ^ expected.keys())):
+        raise ValueError(f"{different[0]} is in one of them only")
+    for name, other in expected.items():
+        value = found[name]
+        if type(value) is not type(other):
+            raise ValueError(f"{name} is of another kind")
+        if not isinstance(value, Tensor):
+            continue
+        if (value.shape, value.dtype) != (other.shape, other.dtype):
+            raise ValueError(f"{name} is of shape {tuple(value.shape)} and type {value.dtype}")
+        if not value.isfinite().all():
+            raise ValueError(f"{name} holds a value that is not finite")
+
+
+def check_progress(checkpoint: Checkpoint, stage: str, epochs: int, path: Path) -> None:
+    """Refuses a checkpoint from beyond the end of its stage, or without a line for every epoch.
+
+    Args:
+        checkpoint: Of the stage.
+        stage: Its name.
+        epochs: It has.
+        path: Of the checkpoint, for messages.
+
+    Raises:
+        InputError: It is such a one.
+    """
+    if checkpoint.epoch > epochs:
+        raise InputError(
+            f"{path} is damaged: it is of epoch {checkpoint.epoch}, the stage has {epochs}"
+        )
+    if checkpoint.metrics is not None:
+        records = parse_lines(checkpoint.metrics.encode(), path)
+        known = [record["epoch"] for record in records if record["stage"] == stage]
+        if known != list(range(1, checkpoint.epoch + 1)):
+            raise InputError(
+                f"{path} is damaged: it is of epoch {checkpoint.epoch}, and holds metrics of "
+                f"{len(known)} epochs"
+            )
 
 
 def held_of(checkpoint: Checkpoint, n_samples: int, n_clusters: int, path: Path) -> Held | None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gammvae.errors import InputError
+from gammvae.errors import InputError, blaming
 from gammvae.terminal import log_to_terminal, one_line_usage_errors, say
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def evaluate(arguments: list[str]) -> None:
     """Recompute a finished run's figures, gammvae evaluate RUN [generation=true] [device=...]."""
     from gammvae.reuse import places, usable_config
-    from gammvae.runs import GENERATION
+    from gammvae.runs import CONFIG, GENERATION
     from gammvae.tables import comparison, judgement
 
     given = run_and_words("evaluate", arguments)
@@ -33,7 +33,8 @@ def evaluate(arguments: list[str]) -> None:
 
     from gammvae.baselines import experiment_for
 
-    experiment = experiment_for(config.model)(config, directory)
+    with blaming(directory / CONFIG):
+        experiment = experiment_for(config.model)(config, directory)
     result = experiment.reevaluate()
     say(comparison(stored, result))
     if generation:
@@ -101,10 +102,12 @@ def loaded(directory: "RunDirectory", where: "Places", config_dir: str | None) -
     """A finished run with its model and its data."""
     from gammvae.baselines import experiment_for
     from gammvae.reuse import usable_config
+    from gammvae.runs import CONFIG
 
     result = directory.read_result()
     config = usable_config(directory, where, config_dir)
-    experiment = experiment_for(config.model)(config, directory)
+    with blaming(directory / CONFIG):
+        experiment = experiment_for(config.model)(config, directory)
     experiment.restore()
     return experiment.subject(result)
 

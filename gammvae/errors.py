@@ -19,6 +19,21 @@ def first_line(error: BaseException) -> str:
 
 
 @contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Names the file whose content is refused.
+
+    Raises:
+        InputError: As raised, with the file in front unless its folder is named anyway.
+    """
+    try:
+        yield
+    except InputError as error:
+        if str(path.parent) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from error
+
+
+@contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Names the file in whatever goes wrong while it is read.
 

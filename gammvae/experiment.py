@@ -21,7 +21,7 @@ from gammvae.building import (
     number_of_epochs,
     read_labels,
 )
-from gammvae.checkpoints import held_of, load_checkpoint, save_checkpoint
+from gammvae.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.config import Config, StageConfig, TrainConfig
 from gammvae.datasets import load_data
 from gammvae.devices import choose_device, peak_memory, surroundings
@@ -243,6 +243,7 @@ class Experiment:
         Raises:
             InputError: There are none, or they are damaged or of other data.
         """
+        self.directory.check_weights()
         if load_checkpoint(self.directory, "train", self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: train.pt is missing")
 
@@ -270,10 +271,11 @@ class Experiment:
 
     def _train(self, name: str, config: StageConfig) -> None:
         optimizer = build_optimizer(self.config, self.model)
-        first_epoch = self._load(name, optimizer)
+        epochs = number_of_epochs(config, len(self.x), self.config.batch_size)
+        first_epoch = self._load(name, epochs, optimizer)
         stage = Stage(
             name,
-            number_of_epochs(config, len(self.x), self.config.batch_size),
+            epochs,
             self.config.batch_size,
             config.kl_weight,
             config.kl_schedule,
@@ -287,11 +289,6 @@ class Experiment:
             stage, anchor = self._anchor(stage)
         if 0 < first_epoch == stage.epochs:
             return
-        if first_epoch > stage.epochs:
-            raise InputError(
-                f"{self.directory / name}.pt is damaged: it is of epoch {first_epoch}, "
-                f"the stage has {stage.epochs}"
-            )
         if first_epoch:
             log.info("%s goes on after epoch %d of %d", name, first_epoch, stage.epochs)
         used, saved, cost = self.config.n_clusters, time.perf_counter(), 0.0
@@ -310,21 +307,22 @@ class Experiment:
 
     def _anchor(self, stage: Stage) -> tuple[Stage, Any]:
         if self.held is None:
-            return stage, None
+            raise InputError(f"{self.directory / 'train.pt'} is damaged: it holds no partition")
         anchor = Anchor(self.config, self.model, self.x, stage.epochs, self.held)
         return stage._replace(agreement=self.config.train.agreement), anchor
 
-    def _load(self, stage: str, optimizer: Optimizer) -> int:
+    def _load(self, stage: str, epochs: int, optimizer: Optimizer) -> int:
         done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
         if done is None:
             self.directory.write_metrics("")
             return 0
+        sizes, path = (len(self.x), self.config.n_clusters), self.directory / f"{stage}.pt"
+        self.held = held_of(done, *sizes, path)
+        check_progress(done, stage, epochs, path)
         if done.metrics is None:  # of a version that left them to their file
             self.directory.drop_metrics(stage, done.epoch)
         else:
             self.directory.write_metrics(done.metrics)
-        sizes = len(self.x), self.config.n_clusters
-        self.held = held_of(done, *sizes, self.directory / f"{stage}.pt")
         return done.epoch
 
     def _save(self, stage: str, epoch: int, optimizer: Optimizer | None) -> None:

@@ -286,8 +286,7 @@ class RunDirectory:
         path = self / METRICS
         if not path.exists():
             return []
-        lines = stored.content(path).split(b"\n")[:-1]
-        return [stored.parse(stored.RECORD, line, path, n) for n, line in enumerate(lines, start=1)]
+        return stored.parse_lines(stored.content(path), path)
 
     def seconds_by_stage(self) -> dict[str, float]:
         """What every stage took, by the metrics."""

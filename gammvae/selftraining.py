@@ -117,8 +117,7 @@ class SelfTrainingExperiment(Experiment):
 
     def initialize(self) -> None:
         """Puts the centers where k-means finds them."""
-        reconstructs = self.config.model.clusterer == "idec"
-        self.model = SelfTraining(self.model, reconstructs=reconstructs)
+        self._take_over()
         if (self.directory / "train.pt").exists():
             return
         config = self.config
@@ -135,8 +134,12 @@ class SelfTrainingExperiment(Experiment):
 
     def restore(self) -> None:
         """Takes the weights of the finished run."""
-        self.initialize()
+        self._take_over()
         super().restore()
+
+    def _take_over(self) -> None:
+        reconstructs = self.config.model.clusterer == "idec"
+        self.model = SelfTraining(self.model, reconstructs=reconstructs)
 
     def _anchor(self, stage: Stage) -> tuple[Stage, Targets]:
         return stage, Targets(self.model, self.x)

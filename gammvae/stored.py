@@ -212,6 +212,20 @@ def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> 
         raise InputError(f"{path} is damaged{where}: {first['msg']}{found[:80]}") from error
 
 
+def parse_lines(text: bytes, path: Path) -> list[Record]:
+    """All whole lines of metrics; a kill may have cut the last one short.
+
+    Args:
+        text: The lines.
+        path: Of their file, for messages.
+
+    Raises:
+        InputError: They are damaged otherwise.
+    """
+    lines = text.split(b"\n")[:-1]
+    return [parse(RECORD, line, path, number) for number, line in enumerate(lines, start=1)]
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A mapping that stands in a YAML file, without aliases, tags or interpolation.
 

@@ -27,6 +27,9 @@ DISK_ERRORS = {
     errno.EIO,
 }
 
+# Characters of the last line: what is refused may be long.
+LONGEST = 1500
+
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 
@@ -65,7 +68,8 @@ def open_streams() -> None:
 
 def stop(message: object, code: int) -> NoReturn:
     """Ends the program with one line on standard error."""
-    say(f"gammvae: {' '.join(str(message).split())}", sys.stderr)
+    text = " ".join(str(message).split())
+    say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
     sys.exit(code)
 
 
@@ -121,6 +125,7 @@ def log_to_terminal() -> None:
         logger.addHandler(TerminalHandler(logging.INFO))
         logger.setLevel(logging.DEBUG)
         logger.propagate = False  # Hydra gives the root logger a handler of its own
+        logging.getLogger("matplotlib").setLevel(logging.WARNING)  # which would speak there
 
 
 def flags_first(arguments: list[str]) -> list[str]:

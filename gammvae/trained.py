@@ -11,11 +11,11 @@ from gammvae.checkpoints import load_checkpoint
 from gammvae.config import Config
 from gammvae.datasets import Facts
 from gammvae.devices import choose_device
-from gammvae.errors import InputError
+from gammvae.errors import InputError, blaming
 from gammvae.model import MixtureVAE
 from gammvae.networks import DECODERS
 from gammvae.preprocessing import FIGURES, Preprocessing
-from gammvae.runs import DATA, RESULT, RunDirectory
+from gammvae.runs import CONFIG, DATA, RESULT, RunDirectory
 from gammvae.stored import Result, check_array, read_arrays
 
 FIGURE = "preprocessing."
@@ -78,7 +78,9 @@ def load_trained(directory: RunDirectory, device_name: str) -> Trained:
         raise InputError(f"{directory / RESULT} is damaged: it holds no metrics.elbo_unlikely")
     facts = read_facts(directory)
     device = choose_device(device_name)
-    model = build_model(config, facts.shape, facts.likelihood).to(device)
+    with blaming(directory / CONFIG):
+        model = build_model(config, facts.shape, facts.likelihood).to(device)
+    directory.check_weights()
     if load_checkpoint(directory, "train", model, None, result["dataset_digest"]) is None:
         raise InputError(f"{directory.path} holds no weights: train.pt is missing")
     return Trained(model, config, result, facts, device)
@@ -116,4 +118,6 @@ def read_facts(directory: RunDirectory) -> Facts:
         name: check_array(arrays, FIGURE + name, "f", (features,), path)
         for name in FIGURES[preprocess]
     }
+    if "deviation" in figures and not (figures["deviation"] > 0).all():
+        raise InputError(f"{path} is damaged: a deviation is not above 0")
     return Facts(sizes, likelihood, names, Preprocessing(preprocess, figures))

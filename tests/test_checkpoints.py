@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import zipfile
@@ -6,7 +7,13 @@ import pytest
 import torch
 from torch.optim import Adam
 
-from gammvae.checkpoints import held_of, load_checkpoint, read_checkpoint, save_checkpoint
+from gammvae.checkpoints import (
+    check_progress,
+    held_of,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from gammvae.errors import InputError
 from gammvae.runs import RunDirectory
 from tests.test_model import build
@@ -60,7 +67,7 @@ def test_the_end_of_a_stage_needs_no_optimizer(tmp_path):
 def refused(directory, message, model=None, digest="digest"):
     model = model or trained()[0]
     with pytest.raises(InputError, match=rf"train\.pt {message}") as error:
-        load_checkpoint(directory, "train", model, Adam(model.parameters()), digest)
+        load_checkpoint(directory, "train", model, Adam(model.parameters(), lr=0.01), digest)
     assert "\n" not in str(error.value)
 
 
@@ -134,14 +141,68 @@ def test_weights_and_moments_are_finite_and_of_their_parameter_s_shape(saved):
     content = torch.load(path, weights_only=True)
     first = content["optimizer"]["state"][0]
     kept = first["exp_avg"]
-    for bad in (torch.zeros(2), torch.full_like(kept, torch.nan)):
+    for bad, message in (
+        (torch.zeros(2), r"exp_avg is of shape \(2,\)"),
+        (torch.full_like(kept, torch.nan), "exp_avg holds a value that is not finite"),
+        ("text", "exp_avg is of another kind"),
+        (kept.long(), "exp_avg is of shape .* and type torch.int64"),
+    ):
         first["exp_avg"] = bad
         torch.save(content, path)
-        refused(saved[0], "belongs to another model: exp_avg of the optimizer does not suit")
-    first["exp_avg"] = kept
-    next(iter(content["model"].values())).view(-1)[0] = torch.inf
+        refused(saved[0], f"belongs to another model: {message}")
+    del first["exp_avg"]
     torch.save(content, path)
-    refused(saved[0], "is damaged: it holds weights that are not finite")
+    refused(saved[0], "belongs to another model: exp_avg is in one of them only")
+    first["exp_avg"] = kept
+    weights = content["model"]
+    name, weight = next(iter(weights.items()))
+    for bad, message in (
+        (torch.full_like(weight, torch.inf), f"{name} holds a value that is not finite"),
+        (weight.long(), f"{name} is of shape .* and type torch.int64"),
+    ):
+        torch.save(content | {"model": weights | {name: bad}}, path)
+        refused(saved[0], f"belongs to another model: {message}")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda o: o["state"].clear(), "the state of the optimizer is of other parameters"),
+        (lambda o: o["state"].update({99: o["state"][0]}), "is of other parameters"),
+        (lambda o: o["state"][0]["step"].sub_(10), "a negative number of steps"),
+        (lambda o: o["param_groups"][0].update(betas="ab"), "the settings of the optimizer"),
+        (lambda o: o["param_groups"][0].update(lr="fast"), "not supported between"),
+        (lambda o: o["param_groups"][0].update(initial_lr=1e9), "the rates of the optimizer"),
+        (lambda o: o["param_groups"].pop(), "zip"),
+    ],
+)
+def test_an_optimizer_goes_on_only_from_its_own_state(saved, change, message):
+    path = saved[0] / "train.pt"
+    content = torch.load(path, weights_only=True)
+    for group in content["optimizer"]["param_groups"]:
+        group["initial_lr"] = group["lr"]
+    change(content["optimizer"])
+    torch.save(content, path)
+    refused(saved[0], f"belongs to another model: .*{message}")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epoch": 9}, "is of epoch 9, the stage has 8"),
+        ({"epoch": 1}, "is of epoch 1, and holds metrics of 2 epochs"),
+        ({"metrics": ""}, "is of epoch 2, and holds metrics of 0 epochs"),
+        ({"metrics": "text\n"}, "line 1: Invalid JSON"),
+    ],
+)
+def test_a_checkpoint_has_a_line_for_every_epoch(saved, change, message):
+    path = saved[0] / "train.pt"
+    lines = [{"stage": "train", "epoch": epoch, "seconds": 1.0} for epoch in (1, 2)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    good = read_checkpoint(path)._replace(epoch=2, metrics=text)
+    check_progress(good, "train", 8, path)
+    with pytest.raises(InputError, match=message):
+        check_progress(good._replace(**change), "train", 8, path)
 
 
 @pytest.mark.parametrize(
