@@ -43,7 +43,8 @@ CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "resul
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
 GENERATION, DIGESTS = "generation.json", "digests.json"
 STAGES = ("pretrain", "init", "train")
-WEIGHTS = ("pretrain.pt", "train.pt")
+# What a finished run has beside its result, and what all of it can be made of anew.
+OUTPUTS, WEIGHTS = (METRICS, ASSIGNMENTS, DATA), ("pretrain.pt", "train.pt")
 # The configuration goes last: while a directory holds anything of a run, it says of which.
 FILES = (
     *(RESULT, DIGESTS, REPORT, GENERATION, ASSIGNMENTS, DATA, "train.pt", "pretrain.pt"),
@@ -139,7 +140,7 @@ class RunDirectory:
         self._refuse_foreign()
         self.check_config(config)
         try:
-            for name in (ASSIGNMENTS, DATA):
+            for name in OUTPUTS:
                 self.check_digest(name)
             return self.read_result()
         except InputError as error:
@@ -234,7 +235,7 @@ class RunDirectory:
     def finish(self, result: stored.Result) -> None:
         """Writes the result, which ends the run, and before it the digests of all outputs."""
         text = json.dumps(result, indent=2) + "\n"
-        kept = [name for name in (ASSIGNMENTS, DATA, *WEIGHTS) if (self / name).exists()]
+        kept = [name for name in (*OUTPUTS, *WEIGHTS) if (self / name).exists()]
         digests = {name: file_digest(self / name) for name in kept}
         digests[RESULT] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
         self.write_json(DIGESTS, digests)

@@ -11,7 +11,7 @@ from gammvae.config import Config
 from gammvae.datasets import Facts
 from gammvae.metrics import Matching, match
 from gammvae.model import MixtureVAE
-from gammvae.runs import RunDirectory
+from gammvae.runs import METRICS, RunDirectory
 from gammvae.samples import Samples
 from gammvae.stored import Generation, Record, Result
 
@@ -79,6 +79,7 @@ def subject_of(
         classes: Where known.
         facts: About the data.
     """
+    directory.check_digest(METRICS)
     return Subject(
         path=directory.path,
         config=config,

@@ -893,7 +893,7 @@ def of_facts(figures: list[str]) -> Iterator[Mutation]:
         "names": [[ESCAPE] * 6, ["a"] * 6, ["a", "b"], ["text"]],
         **{name: [[0.0] * 6, [-1.0] * 6, [1e308] * 6, [1.0]] for name in figures},
     }
-    plausible = {("names", 0), ("names", 1), ("shape", 5)} | {
+    plausible = {("names", 0), ("names", 1), ("shape", 4), ("shape", 5)} | {
         (name, number) for name in figures for number in (0, 1, 2) if "mean" in name
     }
     for name, given in values.items():

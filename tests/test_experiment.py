@@ -48,8 +48,8 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_its_files(finished):
     directory, result = finished
     names = {path.name for path in directory.path.iterdir() if path.name != ".lock"}
-    outputs = {"pretrain.pt", "train.pt", ASSIGNMENTS, DATA, RESULT}
-    assert names == {CONFIG, LOG, METRICS, DIGESTS, *outputs}
+    outputs = {"pretrain.pt", "train.pt", METRICS, ASSIGNMENTS, DATA, RESULT}
+    assert names == {CONFIG, LOG, DIGESTS, *outputs}
     assert set(json.loads((directory / DIGESTS).read_text())) == outputs
     assert json.loads((directory / RESULT).read_text()) == result
     stages = [(record["stage"], record["epoch"]) for record in directory.read_metrics()]

@@ -122,7 +122,7 @@ def test_a_status_of_others_is_not_replaced(tmp_path):
     assert (tmp_path / STATUS).read_text() == '{"status": 200}'
 
 
-@pytest.mark.parametrize("name", [ASSIGNMENTS, DATA, RESULT])
+@pytest.mark.parametrize("name", [METRICS, ASSIGNMENTS, DATA, RESULT])
 @pytest.mark.parametrize("damage", ["removed", "changed"])
 def test_outputs_that_are_missing_or_changed_are_made_anew(tmp_path, name, damage, caplog):
     directory, config = RunDirectory(tmp_path), compose_config()
