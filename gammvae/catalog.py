@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from gammvae.config import Config, explain, to_config
 from gammvae.datasets import Dataset, check_samples, load_dataset, store_of
 from gammvae.downloads import Store, digest, size_of
 from gammvae.errors import InputError
+from gammvae.paths import user_path
 from gammvae.samples import as_float32, chunks
 from gammvae.tables import table
 
@@ -41,7 +41,7 @@ class Catalog:
     def __init__(self, config_dir: str | None, overrides: Sequence[str]) -> None:
         self.overrides = list(overrides)
         if config_dir is not None:
-            folder = Path(config_dir).expanduser().resolve()
+            folder = user_path(config_dir).resolve()
             if not folder.is_dir():
                 raise InputError(f"--config-dir {config_dir} is not a folder")
             self.overrides.append(f"hydra.searchpath=['file://{folder}']")

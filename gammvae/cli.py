@@ -33,6 +33,10 @@ def main() -> None:
     """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
     open_streams()
     with exit_codes():
+        try:
+            os.getcwd()
+        except FileNotFoundError as error:
+            raise InputError("the current folder is gone: change to another one") from error
         dispatch(sys.argv[1:])
 
 

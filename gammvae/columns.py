@@ -100,12 +100,14 @@ class Columns(NamedTuple):
         classes: ``(N,)``, or ``None`` if the file has no such column.
         notes: What a user should know about how the file was read.
         names: Of all columns of the file.
+        hint: How a text table that was found to have no header is said to have one, or nothing.
     """
 
     table: "pyarrow.Table"
     classes: NDArray | None
     notes: list[str]
     names: Sequence[str]
+    hint: str = ""
 
     def features(self) -> Iterator[NDArray]:
         """Values ``(N,)`` of every feature."""
@@ -145,13 +147,16 @@ def read_csv(path: Path, request: Request) -> Columns:
     )
     if not len(table):
         raise InputError(f"{path} has a line of names and no rows below it")
-    notes = [described(layout)]
+    hint = ""
+    if request.header is None and not layout.has_header:
+        hint = request.advice((request.keys.header, True, "takes its first line as names"))
+    notes = [described(layout) + hint]
     if comments:
         notes += [f"lines of comments that are skipped: {comments}"]
-    if could_be_header(layout):
-        declared = request.advice((request.keys.header, True, "takes them as such"))
-        notes += [f"the numbers of its first line could be names{declared}"]
-    return select(table, request, unnamed(layout.names), notes, layout)
+    if hint and could_be_header(layout):
+        notes += ["the numbers of its first line could be names"]
+    columns = select(table, request, unnamed(layout.names), notes, layout)
+    return columns._replace(hint=hint)
 
 
 def described(layout: Layout) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gammvae.errors import InputError, blaming
+from gammvae.paths import user_path
 from gammvae.terminal import log_to_terminal, one_line_usage_errors, say
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ def report(arguments: list[str]) -> None:
         raise InputError("report needs a run directory: gammvae report RUN [RUN...] [out=FILE]")
     given = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     default = directories[0] / REPORT if len(directories) == 1 else Path(REPORT)
-    target = Path(given[-1]).expanduser() if given else default
+    target = user_path(given[-1]) if given else default
     for directory in directories:
-        directory.keep_from(target, REPORT)
+        directory.check_output("out", target, REPORT)
     log_to_terminal()
     where = places([word for word in words if not word.startswith("out=")])
     subjects = [loaded(directory, where, parsed.config_dir) for directory in directories]

@@ -298,6 +298,15 @@ def explain(error: Exception) -> str:
         quotable = items if value[:1] + value[-1:] == "[]" else value
         quoted = f"; with quotes it reads {overrides.override(key, quotable)}" if equals else ""
         return f"{error.override} cannot be parsed: {text.partition(' See http')[0]}{quoted}"
+    ambiguous = re.match(
+        r"Ambiguous value for argument '([^=]+)=(.*)'\s+1\. To use", str(error), re.DOTALL
+    )
+    if ambiguous:
+        key, value = ambiguous.groups()
+        return (
+            f"{key}={value} stands for several values: {overrides.override(key, value)} is one "
+            f"text, {overrides.override(key, value.split(','))} is a list, and -m runs every one"
+        )
     # values that refer to each other are given by neither
     missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)
     if missing:

@@ -34,6 +34,7 @@ from tqdm import tqdm
 
 from gammvae import __version__
 from gammvae.errors import InputError, first_line, reading
+from gammvae.paths import user_path
 from gammvae.published import AboutConfig, check_address
 from gammvae.writing import unlinked, write_whole
 
@@ -79,7 +80,7 @@ class Store:
         download: bool,
     ) -> None:
         self.name = name
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         self.files = about.files
         self._stand_ins = about.stand_ins
         self.most = int(TOLERANCE * (about.download_bytes or MAX_BYTES))

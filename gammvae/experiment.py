@@ -312,13 +312,16 @@ class Experiment:
         return stage._replace(agreement=self.config.train.agreement), anchor
 
     def _load(self, stage: str, epochs: int, optimizer: Optimizer) -> int:
-        done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
-        if done is None:
-            self.directory.write_metrics("")
-            return 0
         sizes, path = (len(self.x), self.config.n_clusters), self.directory / f"{stage}.pt"
-        self.held = held_of(done, *sizes, path)
-        check_progress(done, stage, epochs, path)
+        try:
+            done = load_checkpoint(self.directory, stage, self.model, optimizer, self.digest)
+            if done is None:
+                self.directory.write_metrics("")
+                return 0
+            self.held = held_of(done, *sizes, path)
+            check_progress(done, stage, epochs, path)
+        except InputError as error:
+            raise InputError(f"{error}; without this file the stage begins anew") from error
         if done.metrics is None:  # of a version that left them to their file
             self.directory.drop_metrics(stage, done.epoch)
         else:

@@ -17,6 +17,7 @@ from gammvae.datasets import Dataset
 from gammvae.errors import InputError, reading
 from gammvae.images import arranged
 from gammvae.labels import checked_classes, read_labels
+from gammvae.paths import user_path
 from gammvae.samples import (
     IN_MEMORY_BYTES,
     MappedRows,
@@ -40,6 +41,7 @@ class Table(NamedTuple):
         names: Of the columns or arrays that could hold classes.
         notes: What a user should know about how the file was read.
         features: Names of the features, if they have some.
+        hint: Ends a refusal if the first row may be a header.
     """
 
     x: Rows
@@ -48,6 +50,7 @@ class Table(NamedTuple):
     names: Sequence[str] = ()
     notes: Sequence[str] = ()
     features: Sequence[str] = ()
+    hint: str = ""
 
 
 def load(
@@ -84,7 +87,8 @@ def load(
         if classes is None:
             classes, remarks = classes_of_file(labels, file, table)
             notes += remarks
-        classes = checked_classes(classes, f"dataset.labels={labels}", table.x.shape[0])
+        what = f"dataset.labels={labels}"
+        classes = checked_classes(classes, what, table.x.shape[0], table.hint)
     x, sample_shape, remarks = arranged(table.x, table.shape, shape, channels, str(file))
     return Dataset(x, classes, sample_shape, (*notes, *remarks), tuple(table.features))
 
@@ -120,7 +124,7 @@ def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) ->
     Raises:
         InputError: There is no such file, or it is of another kind.
     """
-    path = Path(name).expanduser()
+    path = user_path(name)
     if not path.exists():
         raise InputError(f"{key}={name} does not exist")
     if not path.is_file():
@@ -210,6 +214,7 @@ def read_table(path: Path, columns: Columns) -> Table:
         columns.names,
         columns.notes,
         names,
+        columns.hint,
     )
 
 
@@ -270,7 +275,7 @@ def classes_of_file(name: str, file: Path, table: Table) -> tuple[NDArray, list[
         file: The file of the samples, for messages.
         table: What was read from that.
     """
-    if table.names and not Path(name).expanduser().exists():
+    if table.names and not user_path(name).exists():
         raise InputError(
             f"dataset.labels={name} is neither in {file} nor a file: {listed(table.names)}"
         )
@@ -278,4 +283,4 @@ def classes_of_file(name: str, file: Path, table: Table) -> tuple[NDArray, list[
     with reading(path):
         if path.suffix.lower() == ".npy":
             return load_array(lambda: np.load(path, allow_pickle=False), str(path)), []
-        return read_labels(path, table.x.shape[0])
+        return read_labels(path, table.x.shape[0], table.hint)

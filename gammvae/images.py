@@ -14,6 +14,8 @@ from gammvae.samples import Rows, reordered
 
 # Gray, red green blue, and these with opacity.
 CHANNELS = (1, 3, 4)
+# Of other kinds, such as spectral bands; they are told from sizes only in squares.
+MOST_CHANNELS = 16
 
 Shape = tuple[int, ...]
 
@@ -72,12 +74,14 @@ def arranged(
 def is_last(stored: Shape) -> bool:
     """Whether three sizes look like height, width, channels; not if they could be the other."""
     height, width, channels = stored
-    return channels in CHANNELS and min(height, width) > channels and height not in CHANNELS
+    if channels not in CHANNELS:
+        return channels <= MOST_CHANNELS and height == width > 2 * channels
+    return min(height, width) > channels and height not in CHANNELS
 
 
 def is_image(stored: Shape) -> bool:
     """Whether sizes may be those of an image with its channels at the end."""
-    return len(stored) == 3 and stored[-1] in CHANNELS
+    return len(stored) == 3 and (stored[-1] in CHANNELS or is_last(stored))
 
 
 def check_order(found: Shape, shape: Shape, what: str) -> None:

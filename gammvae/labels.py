@@ -26,17 +26,17 @@ def from_text(texts: Sequence[str]) -> NDArray:
     """Classes ``(N,)`` as whole numbers if all texts are such without a doubt, else as text.
 
     ``1`` and ``01``, ``+1``, ``1_0`` or ``1e3`` beside it are text, because they are different.
+    Spaces around numbers do not count; those around text belong to it.
     """
-    texts = [text.strip() for text in texts]
-    if texts and all(text.endswith(".0") for text in texts):  # as pandas writes them
-        shortened = [text.removesuffix(".0") for text in texts]
-        texts = shortened if all(map(INTEGER.fullmatch, shortened)) else texts
-    if all(map(INTEGER.fullmatch, texts)):
-        return np.array([int(text) for text in texts], np.int64)
+    numbers = [text.strip() for text in texts]
+    if all(number.endswith(".0") for number in numbers):  # as pandas writes them
+        numbers = [number.removesuffix(".0") for number in numbers]
+    if all(map(INTEGER.fullmatch, numbers)):
+        return np.array([int(number) for number in numbers], np.int64)
     return np.array(texts, dtype=str)
 
 
-def read_labels(path: Path, n_samples: int) -> tuple[NDArray, list[str]]:
+def read_labels(path: Path, n_samples: int, hint: str = "") -> tuple[NDArray, list[str]]:
     """Classes from a file of text, one a line, and what should be said about it.
 
     A line more than there are samples makes the first one a header, unless it is a class as well;
@@ -45,6 +45,7 @@ def read_labels(path: Path, n_samples: int) -> tuple[NDArray, list[str]]:
     Args:
         path: The file, UTF-8; a quoted class may hold anything.
         n_samples: ``N``.
+        hint: Ends the refusal of one class less than there are samples.
 
     Raises:
         InputError: A line holds none, or more than one.
@@ -52,16 +53,17 @@ def read_labels(path: Path, n_samples: int) -> tuple[NDArray, list[str]]:
     lines = path.read_text("utf-8-sig").rstrip().split("\n")
     for separator in SEPARATORS:
         check_lines(lines, separator, path)
-    values = [row[0].strip() for row in csv.reader(lines, delimiter="\t")]
-    first, others = values[0], values[1:]
-    alone, text = first not in others, INTEGER.fullmatch(first) is None
-    numbers = all(map(INTEGER.fullmatch, others))
+    values = [row[0] for row in csv.reader(lines, delimiter="\t")]
+    first, *stripped = (value.strip() for value in values)
+    others = values[1:]
+    alone, text = first not in stripped, INTEGER.fullmatch(first) is None
+    numbers = all(map(INTEGER.fullmatch, stripped))
     if len(others) == n_samples and (first == "0" or (alone and (text or not numbers))):
         return from_text(others), [f"{path}: its first line, {first!r}, is taken as a header"]
     if len(values) == n_samples and alone and text and (numbers or first.lower() in CLASS_NAMES):
         raise InputError(
             f"{path} has a header, {first!r}, and {len(others)} classes below it for {n_samples} "
-            "samples: every sample must have one class"
+            f"samples: every sample must have one class{hint}"
         )
     return from_text(values), []
 
@@ -85,13 +87,14 @@ def check_lines(lines: Sequence[str], separator: str, path: Path) -> None:
             )
 
 
-def checked_classes(classes: NDArray, name: str, n_samples: int) -> NDArray:
+def checked_classes(classes: NDArray, name: str, n_samples: int, hint: str = "") -> NDArray:
     """Classes ``(N,)`` as integers or text.
 
     Args:
         classes: As stored.
         name: Where, for messages.
         n_samples: ``N``.
+        hint: Ends the refusal of one class less than there are samples.
 
     Raises:
         InputError: They are something else, of another number than the samples, or one is missing.
@@ -101,12 +104,10 @@ def checked_classes(classes: NDArray, name: str, n_samples: int) -> NDArray:
     if classes.shape != (n_samples,):
         raise InputError(
             f"{name} has the shape {classes.shape} for {n_samples} samples: "
-            "every sample must have one class"
+            f"every sample must have one class{hint if classes.shape == (n_samples - 1,) else ''}"
         )
     if classes.dtype.kind == "f":
-        whole = np.isfinite(classes) & (classes == np.floor(classes))
-        if (whole & (np.abs(classes) <= MOST_WHOLE)).all():
-            classes = classes.astype(np.int64)
+        classes = checked_whole(classes, name)
     if classes.dtype.kind == "b":
         classes = classes.astype(np.int64)
     if classes.dtype.kind not in "iuUS":
@@ -119,3 +120,25 @@ def checked_classes(classes: NDArray, name: str, n_samples: int) -> NDArray:
             f"{name} has no class for sample {blank.argmax() + 1}: every sample must have one"
         )
     return classes
+
+
+def checked_whole(classes: NDArray, name: str) -> NDArray[np.int64]:
+    """Classes ``(N,)`` of a floating-point type as integers.
+
+    Raises:
+        InputError: One is missing, or no whole number.
+    """
+    if (missing := ~np.isfinite(classes)).any():
+        sample = missing.argmax()
+        raise InputError(
+            f"{name} has no class for sample {sample + 1}, but {classes[sample]}: "
+            "every sample must have one"
+        )
+    whole = (classes == np.floor(classes)) & (np.abs(classes) <= MOST_WHOLE)
+    if not whole.all():
+        sample = whole.argmin()
+        raise InputError(
+            f"{name} holds {classes.dtype}, {classes[sample]} for sample {sample + 1}: "
+            "classes must be whole numbers or text"
+        )
+    return classes.astype(np.int64)

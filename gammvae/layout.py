@@ -153,13 +153,15 @@ def is_number(text: str, decimal: str = ".") -> bool:
 def is_header(first: Sequence[str], second: Sequence[str], decimal: str) -> bool:
     """Whether the fields of a first line are names, judged by those of the second.
 
-    More texts than numbers stand above numbers then, or no number does.
+    More texts than numbers stand above numbers then, or no number does. Positions, which pandas
+    writes for an array, count as neither; above the names of rows it writes nothing.
     """
     if not second:
         return not all(is_number(one, decimal) for one in first)
+    nameless = sum(1 for _ in itertools.takewhile(lambda one: one == "", first))
     above = [
         one
-        for position, (one, below) in enumerate(zip(first, second, strict=False))
+        for position, (one, below) in enumerate(zip(first, second, strict=False), -nameless)
         if is_number(below, decimal) and one != str(position)
     ]
     numbers = sum(is_number(one, decimal) for one in above)

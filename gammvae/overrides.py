@@ -2,15 +2,12 @@
 
 import re
 import shlex
-import unicodedata
 from collections.abc import Sequence
 
 Value = str | bool | int | None | Sequence[str]
 
 # Text that Hydra's grammar takes for nothing but itself.
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
-# Unicode's categories of what would break a line or cannot be seen.
-UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 
 
 def override(key: str, value: Value) -> str:
@@ -44,13 +41,13 @@ def literal(text: str) -> str:
 
 
 def shell_word(text: str) -> str:
-    """A text as one word on one line of a shell."""
-    if not any(unicodedata.category(letter) in UNSEEN for letter in text):
+    """A text as one word on one line of a shell, of letters that can be seen."""
+    if text.isprintable():
         return shlex.quote(text)
     escaped = "".join(
         letter
         if letter.isascii() and letter.isprintable() and letter not in "\\%'!"
-        else "".join(f"\\{byte:03o}" for byte in letter.encode())
+        else "".join(f"\\{byte:03o}" for byte in letter.encode(errors="surrogateescape"))
         for letter in text
     )
     return f"\"$(printf '{escaped}')\""

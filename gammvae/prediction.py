@@ -24,7 +24,8 @@ from gammvae.files import Table
 from gammvae.files import read as read_file
 from gammvae.images import arranged
 from gammvae.npz import NpzWriter
-from gammvae.remarks import check_squares
+from gammvae.paths import user_path
+from gammvae.remarks import check_squares, remark_on_fill
 from gammvae.runs import RunDirectory
 from gammvae.samples import Rows, Samples, TransformedRows, samples_on
 from gammvae.settings import PredictSettings
@@ -49,16 +50,17 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
         InputError: A file cannot be read or is of unknown kind, or its samples are not like those
             that the run was trained on.
     """
-    target = Path(settings.out).expanduser()
-    if target.suffix not in KINDS:
+    target = user_path(settings.out)
+    kind = target.suffix.lower()
+    if kind not in KINDS:
         raise InputError(f"out={settings.out} is of unknown kind: it must end in .npz or .csv")
-    refuse_replacing("out", target, [Path(settings.data).expanduser()])
-    directory.keep_from(target)
+    refuse_replacing("out", target, [user_path(settings.data)])
+    directory.check_output("out", target)
     x = samples_on(trained.device, read(trained, settings))
     counts: Counter[str] = Counter()
     parts = predictions(trained, x, counts)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.suffix == ".csv":
+    if kind == ".csv":
         write_whole(target, lambda file: write_csv(file, parts))
     else:
         with NpzWriter(target, len(x)) as arrays:
@@ -160,7 +162,8 @@ def check_values(data: Dataset, facts: Facts, what: str) -> None:
         )
     if preprocess in ("none", "standardize"):
         low, high = facts.preprocessing(np.stack([found.low, found.high]))
-        check_squares(low, high, len(low), what, [])
+        fill = remark_on_fill(data.x, found, facts.names)
+        check_squares(low, high, len(low), what, fill)
 
 
 def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[dict[str, NDArray]]:

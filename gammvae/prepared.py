@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from gammvae.downloads import digest
+from gammvae.paths import user_path
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) 
         source: Digest of everything they depend on.
         prepare: Makes them.
     """
-    folder = Path(cache).expanduser() / name
+    folder = user_path(cache) / name
     arrays = read(folder, source)
     if arrays is not None:
         return arrays

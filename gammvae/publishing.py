@@ -11,7 +11,7 @@ from gammvae.comparison import Paired, best, paired, pooled
 from gammvae.errors import InputError
 from gammvae.formats import Entry, Grid, to_latex, to_markdown, to_terminal
 from gammvae.results import METRICS, Cell, Cells, cell, collect, grouped
-from gammvae.writing import write_text
+from gammvae.writing import refuse_replacing, write_text
 
 SHARES = ("acc", "nmi", "ari")  # shown in percent, as the field does
 NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO", "seconds": "seconds"}
@@ -49,7 +49,11 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
     known(choice.metrics, METRICS, "metric")
     for path in outputs:
         known([path.suffix], (".csv", ".md", ".tex"), f"format of {path}")
-    cells = grouped(collect(folders))
+    runs = collect(folders)
+    for path in outputs:
+        for one in runs:
+            refuse_replacing("--output", path, one.inputs)
+    cells = grouped(runs)
     run = sorted({dataset for _, dataset in cells})
     # One that could have been run, and was not, is a column of its own.
     datasets = run if choice.datasets is None else choice.datasets

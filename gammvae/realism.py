@@ -20,6 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
+from gammvae.errors import InputError
 from gammvae.generation import MIN_POSTERIOR, draw, sample_exactly
 from gammvae.metrics import match
 from gammvae.model import MixtureVAE
@@ -132,13 +133,22 @@ def rows(x: Samples, index: NDArray) -> NDArray:
 
 @torch.no_grad()
 def generate(model: MixtureVAE, seed: int) -> tuple[NDArray, NDArray[np.int64]]:
-    """Samples ``(n, F)`` of all clusters in proportion to their weights, and their clusters."""
+    """Samples ``(n, F)`` of all clusters in proportion to their weights, and their clusters.
+
+    Raises:
+        InputError: Hardly any draw of a cluster is surely its own.
+    """
     weights = model.prior().weights.probs.cpu().numpy()
     sizes = np.maximum(FEWEST, np.round(weights * COMPARED)).astype(int)
-    parts = [
-        draw(model, cluster, size, MIN_POSTERIOR, 1.0, seed).x.cpu().numpy()
-        for cluster, size in enumerate(sizes.tolist())
-    ]
+    parts = []
+    for cluster, size in enumerate(sizes.tolist()):
+        try:
+            parts.append(draw(model, cluster, size, MIN_POSTERIOR, 1.0, seed).x.cpu().numpy())
+        except InputError as error:
+            raise InputError(
+                f"generation=true cannot judge cluster {cluster}: too few of its draws are surely "
+                f"its own, with a posterior above {MIN_POSTERIOR}"
+            ) from error
     return np.concatenate(parts), np.repeat(np.arange(len(sizes)), sizes)
 
 

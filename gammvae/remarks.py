@@ -17,12 +17,12 @@ FILLS = as_float32(
     np.array(
         [
             *(sign * value for sign in (-1, 1) for value in (99, 999, 9999, 99999, 999999)),
-            *(-32768, 32767, -2147483648, 2147483647, 1e20, -1e20, 1e30, -1e30, 1e36, 1e37, 1e38),
-            9.969209968386869e36,  # netCDF's
-            *(float(np.finfo(np.float32).max), float(np.finfo(np.float32).min)),
+            *(-32768, 32767, 65535, -2147483648, 2147483647, 4294967295, 1e20, -1e20),
         ]
     )
 )
+# All others are as large as this, such as netCDF's 9.97e36 and the largest of float32.
+LEAST_FILL = np.float32(1e30)
 # They are looked for in so many rows, fewer where these are long, and features at most.
 FILL_ROWS, FILL_VALUES, FILL_FEATURES = 10_000, 2**24, 1_000
 # A spread of fewer than so many steps of float32 is called lost.
@@ -77,7 +77,7 @@ def check_squares(
 
 
 def remark_on_rounding(found: Scan, preprocess: str, names: Sequence[str]) -> list[str]:
-    """Says which features lose their spread in float32, if nothing shifts and scales them before.
+    """Says which features lose their spread in float32, if nothing shifts them before.
 
     Args:
         found: About the samples.
@@ -86,7 +86,7 @@ def remark_on_rounding(found: Scan, preprocess: str, names: Sequence[str]) -> li
     """
     span = found.high - found.low
     lost = np.flatnonzero((2 * STEPS * found.rounding > span) & (span > 0))
-    if preprocess != "none" or not len(lost):
+    if preprocess in ("standardize", "minmax") or not len(lost):
         return []
     first = lost[np.argmax(found.rounding[lost] / span[lost])]
     return [
@@ -105,7 +105,7 @@ def remark_on_fill(rows: Rows, found: Scan, names: Sequence[str]) -> list[str]:
         names: Of the features, where known.
     """
     ends = as_float32(np.stack([found.low, found.high]))
-    suspects = np.flatnonzero(np.isin(ends, FILLS).any(0))[:FILL_FEATURES]
+    suspects = np.flatnonzero(may_be_fill(ends).any(0))[:FILL_FEATURES]
     if not len(suspects):
         return []
     n_rows = min(FILL_ROWS, max(2, FILL_VALUES // rows.shape[1]))
@@ -122,14 +122,19 @@ def remark_on_fill(rows: Rows, found: Scan, names: Sequence[str]) -> list[str]:
     ]
 
 
+def may_be_fill(values: NDArray) -> NDArray[np.bool_]:
+    """Whether values of float32 often stand for a missing one."""
+    return np.isin(values, FILLS) | (np.abs(values) >= LEAST_FILL)
+
+
 def fill_of(column: NDArray) -> float | None:
     """The value of a feature ``(N,)`` at one of its ends that seems to stand for a missing one.
 
-    It is one of ``FILLS``, not alone, and farther from all others than these are from each other.
+    It may be one, is not alone, and is farther from all others than these are from each other.
     """
     for value in (column.min(), column.max()):
         others = column[column != value].astype(np.float64)
-        if value not in FILLS or len(column) - len(others) < 2 or not len(others):
+        if not may_be_fill(value) or len(column) - len(others) < 2 or not len(others):
             continue
         if np.abs(others - value).min() > np.ptp(others) > 0:
             return float(value)

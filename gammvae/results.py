@@ -12,6 +12,7 @@ import numpy as np
 from gammvae import stored
 from gammvae.config import lasting
 from gammvae.errors import InputError
+from gammvae.paths import user_path
 from gammvae.runs import CONFIG, RESULT, RunDirectory
 from gammvae.stored import Result
 from gammvae.terminal import plain
@@ -30,6 +31,7 @@ class Run(NamedTuple):
         figures: By name; empty if the run is not finished.
         reason: Why it is not finished; empty if it is.
         made: What must be the same in all runs of a cell: versions, data, settings.
+        inputs: The user's own files that it was made from.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Run(NamedTuple):
     figures: dict[str, float]
     reason: str
     made: dict[str, str]
+    inputs: Sequence[Path] = ()
 
 
 class Cell(NamedTuple):
@@ -100,6 +103,7 @@ def read_run(path: Path) -> Run:
     reason = ""
     if (path / RESULT).exists():
         result = directory.read_result()
+        check_same(config, result, path / CONFIG)
         known = figures(result)
         made |= {f"versions.{name}": str(one) for name, one in result["versions"].items()}
         made |= {name: str(result[name]) for name in ("dataset_digest", "precision")}
@@ -108,7 +112,24 @@ def read_run(path: Path) -> Run:
         reason = f"failed: {status['reason']}" if status else "not finished"
     row = row_name(path, config["model"]["name"], seed)
     dataset, row, reason = (plain(" ".join(text.split())) for text in (dataset, row, reason))
-    return Run(path, dataset, row, seed, known, reason, made)
+    named = (config["dataset"].get("path"), config["dataset"].get("labels"))
+    inputs = [user_path(name) for name in named if name is not None]
+    return Run(path, dataset, row, seed, known, reason, made, inputs)
+
+
+def check_same(config: stored.Settings, result: Result, path: Path) -> None:
+    """Refuses a configuration that is not the one a result was made with.
+
+    Raises:
+        InputError: Dataset, model or seed differ.
+    """
+    for key, there, here in (
+        ("dataset", config["dataset"]["name"], result["dataset"]),
+        ("model", config["model"]["name"], result["model"]),
+        ("seed", config["seed"], result["seed"]),
+    ):
+        if there != here:
+            raise InputError(f"{path} is of {key}={there}, and {RESULT} beside it of {key}={here}")
 
 
 def row_name(path: Path, model: str, seed: int) -> str:

@@ -34,8 +34,16 @@ from numpy.typing import NDArray
 from gammvae import stored
 from gammvae.config import VOLATILE, Config, from_stored, identity
 from gammvae.errors import InputError, first_line, reading
+from gammvae.paths import user_path
 from gammvae.terminal import LogFile, PlainFormatter
-from gammvae.writing import append, remove_unfinished, unlinked, write_text, write_whole
+from gammvae.writing import (
+    append,
+    refuse_replacing,
+    remove_unfinished,
+    unlinked,
+    write_text,
+    write_whole,
+)
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +110,8 @@ class RunDirectory:
         with self._lock():
             self._refuse_foreign()
             remove_unfinished(self.path)
+            for path in inputs(config):
+                self.keep_from(path)
             if config.overwrite:
                 self._clear()
             self.check_config(config)
@@ -142,11 +152,18 @@ class RunDirectory:
         try:
             for name in OUTPUTS:
                 self.check_digest(name)
-            return self.read_result()
+            result = self.read_result()
         except InputError as error:
             self.check_weights()
             log.warning("%s; it is made anew from the weights", error)
             return None
+        for name in WEIGHTS:
+            if name in (self._digests() or ()):
+                try:
+                    self.check_digest(name)
+                except InputError as error:
+                    log.warning("%s; overwrite=true runs it again", error)
+        return result
 
     def check_config(self, config: Config) -> None:
         """Compares the stored configuration, if there is one, with this one.
@@ -249,17 +266,24 @@ class RunDirectory:
         Raises:
             InputError: It is not.
         """
-        path = self / name
+        path, digests = self / name, self._digests()
         if not path.exists():
             raise InputError(f"{path} is missing")
-        if not (self / DIGESTS).exists():
+        if digests is None:
             return
-        text = stored.content(self / DIGESTS)
-        expected = stored.parse(stored.DIGESTS, text, self / DIGESTS).get(name)
+        expected = digests.get(name)
+        if expected is None and name in (RESULT, *OUTPUTS):
+            raise InputError(f"{self / DIGESTS} is damaged: it lacks {name}")
         if expected is not None and file_digest(path) != expected:
             raise InputError(
                 f"{path} is damaged or was changed: its digest is not the one in {DIGESTS}"
             )
+
+    def _digests(self) -> dict[str, str] | None:
+        path = self / DIGESTS
+        if not path.exists():
+            return None
+        return stored.parse(stored.DIGESTS, stored.content(path), path)
 
     def check_weights(self) -> None:
         """Refuses weights that are there and not what the run wrote.
@@ -336,18 +360,32 @@ class RunDirectory:
             yield
 
     def keep_from(self, target: Path, *replaceable: str) -> None:
-        """Refuses to write something else over a file of the run.
+        """Refuses a path of the user's that is a file of the run.
 
         Args:
-            target: What would be written.
-            replaceable: Names of files that may be.
+            target: Which is to be written, or read where the run is to be written.
+            replaceable: Names of files that it may be.
 
         Raises:
             InputError: It is such a file.
         """
         mine = target.parent.resolve() == self.path.resolve()
         if mine and target.name in FILES and target.name not in replaceable:
-            raise InputError(f"{target} would replace a file of the run: name another")
+            raise InputError(f"{target} is a file of the run itself: name another")
+
+    def check_output(self, key: str, target: Path, *replaceable: str) -> None:
+        """Refuses to write over a file of the run, or over what it was made from.
+
+        Args:
+            key: The setting that names the target.
+            target: What would be written.
+            replaceable: Names of files of the run that may be.
+
+        Raises:
+            InputError: It is such a file.
+        """
+        self.keep_from(target, *replaceable)
+        refuse_replacing(key, target, inputs(self.read_config()))
 
     def _refuse_foreign(self) -> None:
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
@@ -368,6 +406,12 @@ class RunDirectory:
                 ) from error
         for name in FILES:
             (self / name).unlink(missing_ok=True)
+
+
+def inputs(config: Config) -> list[Path]:
+    """The user's own files that a run reads."""
+    names = config.dataset.path, config.dataset.labels, config.init.labels
+    return [user_path(name) for name in names if name is not None]
 
 
 def file_digest(path: Path) -> str:

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 
 from gammvae.errors import InputError
 from gammvae.generation import Drawn, draw
+from gammvae.paths import user_path
 from gammvae.pictures import gray_range, grid, is_image
+from gammvae.preprocessing import Preprocessing
 from gammvae.runs import RunDirectory
+from gammvae.samples import as_float32
 from gammvae.settings import SampleSettings
 from gammvae.stored import Result
 from gammvae.trained import Trained
 from gammvae.writing import write_text, write_whole
+
+# The largest error that rounding to float32 may bring, as a share of a feature's scale.
+ROUNDING = 1e-4
 
 
 def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
@@ -31,11 +37,11 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
         InputError: There is no such cluster, or hardly any draw is good enough.
     """
     clusters = chosen_clusters(settings.cluster, trained.config.n_clusters, trained.result)
-    target = Path(settings.out).expanduser() if settings.out else directory / "samples"
-    if target.suffix in (".npz", ".png", ".csv"):
+    target = user_path(settings.out) if settings.out else directory / "samples"
+    if target.suffix.lower() in (".npz", ".png", ".csv"):
         target = target.with_suffix("")
     for path in outputs(target, trained):
-        directory.keep_from(path)
+        directory.check_output("out", path)
     drawn = {
         cluster: draw(
             *(trained.model, cluster, settings.n, settings.min_posterior),
@@ -74,10 +80,10 @@ def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]
     facts = trained.facts
     x = np.concatenate([one.x.cpu().numpy() for one in drawn.values()])
     if facts.preprocessing.invertible:
-        x = facts.preprocessing.invert(x)
+        x = original(x, facts.preprocessing)
     n = len(next(iter(drawn.values())).z)
     arrays = {
-        "x": x.reshape(len(x), *facts.shape).astype(np.float32),
+        "x": x.reshape(len(x), *facts.shape),
         "cluster": np.repeat(np.array(list(drawn)), n),
         "z": np.concatenate([one.z.cpu().numpy() for one in drawn.values()]),
         "posterior": np.concatenate([one.posterior.cpu().numpy() for one in drawn.values()]),
@@ -94,6 +100,21 @@ def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]
     return [archive, other]
 
 
+def original(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray:
+    """Samples ``(n, F)`` in their original units, in float64 where float32 would lose them.
+
+    Features may be far larger than they are spread.
+
+    Args:
+        x: As the model sees them.
+        preprocessing: What is undone.
+    """
+    exact = preprocessing.invert(x)
+    single = as_float32(exact)
+    zero, one = (preprocessing.invert(np.full((1, x.shape[1]), value)) for value in (0.0, 1.0))
+    return exact if (np.abs(single - exact) > ROUNDING * (one - zero)).any() else single
+
+
 def outputs(target: Path, trained: Trained) -> tuple[Path, Path]:
     """The files that are written: an archive, and a picture of images or a table of the others."""
     ending = "png" if is_image(trained.facts.shape) else "csv"
@@ -104,12 +125,12 @@ def table(x: NDArray, arrays: dict[str, NDArray], names: tuple[str, ...]) -> str
     """Samples as lines of a csv file: cluster, posterior, features in their original units.
 
     Where lengths were normalized the units are lost, and the features are as the model sees them.
+    They have the digits that tell them from all other values of their type.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     features = names or [f"feature_{index}" for index in range(x.shape[1])]
     writer.writerow(["cluster", "posterior", *features])
     for cluster, posterior, row in zip(arrays["cluster"], arrays["posterior"], x, strict=True):
-        values = (f"{value:.7g}" for value in row)
-        writer.writerow([cluster, f"{posterior:.6f}", *values])
+        writer.writerow([cluster, f"{posterior:.6f}", *map(str, row)])
     return text.getvalue()

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from gammvae.config import explain
 from gammvae.errors import InputError
-from gammvae.overrides import literal
+from gammvae.overrides import literal, override
 from gammvae.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
 from gammvae.rules import Rule, at_least, between, optional, positive
 
@@ -101,10 +101,17 @@ def read_value(word: str, types: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Om
     Args:
         word: ``key=value``.
         types: Of all settings.
+
+    Raises:
+        InputError: A list is wanted and is none.
     """
     name, _, text = word.partition("=")
     if types[name] in (str, str | None):
         return {name: literal(text)}
     if types[name] == list[str]:
-        return {name: OverridesParser.create().parse_override(word).value()}
+        value = OverridesParser.create().parse_override(word).value()
+        if not isinstance(value, list):
+            form = override(name, text.split(",") if text else [])
+            raise InputError(f"{word} is no list: it must have the form {form}")
+        return {name: value}
     return OmegaConf.from_dotlist([word])

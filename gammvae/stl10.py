@@ -18,6 +18,7 @@ from gammvae.datasets import Dataset
 from gammvae.devices import choose_device
 from gammvae.downloads import Store, digest
 from gammvae.errors import reading
+from gammvae.paths import user_path
 from gammvae.prepared import Arrays, prepared
 from gammvae.writing import unlinked
 
@@ -51,12 +52,12 @@ def stl10(store: Store, cache: str, device: str, parts: Mapping[str, int], weigh
     def prepare() -> Arrays:
         x = np.concatenate([pixels(images[part], n) for part, n in parts.items()])
         y = np.concatenate([classes(labels[part], n) for part, n in parts.items()])
-        begun = Path(cache).expanduser() / f".stl10-{source[:16]}.part"
+        begun = user_path(cache) / f".stl10-{source[:16]}.part"
         features = extract(x, resnet(network, device), begun)
         return {"x": features, "y": y}
 
     arrays = prepared(cache, "stl10", source, prepare)
-    (Path(cache).expanduser() / f".stl10-{source[:16]}.part").unlink(missing_ok=True)
+    (user_path(cache) / f".stl10-{source[:16]}.part").unlink(missing_ok=True)
     return Dataset(arrays["x"], arrays["y"], (FEATURES,))
 
 

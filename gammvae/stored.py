@@ -34,7 +34,7 @@ Content = TypeVar("Content")
 
 # What a program of ours writes as text is far smaller; so deep, or of so many parts, is none of it.
 TEXT_BYTES = 2**26
-YAML_BYTES, YAML_DEPTH, YAML_NODES = 2**20, 20, 2**17
+YAML_BYTES, YAML_DEPTH, YAML_NODES, NUMBER_LENGTH = 2**20, 20, 2**17, 40
 
 strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
 
@@ -142,6 +142,7 @@ class Named(TypedDict):
 
     name: str
     path: NotRequired[str | None]
+    labels: NotRequired[str | None]
 
 
 @strict
@@ -240,6 +241,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):  # a few of them can stand for any amount
                 raise InputError(f"{path} is damaged: it holds the alias *{event.anchor}")
+            if isinstance(event, yaml.ScalarEvent) and is_long_number(event):
+                raise InputError(
+                    f"{path} is damaged: it holds a number of {len(event.value)} digits"
+                )
             if depth > YAML_DEPTH or number > YAML_NODES:
                 raise InputError(f"{path} is damaged: it is deeper or longer than any of ours")
         found = yaml.safe_load(text)
@@ -248,31 +253,48 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return found
 
 
-def read_arrays(path: Path) -> dict[str, NDArray]:
+def is_long_number(event: yaml.ScalarEvent) -> bool:
+    """Whether a scalar is a number that takes longer to read than any of ours."""
+    if len(event.value) <= NUMBER_LENGTH or not event.implicit[0]:
+        return False
+    tag = yaml.resolver.Resolver().resolve(yaml.ScalarNode, event.value, event.implicit)
+    return tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
+def read_arrays(path: Path, most: int | None = None) -> dict[str, NDArray]:
     """The arrays of a ``.npz`` file by name.
 
+    Args:
+        path: The file.
+        most: Bytes that all of them may take; half of the memory by default.
+
     Raises:
-        InputError: It is no such file, or holds pickled objects, or fills half of the memory.
+        InputError: It is no such file, or holds pickled objects, or takes more.
     """
     with reading(path):
         check_ordinary(path)
-        check_unpacked(path)
+        check_unpacked(path, most)
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
 
-def check_unpacked(path: Path) -> None:
-    """Refuses a zip archive that would fill half of this machine's memory, or is damaged.
+def check_unpacked(path: Path, most: int | None = None) -> None:
+    """Refuses a zip archive that unpacks to too much, or is damaged.
+
+    Args:
+        path: The archive.
+        most: Bytes that it may unpack to; half of this machine's memory by default.
 
     Raises:
-        InputError: It would, or a part does not match its checksum.
+        InputError: It unpacks to more, or a part does not match its checksum.
         BadZipFile: It is no archive.
     """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if most is None:
+        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     with zipfile.ZipFile(path) as archive:
         size = sum(info.file_size for info in archive.infolist())
-        if size > memory // 2:
-            raise InputError(f"{path} unpacks to {size:,} bytes, more than half of the memory")
+        if size > most:
+            raise InputError(f"{path} unpacks to {size:,} bytes: it may have {most:,}")
         if (part := archive.testzip()) is not None:
             raise InputError(f"{path} is damaged: {part} does not match its checksum")
 

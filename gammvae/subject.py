@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gammvae.config import Config
 from gammvae.datasets import Facts
+from gammvae.errors import InputError
 from gammvae.metrics import Matching, match
 from gammvae.model import MixtureVAE
 from gammvae.runs import METRICS, RunDirectory
@@ -80,11 +81,13 @@ def subject_of(
         facts: About the data.
     """
     directory.check_digest(METRICS)
+    if not (records := directory.read_metrics()):
+        raise InputError(f"{directory / METRICS} is damaged: it holds no line")
     return Subject(
         path=directory.path,
         config=config,
         result=result,
-        records=directory.read_metrics(),
+        records=records,
         arrays=directory.read_assignments(len(x), config.n_clusters),
         model=model,
         x=x,

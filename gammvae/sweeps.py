@@ -5,6 +5,7 @@ folder, and the process that started them reads it at the end.
 """
 
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -34,6 +36,8 @@ from gammvae.writing import append
 
 log = logging.getLogger(__name__)
 
+# Of one setting; their jobs would take years.
+MOST_VALUES = 10_000
 # A word of the command line that can sweep over values; flags and their values cannot.
 SWEPT = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 
@@ -113,10 +117,12 @@ def without_repetitions(arguments: Sequence[str]) -> list[str]:
     """The arguments of a sweep with every value once.
 
     Raises:
-        InputError: A setting is swept over no values.
+        InputError: A setting is swept over no values, or something else is asked for as well.
     """
     if not {"-m", "--multirun"} & set(arguments):
         return list(arguments)
+    if others := {"--cfg", "-c", "--info", "-i", "--run", "-r"} & set(arguments):
+        raise InputError(f"{min(others)} does not go with -m: it is about a single run")
     return [once(one) if SWEPT.fullmatch(one) else one for one in arguments]
 
 
@@ -125,9 +131,13 @@ def once(word: str) -> str:
     swept = OverridesParser.create().parse_override(word)
     if not swept.is_discrete_sweep() or isinstance(swept.value(), Glob):
         return word
-    values = list(swept.sweep_string_iterator())
-    if not values:
-        raise InputError(f"{word} sweeps over no values: it must have one or more")
+    try:
+        values = list(itertools.islice(swept.sweep_string_iterator(), MOST_VALUES + 1))
+    except (ValueError, ArithmeticError) as error:
+        raise InputError(f"{word} cannot be swept over: {first_line(error)}") from error
+    if not 0 < len(values) <= MOST_VALUES:
+        many = f"more than {MOST_VALUES:,}" if values else "no"
+        raise InputError(f"{word} sweeps over {many} values: it must have 1 to {MOST_VALUES:,}")
     different = list(dict.fromkeys(values))
     if different == values:
         return word
@@ -136,9 +146,12 @@ def once(word: str) -> str:
 
 
 def planned(overrides: Sequence[str]) -> list[str]:
-    """The overrides of every job of a sweep, as its jobs are told them."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    (batch,) = BasicSweeper.split_arguments(parsed, None)
+    """The overrides of every job of a sweep as its jobs are told them, if only values are swept."""
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        (batch,) = BasicSweeper.split_arguments(parsed, None)
+    except HydraException:  # of names that are looked for, or of numbers that a sweeper chooses
+        return []
     return [" ".join(job) for job in batch]
 
 
@@ -175,6 +188,8 @@ def gather() -> None:
     known = {job.overrides: job for job in (Job(**json.loads(line)) for line in lines)} | before
     lost = {one: Job(one, state="lost") for one in jobs if one not in known}
     JOBS[:] = [*known.values(), *lost.values()]
+    if not JOBS:
+        raise InputError("the sweep has no jobs: nothing is as its settings ask for")
 
 
 def summary(jobs: Sequence[Job]) -> Iterator[str]:

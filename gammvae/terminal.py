@@ -4,6 +4,7 @@ import argparse
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def open_streams() -> None:
 
 def stop(message: object, code: int) -> NoReturn:
     """Ends the program with one line on standard error."""
-    text = " ".join(str(message).split())
+    text = re.sub(r"\s+", " ", str(message), flags=re.ASCII)
     say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
     sys.exit(code)
 
@@ -76,14 +77,20 @@ def stop(message: object, code: int) -> NoReturn:
 def say(text: object, stream: TextIO | None = None) -> None:
     """Prints a text, whoever wrote it, on standard output or another stream.
 
-    What the stream's encoding lacks is replaced.
+    What the stream's encoding lacks is replaced. Nothing ends because standard error cannot be
+    written: it then leads nowhere.
     """
     stream = stream or sys.stdout
     coding = stream.encoding or "utf-8"
     shown = plain(str(text))
     if coding.lower().replace("-", "") != "utf8":
         shown = shown.replace("\N{PLUS-MINUS SIGN}", "+/-").encode(coding, "replace").decode(coding)
-    print(shown, file=stream)
+    try:
+        print(shown, file=stream, flush=stream is sys.stderr)
+    except OSError:
+        if stream is not sys.stderr:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plain(text: str) -> str:

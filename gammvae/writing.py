@@ -28,6 +28,7 @@ def write_whole(path: Path, save: Callable[[IO[bytes]], Any]) -> None:
     Raises:
         InputError: Its folder is gone.
     """
+    check_replaceable(path)
     temporary = unfinished(path)
     with there(path), open(temporary, "xb", opener=unlinked) as file:
         try:
@@ -40,6 +41,16 @@ def write_whole(path: Path, save: Callable[[IO[bytes]], Any]) -> None:
             if isinstance(error, OSError) and error.filename is None:
                 error.filename = str(path)  # which a full disk does not say
             raise
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuses to put a file in the place of a folder, a device or a pipe.
+
+    Raises:
+        InputError: Something of that kind is there.
+    """
+    if path.exists() and not path.is_symlink() and not path.is_file():
+        raise InputError(f"{path} is not replaced: it is no file")
 
 
 def write_text(path: Path, text: str) -> None:

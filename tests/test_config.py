@@ -1,8 +1,11 @@
 import dataclasses
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from gammvae.building import assembled, build_model, build_optimizer, number_of_epochs
@@ -11,6 +14,7 @@ from gammvae.config import (
     RULES,
     Config,
     StageConfig,
+    explain,
     flatten,
     from_stored,
     identity,
@@ -243,3 +247,16 @@ def test_epochs_follow_from_the_number_of_updates(epochs, updates, n_samples, ex
         number_of_epochs(StageConfig(epochs, updates, 1.0, "constant", False), n_samples, 256)
         == expected
     )
+
+
+@pytest.mark.parametrize("value", ["a,b.csv", "a b,c d.csv", "1,2"])
+def test_several_values_get_one_line_whose_advice_works(value):
+    parsed = OverridesParser.create().parse_override(f"dataset.path={value}")
+    assert parsed.is_sweep_override()
+    with pytest.raises(ConfigCompositionException) as error:
+        compose_config(f"dataset.path={value}")
+    found = explain(error.value)
+    assert found.startswith(f"dataset.path={value} stands for several values: ")
+    word = found.partition("values: ")[2].partition(" is one text")[0]
+    (pasted,) = shlex.split(word)
+    assert compose_config("dataset=file", "n_clusters=2", pasted).dataset.path == value

@@ -469,7 +469,7 @@ def of_tree(tree: Any, file: str) -> Iterator[Mutation]:
 
 
 # Figures that take classes, or that earlier versions did not have.
-NOT_ALWAYS = ("agreement", "judge_accuracy", "log_likelihood_error")
+NOT_ALWAYS = ("agreement", "judge_accuracy", "log_likelihood_error", "command")
 
 
 def put(tree: Any, path: tuple, value: Any) -> None:

@@ -207,6 +207,10 @@ def test_a_spread_that_float32_loses_is_said():
     assert "of which float32 loses up to 0.995; preprocess=standardize shifts" in notes[-1]
     exact = Dataset(np.round(wide.x / 2) * 2, None, (3,))
     assert not any("float32" in note for note in load_data(auto(exact), "none", "cpu").notes)
+    shifted = Dataset(np.random.default_rng(0).normal(size=(40, 3)) * 5 + 2e7, None, (3,))
+    for name, said in {"l2": True, "tfidf": True, "standardize": False, "minmax": False}.items():
+        notes = load_data(auto(shifted), name, "cpu").notes
+        assert any("of which float32 loses" in note for note in notes) == said
     narrow = Dataset(FINE, None, (3,))
     with pytest.raises(InputError, match="40 samples that are equal when they are rounded to floa"):
         load_data(auto(narrow), "none", "cpu")
@@ -250,7 +254,10 @@ def test_values_whose_squares_overflow_are_refused_unless_they_are_scaled(scale)
     load_data(auto(Dataset(large.x / np.float32(scale) * 1e15, None, (4,))), "none", "cpu")
 
 
-@pytest.mark.parametrize("fill", [-9999, -999, 99999, 1e20, -32768, 9.969209968386869e36])
+@pytest.mark.parametrize(
+    "fill",
+    [-9999, -999, 99999, 65535, 4294967295, 1e20, -32768, 9.969209968386869e36, 3.4e38, -2.5e31],
+)
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_value_that_may_stand_for_a_missing_one_is_remarked_on(fill, sparse):
     x = np.random.default_rng(0).normal(size=(100, 3))
@@ -273,3 +280,14 @@ def test_other_values_are_not_remarked_on(kind):
         x[:, 0] = 9999
     notes = load_data(auto(Dataset(x, None, (2,))), "standardize", "cpu").notes
     assert not any("far from all others" in note for note in notes)
+
+
+def test_a_fill_value_is_named_where_its_squares_overflow():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    x[7:20, 1] = 3.4e38
+    with pytest.raises(InputError, match="overflows float32; .*; feature 1 has a value far from"):
+        load_data(auto(Dataset(x, None, (3,))), "none", "cpu")
+    for name in ("standardize", "minmax", "l2"):
+        assert (
+            "3.4e+38 in 13 of 100" in load_data(auto(Dataset(x, None, (3,))), name, "cpu").notes[-1]
+        )

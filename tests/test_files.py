@@ -100,7 +100,12 @@ def test_without_labels_there_are_no_classes(path):
 def test_what_was_made_of_a_csv_file_is_said():
     write_all()
     assert read("x.csv", labels="kind").notes == ("read as comma-separated with a header line",)
-    assert read("numbers.csv").notes == ("read as comma-separated without a header line",)
+    assert read("numbers.csv").notes == (
+        "read as comma-separated without a header line; "
+        "dataset.header=true takes its first line as names",
+    )
+    (note,) = read("numbers.csv", header=False).notes
+    assert note == "read as comma-separated without a header line"
     assert "column '' is left out: it counts the rows" in read("index.csv").notes[1]
 
 
@@ -179,8 +184,12 @@ def test_classes_in_parquet_may_be_text_numbers_or_categories(values):
 def test_a_class_that_is_no_whole_number_is_refused(value):
     np.save("x.npy", X)
     np.save("y.npy", np.where(np.arange(40) == 7, value, 1.0))
-    with pytest.raises(InputError, match="classes must be whole numbers or text"):
+    why = "classes must be whole numbers or text" if value == 0.5 else "every sample must have one"
+    with pytest.raises(
+        InputError, match=f"{value} for sample 8|for sample 8, but {value}"
+    ) as error:
         read("x.npy", labels="y.npy")
+    assert str(error.value).endswith(why)
 
 
 @pytest.mark.parametrize(
@@ -680,7 +689,7 @@ DAMAGED = {
     "NaN among labels": (
         lambda: (np.save("x.npy", X), np.save("y.npy", np.full(40, np.nan))),
         {"path": "x.npy", "labels": "y.npy"},
-        "classes must be whole numbers or text",
+        "has no class for sample 1, but nan",
     ),
     "pickled labels": (
         lambda: (np.save("x.npy", X), np.save("y.npy", np.array([Bomb()] * 40))),
@@ -755,3 +764,27 @@ def test_damaged_input_is_one_line_and_never_executed(kind, tmp_path, monkeypatc
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("header", ["", "kind\n"])
+def test_a_class_less_than_rows_without_a_header_may_be_due_to_one(header):
+    with open("y.txt", "w", encoding="utf-8") as file:
+        file.write(header + "1\n" * (len(X) - 1))
+    write_csv("z.csv", X[0], X[1:])
+    with pytest.raises(InputError, match="; dataset.header=true takes its first line as names$"):
+        read("z.csv", labels="y.txt")
+    with pytest.raises(InputError, match="every sample must have one class$"):
+        read("z.csv", labels="y.txt", header=False)
+
+
+def test_spaces_belong_to_classes_of_text():
+    kinds = [" a", "a", "b "] * 5
+    write_csv("x.csv", ["u", "kind"], [[i / 7, kind] for i, kind in enumerate(kinds)])
+    assert read("x.csv", labels="kind").y.tolist() == kinds
+
+
+def test_a_name_with_a_tilde_is_a_name():
+    np.save("~x.npy", X)
+    np.testing.assert_array_equal(read("~x.npy").x, X)
+    with pytest.raises(InputError, match="dataset.path=~nouser/p.npy does not exist"):
+        read("~nouser/p.npy")

@@ -11,6 +11,8 @@ from gammvae.labels import checked_classes, from_text, read_labels
         (["1", "0", "-7"], [1, 0, -7]),
         (["1.0", "0.0", "12.0"], [1, 0, 12]),
         ([" 1", "2 "], [1, 2]),
+        ([" a", "a", "a "], None),
+        ([" 1", "1", "b"], None),
         (["1_12", "112"], None),
         (["001", "01", "1"], None),
         (["+1", "1"], None),
@@ -42,6 +44,8 @@ def written(path, text):
         ("kind\r\n1\r\n2\r\n3", [1, 2, 3], 1),
         ('"petal, w"\n"a;b"\n"c|d"\n', ["petal, w", "a;b", "c|d"], 0),
         ("New York\nRome\nRome\n", ["New York", "Rome", "Rome"], 0),
+        (" a\na\nb\n", [" a", "a", "b"], 0),
+        (" 0\n 1\n 0\n 1\n", [1, 0, 1], 1),
     ],
 )
 def test_a_class_a_line(text, expected, notes, tmp_path):
@@ -84,6 +88,9 @@ def test_a_class_too_many_is_no_header(tmp_path):
         (np.array(["a", " ", "b"]), "has no class for sample 2"),
         (np.array([b"a", b"", b"b"]), "has no class for sample 2"),
         (np.array([1.0, 2.0**60, 3.0]), "must be whole numbers or text"),
+        (np.array([1.0, 0.5, 0.25]), "holds float64, 0.5 for sample 2: classes must be whole"),
+        (np.array([1.0, 0.5, np.nan]), "has no class for sample 3, but nan"),
+        (np.array([1.0, -np.inf, 0]), "has no class for sample 2, but -inf"),
     ],
 )
 def test_classes_that_say_nothing_or_too_much_are_refused(classes, message):

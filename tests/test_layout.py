@@ -68,7 +68,8 @@ def test_a_table_is_read_whatever_parts_its_fields(kind):
     text, expected = TEXTS[kind]
     data = read(text)
     np.testing.assert_array_equal(data.x, X)
-    assert data.notes == (f"read as {expected}",)
+    hint = "; dataset.header=true takes its first line as names" if "without" in expected else ""
+    assert data.notes == (f"read as {expected}{hint}",)
 
 
 def test_comments_are_skipped_and_counted():
@@ -104,8 +105,8 @@ def test_numbers_as_names_are_declared(header):
     data = read(text, header=header)
     assert data.x.shape == (30 + (not header), 4)
     assert data.names[0] == ("1990" if header else "1")
-    declared = "the numbers of its first line could be names; dataset.header=true takes them"
-    assert data.notes[1:] == (() if header else (f"{declared} as such",))
+    said = "the numbers of its first line could be names"
+    assert data.notes[1:] == ((said,) if header is None else ())
 
 
 def test_a_name_that_is_asked_for_makes_the_first_line_a_header():
@@ -128,3 +129,17 @@ def test_lines_may_be_longer_than_a_block():
     data = read("\n".join([",".join(["", *(f"gene {i}" for i in range(200_000))]), *rows]))
     np.testing.assert_array_equal(data.x, x)
     assert data.names[-1] == "gene 199999"
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("kind", ["counting", "shuffled", "text"])
+def test_positions_behind_an_index_are_names_as_pandas_writes_them(levels, kind):
+    index = np.random.default_rng(1).permutation(30) + 50 if kind == "shuffled" else np.arange(30)
+    names = [f"row {i}" if kind == "text" else str(i) for i in index]
+    rows = [
+        ",".join([*[name] * levels, *map(str, row)]) for name, row in zip(names, X, strict=True)
+    ]
+    data = read("\n".join(["," * levels + "0,1,2,3", *rows]))
+    np.testing.assert_array_equal(data.x, X)
+    assert data.names == ("0", "1", "2", "3")
+    assert "with a header line" in data.notes[0]

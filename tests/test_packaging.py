@@ -22,6 +22,7 @@ LAYERS = [
         "graph",
         "metrics",
         "overrides",
+        "paths",
         "pictures",
         "rules",
     },

@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import make_blobs
 
 from gammvae import realism
+from gammvae.errors import InputError
 from gammvae.realism import Judge, log_likelihood, memorized, within
 from gammvae.tables import judgement
 from tests.test_model import FAMILIES, build, log_evidence
@@ -120,3 +121,11 @@ def test_everything_is_judged(monkeypatch):
     unlabelled = realism.realism(model, x, None, labels, 0)
     assert "agreement" not in unlabelled
     assert 0 <= unlabelled["precision"] <= 1
+
+
+def test_a_cluster_without_samples_of_its_own_cannot_be_judged():
+    model = build("normal")
+    with torch.no_grad():
+        model.prior.logits[2] = -50
+    with pytest.raises(InputError, match="generation=true cannot judge cluster 2: too few of its"):
+        realism.generate(model, 0)

@@ -97,6 +97,14 @@ def test_the_folder_s_place_does_not_matter(tmp_path):
     assert [run.seed for run in members] == [0, 1]
 
 
+def test_a_configuration_of_another_run_is_refused(tmp_path):
+    path = write_run(tmp_path, "usps", "vade", 0, 0.5)
+    tree = yaml.safe_load((path / "config.yaml").read_text())
+    (path / "config.yaml").write_text(yaml.safe_dump(tree | {"model": {"name": "gammvae"}}))
+    with pytest.raises(InputError, match="config.yaml is of model=gammvae, and result.json .*vade"):
+        collect([tmp_path])
+
+
 def test_why_a_run_is_not_finished(tmp_path):
     path = write_run(tmp_path, "usps", "vade", 0)
     assert collect([tmp_path])[0].reason == "not finished"

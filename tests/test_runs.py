@@ -16,6 +16,7 @@ from gammvae.runs import (
     ASSIGNMENTS,
     CONFIG,
     DATA,
+    DIGESTS,
     LOG,
     METRICS,
     RESULT,
@@ -179,11 +180,60 @@ def test_a_run_s_own_files_are_no_place_for_others(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     (tmp_path / "run").mkdir()
     for name in (ASSIGNMENTS, DATA, RESULT, CONFIG, "train.pt"):
-        with pytest.raises(InputError, match="would replace a file of the run"):
+        with pytest.raises(InputError, match="is a file of the run itself: name another"):
             directory.keep_from(tmp_path / "run" / ".." / "run" / name)
     directory.keep_from(tmp_path / "run" / "clusters.npz")
     directory.keep_from(tmp_path / ASSIGNMENTS)
     directory.keep_from(tmp_path / "run" / "report.html", "report.html")
+
+
+def test_what_a_run_was_made_from_is_not_written_over(tmp_path):
+    for name in ("x.csv", "y.npy"):
+        (tmp_path / name).write_text("mine")
+    mine = f"dataset.path={tmp_path}/x.csv", f"dataset.labels={tmp_path}/y.npy"
+    directory = RunDirectory(tmp_path / "run")
+    write_run(directory, compose_config("dataset=file", "n_clusters=2", *mine))
+    for name in ("x.csv", "y.npy"):
+        with pytest.raises(InputError, match=f"out=.* would replace .*{name}, which is read"):
+            directory.check_output("out", tmp_path / "run" / ".." / name)
+    directory.check_output("out", tmp_path / "z.csv")
+
+
+@pytest.mark.parametrize("overwrite", ["true", "false"])
+def test_a_run_is_not_written_over_its_own_input(tmp_path, overwrite):
+    directory = RunDirectory(tmp_path)
+    write_run(directory, compose_config())
+    path = f"dataset.path={tmp_path}/{ASSIGNMENTS}"
+    config = compose_config("dataset=file", "n_clusters=2", path, f"overwrite={overwrite}")
+    with (
+        pytest.raises(InputError, match="assignments.npz is a file of the run itself"),
+        directory.open(config),
+    ):
+        pass
+    assert (tmp_path / ASSIGNMENTS).read_bytes() == b"arrays"
+
+
+@pytest.mark.parametrize("damage", [None, b"others"])
+def test_weights_that_are_amiss_are_told_of_a_finished_run(tmp_path, damage, caplog):
+    directory, config = RunDirectory(tmp_path), compose_config()
+    (tmp_path / "train.pt").write_bytes(b"weights")
+    (tmp_path / CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    write_run(directory, config)
+    if damage is None:
+        (tmp_path / "train.pt").unlink()
+    else:
+        (tmp_path / "train.pt").write_bytes(damage)
+    assert directory.finished(config) == a_result()
+    assert "train.pt is" in caplog.text
+    assert "overwrite=true runs it again" in caplog.text
+
+
+def test_digests_that_lack_an_output_are_damaged(tmp_path):
+    directory, config = RunDirectory(tmp_path), compose_config()
+    write_run(directory, config)
+    (tmp_path / DIGESTS).write_text("{}")
+    with pytest.raises(InputError, match=r"digests\.json is damaged: it lacks result\.json"):
+        directory.read_result()
 
 
 def test_a_run_whose_folder_is_removed_says_so(tmp_path):

@@ -32,6 +32,17 @@ def test_columns_to_leave_out_are_given_as_for_train():
     assert settings.header is True
 
 
+@pytest.mark.parametrize("text", ["f0", "petal w", "a,b", "1", "null", "", "{a:1}", "range(3)"])
+def test_a_text_in_a_lists_place_is_told_the_form(text):
+    with pytest.raises(InputError) as error:
+        read_settings(PredictSettings, "predict", ["data=x", "out=y", f"drop={text}"])
+    begin, form = str(error.value).split(" is no list: it must have the form ")
+    assert begin == f"drop={text}"
+    (word,) = shlex.split(form)
+    found = read_settings(PredictSettings, "predict", ["data=x", "out=y", word]).drop
+    assert found == (text.split(",") if text else [])
+
+
 @pytest.mark.parametrize("word", ["drop=a", "drop=[a", "drop={a:b}", "header=3x", "header={"])
 def test_a_list_that_is_none_gets_one_line(word):
     with pytest.raises(InputError) as error:

@@ -94,8 +94,33 @@ def test_a_value_that_is_given_twice_is_run_once(tmp_path, in_process, sweep):
 def test_a_sweep_over_nothing_is_refused(in_process, sweep, tmp_path):
     result = in_process(*SMOKE, "-m", sweep)
     assert result.returncode == 2
-    assert result.stderr == f"gammvae: {sweep} sweeps over no values: it must have one or more\n"
+    assert result.stderr == f"gammvae: {sweep} sweeps over no values: it must have 1 to 10,000\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("seed=range(0,5,0)", "seed=range(0,5,0) cannot be swept over: range() arg 3 must not"),
+        ("seed=range(0,100000000)", "sweeps over more than 10,000 values: it must have 1 to"),
+        ("seed=0,1 --cfg job", "--cfg does not go with -m: it is about a single run"),
+        ("model=glob(zz*)", "the sweep has no jobs"),
+    ],
+)
+def test_sweeps_that_cannot_be_run_are_one_line(words, message, in_process):
+    result = in_process(*SMOKE, "-m", *words.split())
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    assert "Warning" not in result.stderr
+
+
+def test_names_that_are_looked_for_are_swept_over(tmp_path, in_process):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    data = ("dataset=file", "dataset.path=x.npy", "n_clusters=2", "device=cpu")
+    result = in_process("train", "-m", *data, "model=glob(km*)")
+    assert result.returncode == 0, result.stderr
+    assert "1 jobs: 1 done" in result.stdout
 
 
 def test_sweeps_that_are_none_of_values_are_left_as_they_are():

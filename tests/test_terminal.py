@@ -50,7 +50,9 @@ def test_a_log_that_cannot_be_written_ends_the_run():
     logger.removeHandler(handler)
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", "2</dev/null"]
+)
 def test_streams_that_are_closed_take_nothing_with_them(closed, tmp_path):
     train = (
         *("train", "dataset=digits", "model=kmeans", "device=cpu", "report=false"),

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from gammvae.overrides import override
+from gammvae.preprocessing import Preprocessing
 from gammvae.runs import ASSIGNMENTS, GENERATION, REPORT
+from gammvae.sampling import original, table
 
 SHORT = ("architecture.hidden=[32]", "device=cpu")
 EVIL = '<script>alert("x")</script>'
@@ -98,6 +100,30 @@ def test_samples_of_features_are_a_table_in_the_original_units(features, in_proc
         assert (np.abs(generated - x[labels == cluster].mean(0)) < 0.25 * spans).all()
 
 
+@pytest.mark.parametrize("kind", ["standardize", "minmax", "none"])
+def test_samples_far_larger_than_their_spread_keep_it(kind):
+    scaled = np.random.default_rng(0).random((50, 2)).astype(np.float32)
+    far, spread = 2e7, 0.2
+    figures = {
+        "standardize": {"mean": np.full(2, far), "deviation": np.full(2, spread)},
+        "minmax": {"low": np.full(2, far), "high": np.full(2, far + spread)},
+        "none": {},
+    }[kind]
+    x = original(scaled, Preprocessing(kind, figures))
+    text = table(x, {"cluster": np.zeros(50, int), "posterior": np.ones(50)}, ())
+    read = np.array([line.split(",")[2:] for line in text.splitlines()[1:]], float)
+    assert (read.astype(x.dtype) == x).all()
+    if kind != "none":
+        assert np.abs((read - far) / spread - scaled).max() < 1e-4
+    assert x.dtype == (np.float32 if kind == "none" else np.float64)
+
+
+def test_samples_that_float32_holds_are_written_in_it(features, in_process):
+    assert in_process("sample", "run", "n=2", "min_posterior=0").returncode == 0
+    with np.load(features / "samples.npz") as arrays:
+        assert arrays["x"].dtype == np.float32
+
+
 def test_predictions_of_the_training_data_are_its_assignments(features, in_process):
     done = in_process("predict", "run", "data=t.csv", "out=p.npz")
     assert done.returncode == 0, done.stderr
@@ -106,8 +132,8 @@ def test_predictions_of_the_training_data_are_its_assignments(features, in_proce
             assert (stored[name] == again[name]).all(), name
         unlikely, labels = again["unlikely"], stored["labels"]
     assert 1 <= unlikely.sum() <= 3  # about 1 % of 150
-    assert in_process("predict", "run", "data=t.csv", "out=p.csv").returncode == 0
-    with (features.parent / "p.csv").open(newline="") as file:
+    assert in_process("predict", "run", "data=t.csv", "out=P.CSV").returncode == 0
+    with (features.parent / "P.CSV").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["label"]) for row in rows] == labels.tolist()
     assert [bool(int(row["unlikely"])) for row in rows] == unlikely.tolist()
@@ -231,10 +257,12 @@ def test_any_name_of_a_file_is_taken_as_it_stands(name, features, in_process):
 
 
 def test_values_that_overflow_are_refused(features, in_process):
-    written(features.parent / "far.csv", [[EVIL, "size", "$x^2$"], [1e37, 5, -80], [0, 100, 5]])
+    rows = [[1e37, 5, -80], [1e37, 6, -80], [0, 100, 5], [1, 90, 5]]
+    written(features.parent / "far.csv", [[EVIL, "size", "$x^2$"], *rows])
     done = in_process("predict", "run", "data=far.csv", "out=far.npz")
     assert done.returncode == 2
-    assert "squares of these overflows float32" in done.stderr
+    assert "squares of these overflows float32; feature " in done.stderr
+    assert "has a value far from all others, 1e+37 in 2 of 4" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -248,7 +276,7 @@ def test_values_that_overflow_are_refused(features, in_process):
             "cluster=10 does not exist: the run of dataset digits has cluste",
         ),
         ("report", "report needs a run directory"),
-        ("report nowhere", "nowhere is not a finished run"),
+        ("report nowhere", "nowhere is not a run directory"),
         ("evaluate run generations=true", "generations=true cannot be set"),
     ],
 )

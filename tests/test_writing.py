@@ -1,4 +1,5 @@
 import errno
+import os
 import threading
 
 import pytest
@@ -115,6 +116,15 @@ def test_a_folder_for_parts_is_removed_at_the_end(tmp_path):
         assert one != other
         assert one.parent == tmp_path
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_replaced(make, tmp_path):
+    make(tmp_path / "x")
+    with pytest.raises(InputError, match="x is not replaced: it is no file"):
+        write_text(tmp_path / "x", "text")
+    assert names(tmp_path) == ["x"]
+    assert not (tmp_path / "x").is_file()
 
 
 def test_what_is_read_is_not_written_over(tmp_path):
