@@ -16,9 +16,9 @@ from gammvae.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.em import checked_labels
 from gammvae.errors import InputError
+from gammvae.memory import CHUNK_ROWS, memory_of_machine
 from gammvae.model import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
 from gammvae.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units, glorot
-from gammvae.samples import CHUNK_ROWS, memory_of_machine
 
 FLOAT_BYTES = 4
 

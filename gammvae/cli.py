@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from gammvae import __version__
 from gammvae.commands import evaluate, predict, report, sample
 from gammvae.errors import InputError
+from gammvae.printing import say
 from gammvae.terminal import (
     exit_codes,
     flags_first,
     log_to_terminal,
     one_line_usage_errors,
     open_streams,
-    say,
 )
 
 if TYPE_CHECKING:

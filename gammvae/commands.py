@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gammvae.errors import InputError, blaming
 from gammvae.paths import user_path
-from gammvae.terminal import log_to_terminal, one_line_usage_errors, say
+from gammvae.printing import say
+from gammvae.terminal import log_to_terminal, one_line_usage_errors
 
 if TYPE_CHECKING:
     from gammvae.reuse import Places

@@ -13,9 +13,9 @@ from gammvae import stored
 from gammvae.config import lasting
 from gammvae.errors import InputError
 from gammvae.paths import user_path
+from gammvae.printing import plain
 from gammvae.runs import CONFIG, RESULT, RunDirectory
 from gammvae.stored import Result
-from gammvae.terminal import plain
 
 METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
 

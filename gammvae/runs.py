@@ -35,7 +35,7 @@ from gammvae import stored
 from gammvae.config import VOLATILE, Config, from_stored, identity
 from gammvae.errors import InputError, first_line, reading
 from gammvae.paths import user_path
-from gammvae.terminal import LogFile, PlainFormatter
+from gammvae.printing import LogFile, PlainFormatter
 from gammvae.writing import (
     append,
     refuse_replacing,

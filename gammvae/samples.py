@@ -5,7 +5,6 @@ Letters: ``N`` samples, ``F`` features, ``B`` rows of one access.
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -18,11 +17,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gammvae.errors import InputError
+from gammvae.memory import CHUNK_ROWS, CHUNK_VALUES, memory_of_machine
 
 # Rows that are not in memory yet are taken into it if they fit here as float32.
 IN_MEMORY_BYTES = 2**30
-# A chunk has this many rows, fewer where they are long, so that it never takes more than 8 MiB.
-CHUNK_ROWS, CHUNK_VALUES = 1024, 2**21
 # Reading this much takes seconds, which deserve a progress bar.
 SLOW_BYTES = 2**30
 
@@ -136,11 +134,6 @@ def as_float32(values: NDArray) -> NDArray[np.float32]:
     """The values in float32; what does not fit becomes infinite."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32, copy=False)
-
-
-def memory_of_machine() -> int:
-    """The bytes of memory that this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_fits(n_bytes: int, path: Path) -> None:

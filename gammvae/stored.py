@@ -6,7 +6,6 @@ or followed, and what does not fit is refused in one line that names the file.
 Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
-import os
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from gammvae.errors import InputError, reading
+from gammvae.memory import memory_of_machine
 
 Content = TypeVar("Content")
 
@@ -290,7 +290,7 @@ def check_unpacked(path: Path, most: int | None = None) -> None:
         BadZipFile: It is no archive.
     """
     if most is None:
-        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        most = memory_of_machine() // 2
     with zipfile.ZipFile(path) as archive:
         size = sum(info.file_size for info in archive.infolist())
         if size > most:

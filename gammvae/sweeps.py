@@ -30,8 +30,9 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from gammvae.errors import DivergenceError, InputError, first_line
+from gammvae.printing import say
 from gammvae.seeds import compare_seeds
-from gammvae.terminal import DISK_ERRORS, say
+from gammvae.terminal import DISK_ERRORS
 from gammvae.writing import append
 
 log = logging.getLogger(__name__)

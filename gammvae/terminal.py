@@ -8,9 +8,10 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from gammvae.errors import DivergenceError, InputError
+from gammvae.printing import say
 
 # What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
 DISK_ERRORS = {
@@ -72,46 +73,6 @@ def stop(message: object, code: int) -> NoReturn:
     text = re.sub(r"\s+", " ", str(message), flags=re.ASCII)
     say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
     sys.exit(code)
-
-
-def say(text: object, stream: TextIO | None = None) -> None:
-    """Prints a text, whoever wrote it, on standard output or another stream.
-
-    What the stream's encoding lacks is replaced. Nothing ends because standard error cannot be
-    written: it then leads nowhere.
-    """
-    stream = stream or sys.stdout
-    coding = stream.encoding or "utf-8"
-    shown = plain(str(text))
-    if coding.lower().replace("-", "") != "utf8":
-        shown = shown.replace("\N{PLUS-MINUS SIGN}", "+/-").encode(coding, "replace").decode(coding)
-    try:
-        print(shown, file=stream, flush=stream is sys.stderr)
-    except OSError:
-        if stream is not sys.stderr:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def plain(text: str) -> str:
-    """The text with its control characters, which a terminal would obey, written out."""
-    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
-
-
-class LogFile(logging.StreamHandler):
-    """Writes to a file; what goes wrong there, such as a full disk, ends the run."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Raises what was raised."""
-        raise  # it is called where that was caught
-
-
-class PlainFormatter(logging.Formatter):
-    """Lines of a log in which nothing can be obeyed by a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line, with control characters written out."""
-        return plain(super().format(record))
 
 
 class TerminalHandler(logging.Handler):

@@ -20,10 +20,12 @@ LAYERS = [
         "em",
         "errors",
         "graph",
+        "memory",
         "metrics",
         "overrides",
         "paths",
         "pictures",
+        "printing",
         "rules",
     },
     {

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gammvae import stored
+from gammvae import memory, stored
 from gammvae.config import from_stored
 from gammvae.errors import InputError
 from tests.conftest import a_result, compose_config
@@ -111,7 +111,7 @@ def test_what_is_no_file_is_refused_and_does_not_block(make, tmp_path):
 
 def test_arrays_that_fill_the_memory_are_refused_before_they_do(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "x.npz", labels=np.zeros(2**21))
-    monkeypatch.setattr(stored.os, "sysconf", lambda name: 2**12)
+    monkeypatch.setattr(memory.os, "sysconf", lambda name: 2**12)
     with pytest.raises(InputError, match="unpacks to 16,777,.*: it may have 8,388,608"):
         stored.read_arrays(tmp_path / "x.npz")
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gammvae.terminal import LogFile, PlainFormatter, plain, say
+from gammvae.printing import LogFile, PlainFormatter, plain, say
 
 
 @pytest.mark.parametrize(
