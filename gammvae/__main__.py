@@ -1,6 +1,6 @@
 """``python -m gammvae``."""
 
-from gammvae.cli import main
+from gammvae.cli.main import main
 
 if __name__ == "__main__":
     main()

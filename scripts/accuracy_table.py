@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from gammvae.metrics import agreement
-from gammvae.runs import RESULT
-from gammvae.seeds import best_by_elbo, figures, read_labels, statistics
+from gammvae.evaluation.metrics import agreement
+from gammvae.runs.directory import RESULT
+from gammvae.tables.seeds import best_by_elbo, figures, read_labels, statistics
 
 TABLES = Path(__file__).parents[1] / "outputs" / "tables"
 # In the directory of a finished run: what it was computed with.

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gammvae.tables import table
+from gammvae.tables.summary import table
 
 WRITTEN = 20_000  # samples that are not zeros
 

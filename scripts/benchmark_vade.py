@@ -21,9 +21,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from gammvae.config import Config
-from gammvae.datasets import load_data
-from gammvae.metrics import clustering_metrics
+from gammvae.config.schema import Config
+from gammvae.data.loading import load_data
+from gammvae.evaluation.metrics import clustering_metrics
 
 EPOCHS = {"pretrain": 100, "train": 150}
 

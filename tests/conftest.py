@@ -15,9 +15,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from gammvae import cli
-from gammvae.config import Config
-from gammvae.published import FileConfig
+from gammvae.cli import main as cli
+from gammvae.config.schema import Config
+from gammvae.config.published import FileConfig
 
 # Several tests run at a time: one thread each, here and in the processes that they start.
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from gammvae import anchor
-from gammvae.anchor import Anchor, Held, spread
-from gammvae.graph import Partition
+from gammvae.initialization import anchor
+from gammvae.initialization.anchor import Anchor, Held, spread
+from gammvae.initialization.graph import Partition
 from tests.conftest import compose_config
 from tests.test_model import build
 

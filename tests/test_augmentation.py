@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import affine_transform
 
-from gammvae.augmentation import Chain, RandomAffine, Swapping
+from gammvae.model.augmentation import Chain, RandomAffine, Swapping
 
 
 def smooth_images(n, height, width):

@@ -7,9 +7,9 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from gammvae.baselines import Baseline, experiment_for
-from gammvae.experiment import Experiment, run
-from gammvae.runs import RunDirectory
+from gammvae.training.baselines import Baseline, experiment_for
+from gammvae.training.experiment import Experiment, run
+from gammvae.runs.directory import RunDirectory
 from tests.conftest import TINY, compose_config
 
 SMOKE = (*TINY, "experiment=smoke", "device=cpu")

@@ -11,10 +11,10 @@ import pytest
 import sklearn.datasets
 from sklearn.datasets import load_digits
 
-from gammvae.benchmarks import digits
-from gammvae.datasets import Dataset, load_dataset
+from gammvae.data.benchmarks import digits
+from gammvae.data.loading import Dataset, load_dataset
 from gammvae.errors import InputError
-from gammvae.published import AboutConfig
+from gammvae.config.published import AboutConfig
 from tests.conftest import as_published, compose_config
 
 
@@ -252,7 +252,7 @@ def test_hhar_from_openml_is_the_same(openml, hhar_root, monkeypatch):
 
 @pytest.fixture
 def _impatient(monkeypatch):
-    monkeypatch.setattr("gammvae.downloads.time.sleep", lambda _: None)
+    monkeypatch.setattr("gammvae.data.downloads.time.sleep", lambda _: None)
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -331,7 +331,7 @@ def test_a_file_with_too_few_samples_is_refused(usps_root):
 
 
 def test_an_hhar_archive_that_unpacks_to_too_much_is_refused(hhar_root, monkeypatch):
-    monkeypatch.setattr("gammvae.benchmarks.HHAR_MEMBER_BYTES", 100)
+    monkeypatch.setattr("gammvae.data.benchmarks.HHAR_MEMBER_BYTES", 100)
     with pytest.raises(InputError, match=r"is damaged: train/X_train\.txt unpacks to"):
         of("hhar", hhar_root, loader=HHAR_SIZES)
 

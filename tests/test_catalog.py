@@ -4,8 +4,8 @@ import hashlib
 import pytest
 import yaml
 
-from gammvae.catalog import Catalog, check, fetch, overview, state_of
-from gammvae.datasets import call_loader, store_of
+from gammvae.cli.catalog import Catalog, check, fetch, overview, state_of
+from gammvae.data.loading import call_loader, store_of
 from gammvae.errors import InputError
 from tests.test_benchmarks import MNIST_SIZES, mnist_root  # noqa: F401 - a fixture
 from tests.test_downloads import _impatient, server  # noqa: F401 - fixtures
@@ -57,7 +57,7 @@ def small(tmp_path, mnist_root, server):  # noqa: F811
         "n_clusters": 10,
         "likelihood": "bernoulli",
         "loader": {
-            "_target_": "gammvae.benchmarks.idx_images",
+            "_target_": "gammvae.data.benchmarks.idx_images",
             "folder": "small",
             "side": 28,
             **MNIST_SIZES,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.optim import Adam
 
-from gammvae.checkpoints import (
+from gammvae.runs.checkpoints import (
     check_progress,
     held_of,
     load_checkpoint,
@@ -15,7 +15,7 @@ from gammvae.checkpoints import (
     save_checkpoint,
 )
 from gammvae.errors import InputError
-from gammvae.runs import RunDirectory
+from gammvae.runs.directory import RunDirectory
 from tests.test_model import build
 
 

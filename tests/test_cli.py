@@ -10,9 +10,10 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-import gammvae.experiment
-from gammvae import __version__, cli
-from gammvae.terminal import flags_first
+import gammvae.training.experiment
+from gammvae import __version__
+from gammvae.cli import main as cli
+from gammvae.cli.terminal import flags_first
 from tests.conftest import TINY, a_result, compose_config
 
 SMOKE = ("train", *TINY, "experiment=smoke", "device=cpu")
@@ -30,7 +31,7 @@ def one_line(result, code=2):
 
 def test_help_and_version_load_nothing_heavy():
     program = (
-        "import sys, gammvae.cli as c; sys.argv[1:] = [{!r}]; c.main();"
+        "import sys, gammvae.cli.main as c; sys.argv[1:] = [{!r}]; c.main();"
         "heavy = {{'torch', 'hydra', 'omegaconf', 'numpy', 'sklearn'}} & sys.modules.keys();"
         "assert not heavy, heavy"
     )
@@ -173,7 +174,7 @@ def test_a_users_own_dataset_runs_from_a_config_dir(tmp_path, gammvae):
         "name: blobs\nn_clusters: 3\nlikelihood: normal\nloader:\n  _target_: blobs.load\n  n: 90\n"
     )
     (tmp_path / "blobs.py").write_text(
-        "import numpy as np\nfrom gammvae.datasets import Dataset\n"
+        "import numpy as np\nfrom gammvae.data.loading import Dataset\n"
         "def load(n):\n"
         "    y = np.arange(n) % 3\n"
         "    x = np.eye(3, 5)[y] * 4 + np.random.default_rng(0).normal(size=(n, 5))\n"
@@ -292,13 +293,13 @@ BAD_CALLS = {
 
 
 def not_finite():
-    from gammvae.datasets import Dataset
+    from gammvae.data.loading import Dataset
 
     return Dataset(np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32), None, (2,))
 
 
 def too_large():
-    from gammvae.datasets import Dataset
+    from gammvae.data.loading import Dataset
 
     return Dataset(np.full((20, 3), 2, np.float32) + np.eye(20, 3, dtype=np.float32), None, (3,))
 
@@ -396,7 +397,7 @@ def test_a_full_disk_is_one_line(monkeypatch, tmp_path, capsys):
     def full(*_):
         raise OSError(28, "No space left on device", "outputs/train.pt")
 
-    monkeypatch.setattr(gammvae.experiment, "save_checkpoint", full)
+    monkeypatch.setattr(gammvae.training.experiment, "save_checkpoint", full)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["gammvae", *SMOKE])
     with pytest.raises(SystemExit) as ended:

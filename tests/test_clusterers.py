@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from gammvae.clusterers import Clusterer
+from gammvae.training.clusterers import Clusterer
 from gammvae.errors import InputError
 from tests.conftest import compose_config
 

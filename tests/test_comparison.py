@@ -3,8 +3,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from gammvae.comparison import best, paired, pooled
-from gammvae.results import Cell
+from gammvae.tables.comparison import best, paired, pooled
+from gammvae.tables.results import Cell
 
 
 def cell(*values):

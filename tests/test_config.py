@@ -8,8 +8,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
-from gammvae.building import assembled, build_model, build_optimizer, number_of_epochs
-from gammvae.config import (
+from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs
+from gammvae.config.schema import (
     REPARAMETERIZATIONS,
     RULES,
     Config,
@@ -20,10 +20,10 @@ from gammvae.config import (
     identity,
     options,
 )
-from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.errors import InputError
-from gammvae.networks import DECODERS
-from gammvae.training import SCHEDULES
+from gammvae.model.networks import DECODERS
+from gammvae.training.loop import SCHEDULES
 from tests.conftest import compose_config
 
 CONF = Path(__file__).parents[1] / "conf"

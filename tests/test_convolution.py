@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from gammvae.building import build_model
-from gammvae.convolution import Convolutions, TransposedConvolutions, halved, last_layer
+from gammvae.model.building import build_model
+from gammvae.model.convolution import Convolutions, TransposedConvolutions, halved, last_layer
 from gammvae.errors import InputError
-from gammvae.precision import LAYERS, TOLERANCE, deviation
+from gammvae.training.precision import LAYERS, TOLERANCE, deviation
 from tests.conftest import compose_config
 
 

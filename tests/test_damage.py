@@ -40,7 +40,7 @@ import torch
 import yaml
 
 import gammvae
-from gammvae import cli
+from gammvae.cli import main as cli
 from tests.conftest import TINY, compose_config
 
 SEED = 0
@@ -133,7 +133,7 @@ def make(name: str, folder: Path, mirror: str) -> Base:
 
 def end_after(stage: str, epoch: int) -> None:
     """Makes this process save every epoch, and end as if killed after a checkpoint."""
-    from gammvae import experiment
+    from gammvae.training import experiment
 
     save = experiment.save_checkpoint
 
@@ -584,15 +584,15 @@ CONFIG_CHANGES: dict[str, Callable[[dict], Any]] = {
     "loader exec": loader({"_target_": "builtins.exec", "source": "open('canary', 'w')"}),
     "loader open": loader({"_target_": "io.open", "file": "canary", "mode": "w"}),
     "loader rmtree": loader({"_target_": "shutil.rmtree", "path": "outside"}),
-    "loader of the package that is none": loader({"_target_": "gammvae.runs.RunDirectory"}),
+    "loader of the package that is none": loader({"_target_": "gammvae.runs.directory.RunDirectory"}),
     "loader that imports": loader({"_target_": "antigravity.fly"}),
-    "loader in a loader": loader({"_target_": "gammvae.benchmarks.digits", "extra": CANARY}),
+    "loader in a loader": loader({"_target_": "gammvae.data.benchmarks.digits", "extra": CANARY}),
     "loader that is text": loader("os.system"),
     "loader that is a list": loader({"_target_": ["os.system"]}),
     "loader that is null": loader({"_target_": None}),
     "loader of a module alone": loader({"_target_": "os"}),
     "loader without module": loader({"_target_": "print"}),
-    "loader of other data": loader({"_target_": "gammvae.benchmarks.digits"}),
+    "loader of other data": loader({"_target_": "gammvae.data.benchmarks.digits"}),
     "_target_ at the top": setting("_target_", "os.system"),
     "_target_ in the optimizer": setting("optimizer.arguments", CANARY),
     "optimizer of another class": setting("optimizer.name", "Optimizer"),
@@ -639,7 +639,7 @@ def usps(tree: dict, files: dict[str, dict], mirror: str | None = None) -> None:
         **{"name": "usps", "likelihood": "bernoulli", "path": None, "labels": None},
         **{"mirror": mirror, "root": "data", "download": True},
         "loader": {
-            "_target_": "gammvae.benchmarks.usps",
+            "_target_": "gammvae.data.benchmarks.usps",
             "parts": dict.fromkeys(names, 60),
             "side": 16,
         },

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from gammvae.datasets import Dataset, check_samples, choose_likelihood, load_data, load_dataset
+from gammvae.data.loading import Dataset, check_samples, choose_likelihood, load_data, load_dataset
 from gammvae.errors import InputError
-from gammvae.published import AboutConfig, FileConfig
-from gammvae.samples import SparseRows
+from gammvae.config.published import AboutConfig, FileConfig
+from gammvae.data.samples import SparseRows
 from tests.conftest import compose_config
 
 GOOD = Dataset(np.linspace(0, 1, 20, dtype=np.float32).reshape(5, 4), np.arange(5), (1, 2, 2))
@@ -163,9 +163,9 @@ def test_a_loader_is_given_what_it_takes():
 @pytest.mark.parametrize(
     ("loader", "message"),
     [
-        ({"_target_": "gammvae.datasets.nothing"}, "cannot be imported"),
+        ({"_target_": "gammvae.data.loading.nothing"}, "cannot be imported"),
         ({"_target_": "no_such_module.load"}, "cannot be imported"),
-        ({"_target_": "gammvae.benchmarks.digits", "size": 3}, "unexpected keyword argument"),
+        ({"_target_": "gammvae.data.benchmarks.digits", "size": 3}, "unexpected keyword argument"),
         ({"_target_": f"{HERE}.offered"}, "missing a required argument: 'extra'"),
     ],
 )

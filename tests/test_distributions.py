@@ -9,7 +9,7 @@ from scipy.special import digamma, gammaln, polygamma
 from torch import distributions
 from torch.distributions import Independent, Normal, kl_divergence
 
-from gammvae.distributions import (
+from gammvae.model.distributions import (
     GAMMA_REPARAMETERIZATIONS,
     STIRLING,
     BoostedWilsonHilfertyGamma,

@@ -16,10 +16,10 @@ from collections import Counter
 
 import pytest
 
-import gammvae.downloads
-from gammvae.downloads import Store, size_of
+import gammvae.data.downloads
+from gammvae.data.downloads import Store, size_of
 from gammvae.errors import InputError
-from gammvae.published import AboutConfig, FileConfig
+from gammvae.config.published import AboutConfig, FileConfig
 
 CONTENT = random.Random(0).randbytes(300_000)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -82,8 +82,8 @@ def server():
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(gammvae.downloads.time, "sleep", lambda _: None)
-    monkeypatch.setattr(gammvae.downloads, "BLOCK", 2**12)
+    monkeypatch.setattr(gammvae.data.downloads.time, "sleep", lambda _: None)
+    monkeypatch.setattr(gammvae.data.downloads, "BLOCK", 2**12)
 
 
 def store(root, server, *, mirror=None, download=True, **source):
@@ -273,7 +273,7 @@ def test_a_package_begun_with_other_content_is_begun_again(server, tmp_path, kin
 
 def test_a_package_that_unpacks_without_end_is_refused(server, tmp_path, monkeypatch):
     here = store(tmp_path, server, unpack="gzip")
-    monkeypatch.setattr(gammvae.downloads, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(gammvae.data.downloads, "MAX_BYTES", 10_000)
     server.files["data.bin"] = PACKED["gzip"]
     with pytest.raises(InputError, match=r"folder/data\.bin is larger than any published file"):
         here.require("folder/data.bin")
@@ -345,10 +345,10 @@ def test_only_the_web_is_asked(server, tmp_path):
 
 PROGRAM = """
 import sys
-from gammvae.published import AboutConfig, FileConfig
-from gammvae.downloads import Store
-import gammvae.downloads
-gammvae.downloads.BLOCK = 2**12
+from gammvae.config.published import AboutConfig, FileConfig
+from gammvae.data.downloads import Store
+import gammvae.data.downloads
+gammvae.data.downloads.BLOCK = 2**12
 root, url, digest = sys.argv[1:]
 about = AboutConfig(files={"folder/data.bin": FileConfig(url, digest)})
 print("started", flush=True)

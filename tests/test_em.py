@@ -4,7 +4,7 @@ import scipy.stats
 from scipy.special import digamma
 from sklearn.mixture import GaussianMixture
 
-from gammvae.em import (
+from gammvae.mixture.em import (
     GammaFamily,
     NormalFamily,
     expectation_maximization,

@@ -12,16 +12,16 @@ import scipy.sparse
 import torch
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-import gammvae.datasets
-import gammvae.experiment
-import gammvae.files
-import gammvae.samples
-from gammvae.benchmarks import digits
-from gammvae.datasets import Dataset
+import gammvae.data.loading
+import gammvae.training.experiment
+import gammvae.data.files
+import gammvae.data.samples
+from gammvae.data.benchmarks import digits
+from gammvae.data.loading import Dataset
 from gammvae.errors import DivergenceError, InputError
-from gammvae.experiment import Experiment, run
-from gammvae.runs import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT, RunDirectory
-from gammvae.samples import subset
+from gammvae.training.experiment import Experiment, run
+from gammvae.runs.directory import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT, RunDirectory
+from gammvae.data.samples import subset
 from tests.conftest import TINY, compose_config
 
 SHORT = (*TINY, "batch_size=16", "pretrain.epochs=3", "train.epochs=3", "device=cpu")
@@ -111,7 +111,7 @@ def test_labels_change_nothing_but_the_report(finished, tmp_path, monkeypatch):
     shuffled = np.random.default_rng(0).permutation(data.y)
     for name, y in [("none", None), ("shuffled", shuffled)]:
         monkeypatch.setattr(
-            gammvae.datasets,
+            gammvae.data.loading,
             "load_dataset",
             lambda *_, y=y: Dataset(data.x, y, data.shape),
         )
@@ -165,8 +165,8 @@ def test_no_stage_begins_with_weights_that_overflow(tmp_path):
 def test_automatic_precision_is_float32_where_bfloat16_goes_wrong(tmp_path, monkeypatch):
     one = ("pretrain.epochs=1", "train.epochs=1")
     expected = run(short(*one, "precision=float32"), RunDirectory(tmp_path / "float32"))
-    monkeypatch.setattr(gammvae.experiment, "choose_precision", lambda *_: torch.bfloat16)
-    monkeypatch.setattr(gammvae.experiment, "faulty_layers", lambda *_: ["encoder.body.0"])
+    monkeypatch.setattr(gammvae.training.experiment, "choose_precision", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(gammvae.training.experiment, "faulty_layers", lambda *_: ["encoder.body.0"])
     directory = RunDirectory(tmp_path / "auto")
     result = run(short(*one), directory)
     assert result["precision"] == "float32"
@@ -262,7 +262,7 @@ def test_an_epoch_beyond_the_stage_is_refused(finished, tmp_path):
 
 # The command, with a checkpoint after every epoch.
 EAGER = (
-    "import gammvae.experiment as e, gammvae.cli as c; "
+    "import gammvae.training.experiment as e, gammvae.cli.main as c; "
     "e.CHECKPOINT_SECONDS = e.CHECKPOINT_RATIO = 0; c.main()"
 )
 KILLED = (*TINY, "pretrain.epochs=40", "train.epochs=40", "device=cpu")
@@ -357,8 +357,8 @@ def test_a_file_with_labels_gets_them_all_and_says_what_was_assumed(blobs):
 def test_a_streamed_file_gives_the_same_run_to_the_last_bit(blobs, preprocess, monkeypatch):
     in_memory = from_file(blobs, f"preprocess={preprocess}")
     assignments = np.load(blobs / "run" / ASSIGNMENTS)
-    monkeypatch.setattr(gammvae.files, "IN_MEMORY_BYTES", 0)
-    monkeypatch.setattr(gammvae.samples, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(gammvae.data.files, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(gammvae.data.samples, "IN_MEMORY_BYTES", 0)
     streamed = from_file(blobs, f"preprocess={preprocess}", "overwrite=true")
     assert "is streamed by batches" in streamed["dataset_notes"][0]
     assert streamed["metrics"] == in_memory["metrics"]

@@ -4,7 +4,7 @@ import torch
 from scipy import stats
 
 from gammvae.errors import InputError
-from gammvae.generation import draw, sample_exactly, tempered
+from gammvae.evaluation.generation import draw, sample_exactly, tempered
 from tests.test_model import FAMILIES, build
 
 

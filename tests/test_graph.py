@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
-from gammvae.graph import (
+from gammvae.initialization.graph import (
     Graph,
     consensus,
     dissolve_small,
@@ -65,7 +65,7 @@ def test_the_graph_is_that_of_sorted_distances(rng):
 @pytest.mark.parametrize("distances", [1, 1000, 2**26])
 def test_neighbors_by_products_are_those_of_sorted_distances(rng, distances, monkeypatch):
     """Far from the origin, where differences of squares cancel in float32."""
-    monkeypatch.setattr("gammvae.graph.DISTANCES", distances)
+    monkeypatch.setattr("gammvae.initialization.graph.DISTANCES", distances)
     z = (1000 + rng.normal(size=(300, 20))).astype(np.float32)
     exact = z.astype(np.float64)
     distances = ((exact[:, None] - exact[None]) ** 2).sum(-1)

@@ -6,9 +6,9 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 from torch.distributions import Gamma, Independent, Normal, kl_divergence
 
-from gammvae.distributions import pairwise_kl
-from gammvae.em import expectation_maximization, one_hot
-from gammvae.initialization import (
+from gammvae.model.distributions import pairwise_kl
+from gammvae.mixture.em import expectation_maximization, one_hot
+from gammvae.initialization.prior import (
     expected_statistics,
     fit_mixture,
     posteriors,

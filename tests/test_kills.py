@@ -66,7 +66,7 @@ def start(arguments: tuple[str, ...], folder: Path, name: str = "process") -> Pr
 
 def save_often() -> None:
     """Makes this process write a checkpoint every few epochs."""
-    from gammvae import experiment
+    from gammvae.training import experiment
 
     experiment.CHECKPOINT_SECONDS, experiment.CHECKPOINT_RATIO = 0.02, 0.0
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.labels import checked_classes, from_text, read_labels
+from gammvae.data.labels import checked_classes, from_text, read_labels
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.files import load
+from gammvae.data.files import load
 
 X = np.random.default_rng(0).normal(size=(30, 4)).round(3)
 NAMES = ["a", "b", "c", "d"]

@@ -5,9 +5,9 @@ from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
-from gammvae import manifold
-from gammvae.graph import Partition, modularity, neighbor_graph, normalized_cut, refine
-from gammvae.manifold import Search, first_resolution, manifold_points, numbers_of_neighbors
+from gammvae.initialization import manifold
+from gammvae.initialization.graph import Partition, modularity, neighbor_graph, normalized_cut, refine
+from gammvae.initialization.manifold import Search, first_resolution, manifold_points, numbers_of_neighbors
 from tests.conftest import compose_config
 from tests.test_model import build
 

@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from gammvae.metrics import clustering_accuracy, clustering_metrics, used_clusters
+from gammvae.evaluation.metrics import clustering_accuracy, clustering_metrics, used_clusters
 
 
 def test_relabeled_classes_are_a_perfect_clustering():

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gammvae.mixture import GammaMixture
+from gammvae.mixture.estimator import GammaMixture
 
 WEIGHTS = np.array([0.5, 0.3, 0.2])
 CONCENTRATIONS = np.array([[2.0, 9.0], [20.0, 1.5], [60.0, 40.0]])

@@ -6,9 +6,9 @@ from scipy.integrate import quad
 from torch import nn
 from torch.distributions import Bernoulli, Categorical, Independent
 
-from gammvae.distributions import GAMMA_REPARAMETERIZATIONS, pairwise_kl
-from gammvae.model import GammaMixturePrior, MixtureVAE, NormalMixturePrior
-from gammvae.networks import (
+from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS, pairwise_kl
+from gammvae.model.vae import GammaMixturePrior, MixtureVAE, NormalMixturePrior
+from gammvae.model.networks import (
     MLP,
     BernoulliDecoder,
     GammaEncoder,

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.distributions import Gamma, Normal
 
-from gammvae.distributions import GAMMA_REPARAMETERIZATIONS
-from gammvae.networks import (
+from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.model.networks import (
     MAX_CONCENTRATION,
     MLP,
     BernoulliDecoder,

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 
-from gammvae.npz import NpzWriter
+from gammvae.runs.npz import NpzWriter
 
 
 def test_chunks_become_the_arrays_that_numpy_reads(tmp_path):

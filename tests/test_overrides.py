@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from gammvae.config import to_config
-from gammvae.datasets import load_data
+from gammvae.config.schema import to_config
+from gammvae.data.loading import load_data
 from gammvae.errors import InputError
-from gammvae.overrides import override
+from gammvae.config.overrides import override
 
 NAMES = (
     *("id", "petal, w", "cell type (x)", "a=b", "it's", '"q"', "$HOME", "a b ", " a", "", "[x]"),

@@ -145,7 +145,7 @@ def test_the_wheel_runs_from_an_empty_folder(wheel, tmp_path):
     subprocess.run(pip, check=True, capture_output=True)
     program = (
         f"import sys, gammvae; assert gammvae.__file__.startswith({str(site)!r}), gammvae.__file__;"
-        "from gammvae.cli import main; main()"
+        "from gammvae.cli.main import main; main()"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, "train", "experiment=smoke", "device=cpu"],

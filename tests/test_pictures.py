@@ -1,6 +1,6 @@
 import numpy as np
 
-from gammvae.pictures import gray_range, grid, is_image
+from gammvae.report.pictures import gray_range, grid, is_image
 
 
 def test_images_stand_side_by_side():

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gammvae import precision
-from gammvae.precision import choose_precision, deviation, faulty_layers
+from gammvae.training import precision
+from gammvae.training.precision import choose_precision, deviation, faulty_layers
 from tests.test_model import build
 
 

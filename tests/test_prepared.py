@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pytest
 
-from gammvae.prepared import prepared
+from gammvae.data.prepared import prepared
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import scipy.sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 
-import gammvae.samples
+import gammvae.data.samples
 from gammvae.errors import InputError
-from gammvae.preprocessing import fit
-from gammvae.samples import SparseRows, TransformedRows, scan
+from gammvae.data.preprocessing import fit
+from gammvae.data.samples import SparseRows, TransformedRows, scan
 
 COUNTS = np.random.default_rng(0).poisson(0.7, size=(60, 8)).astype(np.float32)
 VALUES = np.random.default_rng(1).normal(3, [1, 5, 0.1, 9, 1, 1, 1, 0], (60, 8)).astype(np.float32)
@@ -25,7 +25,7 @@ EXPECTED = {
 
 @pytest.fixture(autouse=True)
 def _several_chunks(monkeypatch):
-    monkeypatch.setattr(gammvae.samples, "CHUNK_ROWS", 11)
+    monkeypatch.setattr(gammvae.data.samples, "CHUNK_ROWS", 11)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -1,7 +1,7 @@
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.published import AboutConfig, FileConfig
+from gammvae.config.published import AboutConfig, FileConfig
 
 URL, DIGEST = "https://example.org/x.gz", "md5:" + 32 * "0"
 

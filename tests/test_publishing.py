@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.publishing import Choice, publish
+from gammvae.tables.publishing import Choice, publish
 from tests.test_results import write_run
 
 GAMMA, NORMAL = [0.9, 0.8, 0.85], [0.7, 0.6, 0.72]

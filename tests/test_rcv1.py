@@ -11,10 +11,10 @@ import sklearn.datasets
 import sklearn.datasets._rcv1 as upstream
 from sklearn.datasets import dump_svmlight_file
 
-from gammvae.datasets import load_dataset
+from gammvae.data.loading import load_dataset
 from gammvae.errors import InputError
-from gammvae.published import FileConfig
-from gammvae.rcv1 import Corpus, drawn
+from gammvae.config.published import FileConfig
+from gammvae.data.rcv1 import Corpus, drawn
 from tests.conftest import compose_config
 
 N, V = 300, 40

@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
-from gammvae import realism
+from gammvae.evaluation import realism
 from gammvae.errors import InputError
-from gammvae.realism import Judge, log_likelihood, memorized, within
-from gammvae.tables import judgement
+from gammvae.evaluation.realism import Judge, log_likelihood, memorized, within
+from gammvae.tables.summary import judgement
 from tests.test_model import FAMILIES, build, log_evidence
 
 

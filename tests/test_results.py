@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from gammvae.errors import InputError
-from gammvae.results import cell, collect, grouped
+from gammvae.tables.results import cell, collect, grouped
 from tests.conftest import a_result
 
 

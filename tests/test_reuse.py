@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from gammvae.errors import InputError
-from gammvae.reuse import places, usable_config
-from gammvae.runs import RunDirectory
+from gammvae.cli.reuse import places, usable_config
+from gammvae.runs.directory import RunDirectory
 from tests.conftest import a_result, compose_config
 
 DATASET = """
@@ -26,7 +26,7 @@ loader:
 """
 LOADER = """
 import numpy as np
-from gammvae.datasets import Dataset
+from gammvae.data.loading import Dataset
 def load(n):
     y = np.arange(n) % 3
     x = np.eye(3, 5)[y] * 4 + np.random.default_rng(0).normal(size=(n, 5))
@@ -73,7 +73,7 @@ def listener():
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
 @pytest.mark.parametrize(
-    "target", ["os.system", "builtins.exec", "subprocess.run", "gammvae.files.load", "os.mkdir"]
+    "target", ["os.system", "builtins.exec", "subprocess.run", "gammvae.data.files.load", "os.mkdir"]
 )
 def test_a_stored_loader_is_not_called(command, target, crafted, in_process, tmp_path):
     loader = {"_target_": target, "command": "touch hacked", "path": "hacked", "args": "hacked"}

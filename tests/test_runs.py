@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from gammvae.config import identity
+from gammvae.config.schema import identity
 from gammvae.errors import InputError
-from gammvae.runs import (
+from gammvae.runs.directory import (
     ASSIGNMENTS,
     CONFIG,
     DATA,
@@ -279,7 +279,7 @@ def test_a_result_without_its_configuration_is_not_reported(tmp_path):
 
 HOLD = """
 import sys, time
-from gammvae.runs import RunDirectory
+from gammvae.runs.directory import RunDirectory
 from tests.conftest import compose_config
 with RunDirectory(sys.argv[1]).open(compose_config()):
     print("held", flush=True)

@@ -6,9 +6,9 @@ import pytest
 import scipy.sparse
 import torch
 
-import gammvae.samples
+import gammvae.data.samples
 from gammvae.errors import InputError
-from gammvae.samples import (
+from gammvae.data.samples import (
     MappedRows,
     SparseRows,
     StreamedSamples,
@@ -45,7 +45,7 @@ def rows_and_values(request, tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(gammvae.samples, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(gammvae.data.samples, "CHUNK_ROWS", 7)
 
 
 def test_rows_are_the_values(rows_and_values):
@@ -88,7 +88,7 @@ def test_a_scan_finds_the_first_value_that_float32_cannot_hold(value):
 
 @pytest.mark.parametrize("limit", [0, 2**30])
 def test_samples_are_the_same_in_memory_and_streamed(rows_and_values, limit, monkeypatch):
-    monkeypatch.setattr(gammvae.samples, "IN_MEMORY_BYTES", limit)
+    monkeypatch.setattr(gammvae.data.samples, "IN_MEMORY_BYTES", limit)
     rows, values = rows_and_values
     samples = samples_on(CPU, rows)
     streamed = limit == 0 and not isinstance(rows, np.ndarray)
@@ -132,7 +132,7 @@ def test_reading_a_mapped_file_leaves_nothing_in_memory(tmp_path):
     program = (
         "import resource, sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from gammvae.samples import MappedRows, chunks\n"
+        "from gammvae.data.samples import MappedRows, chunks\n"
         "rows = MappedRows(Path(sys.argv[1]))\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"

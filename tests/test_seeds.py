@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from gammvae.metrics import agreement
-from gammvae.seeds import best_by_elbo, compare_seeds, statistics
+from gammvae.evaluation.metrics import agreement
+from gammvae.tables.seeds import best_by_elbo, compare_seeds, statistics
 from tests.conftest import a_result
 
 

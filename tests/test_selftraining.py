@@ -5,11 +5,11 @@ from scipy.stats import entropy
 from sklearn.cluster import KMeans
 from torch.distributions import Categorical, Independent, Normal
 
-import gammvae.experiment
-from gammvae.baselines import experiment_for
-from gammvae.experiment import run
-from gammvae.runs import RunDirectory
-from gammvae.selftraining import SelfTraining, SelfTrainingExperiment, sharpened
+import gammvae.training.experiment
+from gammvae.training.baselines import experiment_for
+from gammvae.training.experiment import run
+from gammvae.runs.directory import RunDirectory
+from gammvae.training.selftraining import SelfTraining, SelfTrainingExperiment, sharpened
 from tests.conftest import TINY, compose_config
 from tests.test_model import build
 
@@ -106,9 +106,9 @@ def test_centers_begin_where_kmeans_finds_them(tmp_path):
 def test_an_interrupted_run_goes_on_to_the_same_figures(tmp_path, monkeypatch):
     settings = ("model=idec", "train.epochs=4")
     whole, _ = finished(tmp_path / "whole", *settings)
-    monkeypatch.setattr(gammvae.experiment, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(gammvae.experiment, "CHECKPOINT_RATIO", 0)
-    fit = gammvae.experiment.fit
+    monkeypatch.setattr(gammvae.training.experiment, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(gammvae.training.experiment, "CHECKPOINT_RATIO", 0)
+    fit = gammvae.training.experiment.fit
 
     def interrupted(model, x, stage, *rest):
         for record in fit(model, x, stage, *rest):
@@ -116,10 +116,10 @@ def test_an_interrupted_run_goes_on_to_the_same_figures(tmp_path, monkeypatch):
             if stage.name == "train" and record["epoch"] == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(gammvae.experiment, "fit", interrupted)
+    monkeypatch.setattr(gammvae.training.experiment, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         finished(tmp_path / "run", *settings)
-    monkeypatch.setattr(gammvae.experiment, "fit", fit)
+    monkeypatch.setattr(gammvae.training.experiment, "fit", fit)
     again, directory = finished(tmp_path / "run", *settings)
     assert again["metrics"] == whole["metrics"]
     assert [record["epoch"] for record in directory.read_metrics()][-4:] == [1, 2, 3, 4]

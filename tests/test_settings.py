@@ -3,8 +3,8 @@ import shlex
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.overrides import override
-from gammvae.settings import PredictSettings, SampleSettings, read_settings
+from gammvae.config.overrides import override
+from gammvae.cli.settings import PredictSettings, SampleSettings, read_settings
 
 
 def test_words_become_typed_settings():

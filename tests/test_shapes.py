@@ -5,12 +5,14 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score, adjusted_rand_score
 
-from gammvae import anchor, manifold, shapes
-from gammvae.anchor import Anchor, Held
-from gammvae.graph import Partition, modularity, neighbor_graph, normalized_cut
-from gammvae.metrics import clustering_accuracy
-from gammvae.samples import samples_on
-from gammvae.shapes import REGULARIZATION, affords_covariances, refine_by_shapes, shaped
+from gammvae.initialization import anchor
+from gammvae.initialization import manifold
+from gammvae.initialization import shapes
+from gammvae.initialization.anchor import Anchor, Held
+from gammvae.initialization.graph import Partition, modularity, neighbor_graph, normalized_cut
+from gammvae.evaluation.metrics import clustering_accuracy
+from gammvae.data.samples import samples_on
+from gammvae.initialization.shapes import REGULARIZATION, affords_covariances, refine_by_shapes, shaped
 from tests.conftest import compose_config
 from tests.test_model import build
 

@@ -7,10 +7,10 @@ import time
 import pytest
 import torch
 
-from gammvae import sharing
-from gammvae.experiment import run
-from gammvae.runs import RunDirectory
-from gammvae.sharing import Pretrained
+from gammvae.runs import sharing
+from gammvae.training.experiment import run
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.sharing import Pretrained
 from tests.conftest import TINY, compose_config
 
 SMOKE = (*TINY, "experiment=smoke", "device=cpu")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torchvision.models import ResNet50_Weights, resnet50
 
-import gammvae.stl10
-from gammvae.datasets import load_dataset
+import gammvae.data.stl10
+from gammvae.data.loading import load_dataset
 from gammvae.errors import InputError
 from tests.conftest import as_published, compose_config
 
@@ -74,7 +74,7 @@ def test_they_are_extracted_once(root, monkeypatch):
     def no_more(*_):
         raise AssertionError
 
-    monkeypatch.setattr(gammvae.stl10, "extract", no_more)
+    monkeypatch.setattr(gammvae.data.stl10, "extract", no_more)
     assert load(root).digest == first.digest
 
 
@@ -90,10 +90,10 @@ def test_and_anew_if_images_or_weights_change(root, changed, network):
 
 
 def test_an_interrupted_extraction_goes_on_after_its_last_whole_batch(root, monkeypatch):
-    monkeypatch.setattr(gammvae.stl10, "BATCH", 2)
+    monkeypatch.setattr(gammvae.data.stl10, "BATCH", 2)
     whole = load(root)
     (root / "cache" / "stl10" / "source.json").unlink()
-    resnet, calls = gammvae.stl10.resnet, []
+    resnet, calls = gammvae.data.stl10.resnet, []
 
     def counted(*arguments, stop_at=None):
         network = resnet(*arguments)
@@ -107,14 +107,14 @@ def test_an_interrupted_extraction_goes_on_after_its_last_whole_batch(root, monk
         forward, network.forward = network.forward, call
         return network
 
-    monkeypatch.setattr(gammvae.stl10, "resnet", lambda *a: counted(*a, stop_at=4))
+    monkeypatch.setattr(gammvae.data.stl10, "resnet", lambda *a: counted(*a, stop_at=4))
     with pytest.raises(KeyboardInterrupt):
         load(root)
     (begun,) = (root / "cache").glob(".stl10-*.part")
     with begun.open("ab") as file:
         file.write(b"half a row")
     calls.clear()
-    monkeypatch.setattr(gammvae.stl10, "resnet", counted)
+    monkeypatch.setattr(gammvae.data.stl10, "resnet", counted)
     again = load(root)
     assert calls == [2, 1]
     np.testing.assert_array_equal(again.x, whole.x)

@@ -6,8 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from gammvae import memory, stored
-from gammvae.config import from_stored
+from gammvae import memory
+from gammvae.runs import stored
+from gammvae.config.schema import from_stored
 from gammvae.errors import InputError
 from tests.conftest import a_result, compose_config
 

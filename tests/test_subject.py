@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gammvae.metrics import clustering_accuracy, match
-from gammvae.subject import members
+from gammvae.evaluation.metrics import clustering_accuracy, match
+from gammvae.report.subject import members
 
 
 def subject(labels, responsibilities, embedding):

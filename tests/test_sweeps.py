@@ -9,8 +9,8 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from gammvae.errors import InputError
-from gammvae.runs import RunDirectory
-from gammvae.sweeps import (
+from gammvae.runs.directory import RunDirectory
+from gammvae.cli.sweeps import (
     JOBS,
     SWEEP,
     SWEEPS,

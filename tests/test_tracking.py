@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.tracking import check_tracking, tracking
+from gammvae.training.tracking import check_tracking, tracking
 
 
 def scalars(folder):

@@ -6,7 +6,7 @@ import torch
 from torch.optim import SGD, Adam
 
 from gammvae.errors import DivergenceError
-from gammvae.training import SCHEDULES, Stage, fit, train_epoch, warn_of_collapse
+from gammvae.training.loop import SCHEDULES, Stage, fit, train_epoch, warn_of_collapse
 from tests.test_model import build
 
 

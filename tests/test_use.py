@@ -11,10 +11,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from gammvae.overrides import override
-from gammvae.preprocessing import Preprocessing
-from gammvae.runs import ASSIGNMENTS, GENERATION, REPORT
-from gammvae.sampling import original, table
+from gammvae.config.overrides import override
+from gammvae.data.preprocessing import Preprocessing
+from gammvae.runs.directory import ASSIGNMENTS, GENERATION, REPORT
+from gammvae.cli.sampling import original, table
 
 SHORT = ("architecture.hidden=[32]", "device=cpu")
 EVIL = '<script>alert("x")</script>'
@@ -297,7 +297,7 @@ def test_a_run_without_a_mixture_draws_no_samples(tmp_path, in_process):
 
 def test_generated_samples_are_judged(images, in_process, monkeypatch):
     # hardly trained components cover each other
-    monkeypatch.setattr("gammvae.realism.MIN_POSTERIOR", 0.0)
+    monkeypatch.setattr("gammvae.evaluation.realism.MIN_POSTERIOR", 0.0)
     done = in_process("evaluate", "run", "generation=true")
     assert done.returncode == 0, done.stderr
     found = json.loads((images / GENERATION).read_text())

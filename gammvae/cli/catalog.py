@@ -1,0 +1,190 @@
+"""``gammvae datasets``: which datasets there are and in what state, fetching and checking them."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from gammvae.config.schema import Config, explain, to_config
+from gammvae.data.loading import Dataset, check_samples, load_dataset, store_of
+from gammvae.data.downloads import Store, digest, size_of
+from gammvae.errors import InputError
+from gammvae.paths import user_path
+from gammvae.data.samples import as_float32, chunks
+from gammvae.tables.summary import table
+
+HEADER = (
+    *("name", "samples", "features", "classes", "likelihood"),
+    *("licence", "size", "state", "path"),
+)
+USERS_OWN = "file"
+SHOWN_CLASSES = 20
+
+
+class Catalog:
+    """All datasets that the configuration knows.
+
+    Args:
+        config_dir: The user's own folder of configurations, or ``None``.
+        overrides: ``key=value`` settings for all of them.
+    """
+
+    def __init__(self, config_dir: str | None, overrides: Sequence[str]) -> None:
+        self.overrides = list(overrides)
+        if config_dir is not None:
+            folder = user_path(config_dir).resolve()
+            if not folder.is_dir():
+                raise InputError(f"--config-dir {config_dir} is not a folder")
+            self.overrides.append(f"hydra.searchpath=['file://{folder}']")
+        ConfigStore.instance().store(name="schema", node=Config)
+
+    def names(self) -> list[str]:
+        """The names that may follow ``dataset=``, but for the user's own file."""
+        with composing():
+            loader = GlobalHydra.instance().config_loader()
+            names = loader.get_group_options(
+                "dataset", ObjectType.CONFIG, "train", self.overrides or None
+            )
+        return [name for name in names if name != USERS_OWN]
+
+    def config(self, name: str, *more: str) -> Config:
+        """The configuration of one dataset.
+
+        Raises:
+            InputError: There is no such dataset, or a setting does not suit it.
+        """
+        with composing():
+            return to_config(compose("train", [f"dataset={name}", *self.overrides, *more]))
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Hydra with the packaged configurations; its errors become ours."""
+    try:
+        with initialize_config_module("gammvae.conf", version_base="1.3"):
+            yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
+
+
+class State(NamedTuple):
+    """A dataset's state in a word or two, and what there is to say about it."""
+
+    text: str
+    remark: str = ""
+
+
+def state_of(config: Config) -> State:
+    """Whether a dataset can be used; altered files are read to find out."""
+    store = store_of(config.dataset)
+    if store.missing() and not store.stand_ins():
+        begun = sum(size_of(path) for path in {store.partial(file) for file in store.missing()})
+        return State(f"to download, {begun / 1e6:.1f} MB begun" if begun else "to download")
+    if not store.altered():
+        return State("ready")
+    try:
+        dataset = load_dataset(config.dataset, config.device)
+    except InputError as error:
+        return State("corrupt", str(error))
+    return State("ready *", "; ".join(dataset.notes))
+
+
+def overview(catalog: Catalog) -> str:
+    """A line for every dataset, and remarks on those that need one."""
+    rows, remarks = [], []
+    for name in catalog.names():
+        config = catalog.config(name, "dataset.download=false")
+        about, state = config.dataset.about, state_of(config)
+        shown = [about.samples, about.features, config.dataset.n_clusters]
+        rows.append(
+            [
+                name,
+                *("?" if number is None else f"{number:,}" for number in shown),
+                config.dataset.likelihood,
+                about.licence or "?",
+                about.size or "?",
+                state.text,
+                folder_of(store_of(config.dataset)),
+            ]
+        )
+        if state.remark:
+            remarks.append(f"{name}: {state.remark}")
+    return "\n".join([table(HEADER, rows), *remarks])
+
+
+def folder_of(store: Store) -> str:
+    """The folder or file that all of a dataset's files lie in; ``-`` if it has none."""
+    return os.path.commonpath([store.path(file) for file in store.files]) if store.files else "-"
+
+
+def fetch(catalog: Catalog, names: Sequence[str]) -> Iterator[str]:
+    """Downloads, prepares and verifies datasets; yields a line for each.
+
+    Raises:
+        InputError: Some could not be had, after all others.
+    """
+    failures = []
+    for name in names:
+        config = catalog.config(name, "dataset.download=true")
+        try:
+            dataset = load_dataset(config.dataset, config.device)
+            check_samples(dataset, name)
+            yield f"{name} is ready: {dataset.x.shape[0]:,} samples"
+            yield from (f"{name}: {note}" for note in dataset.notes)
+        except InputError as error:
+            failures.append(f"{name}: {error}" if len(names) > 1 else str(error))
+    if failures:
+        raise InputError("; ".join(failures))
+
+
+def check(catalog: Catalog, name: str) -> str:
+    """The digests of a dataset's files, and shape, classes and range of its samples, as a text.
+
+    Raises:
+        InputError: A file is missing, damaged or not the published one.
+    """
+    config = catalog.config(name, "dataset.download=false")
+    store = store_of(config.dataset)
+    rows = []
+    for file, source in store.files.items():
+        if not store.path(file).is_file():
+            rows.append([file, "", "missing"])
+            continue
+        found = digest(store.path(file), source.digest)
+        same = "as published" if found == source.digest else "not as published"
+        rows.append([file, found, same])
+    lines = [table(["file", "digest", ""], rows)] if rows else []
+    dataset = load_dataset(config.dataset, config.device)
+    check_samples(dataset, name)
+    return "\n".join([*lines, *facts(dataset), *dataset.notes, f"{name} is in order"])
+
+
+def facts(dataset: Dataset) -> Iterator[str]:
+    """Lines about shape, range, moments and classes."""
+    n_samples, features = dataset.x.shape
+    total = squares = 0.0
+    for chunk in chunks(dataset.x, "moments"):
+        values = as_float32(chunk).astype(np.float64)
+        total += values.sum()
+        squares += (values**2).sum()
+    mean = total / (n_samples * features)
+    deviation = np.sqrt(max(squares / (n_samples * features) - mean**2, 0))
+    shape = " x ".join(map(str, dataset.shape))
+    yield f"samples     {n_samples:,} of shape {shape}"
+    yield f"values      from {dataset.scan.low.min():g} to {dataset.scan.high.max():g}"
+    yield f"mean        {mean:.4f}, standard deviation {deviation:.4f}"
+    if dataset.y is not None:
+        counts = sorted(Counter(dataset.y.tolist()).items())
+        shown = ", ".join(f"{label}: {count:,}" for label, count in counts[:SHOWN_CLASSES])
+        more = ", ..." if len(counts) > SHOWN_CLASSES else ""
+        yield f"classes     {len(counts)} ({shown}{more})"
+    yield f"digest      {dataset.digest}"

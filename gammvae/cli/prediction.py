@@ -1,0 +1,207 @@
+"""``gammvae predict``: clusters of new samples, a chunk at a time.
+
+Letters: ``N`` samples, ``B`` of a chunk, ``K`` clusters, ``D`` latent features.
+"""
+
+import csv
+import io
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammvae.data.columns import Keys, Request
+from gammvae.config.schema import DatasetConfig
+from gammvae.data.loading import Dataset, Facts
+from gammvae.errors import InputError
+from gammvae.evaluation.assignments import assign, bounds, elbo_of
+from gammvae.data.files import Table
+from gammvae.data.files import read as read_file
+from gammvae.data.images import arranged
+from gammvae.runs.npz import NpzWriter
+from gammvae.paths import user_path
+from gammvae.data.remarks import check_squares, remark_on_fill
+from gammvae.runs.directory import RunDirectory
+from gammvae.data.samples import Rows, Samples, TransformedRows, samples_on
+from gammvae.cli.settings import PredictSettings
+from gammvae.runs.trained import Trained
+from gammvae.writing import refuse_replacing, write_whole
+
+log = logging.getLogger(__name__)
+
+KINDS = (".npz", ".csv")
+KEYS = Keys(path="data", array="array", labels="", drop="drop", header="header", index="")
+
+
+def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings) -> list[str]:
+    """Clusters the samples of a file and writes them; returns lines that say what was done.
+
+    Args:
+        directory: Of the run.
+        trained: The run.
+        settings: The files.
+
+    Raises:
+        InputError: A file cannot be read or is of unknown kind, or its samples are not like those
+            that the run was trained on.
+    """
+    target = user_path(settings.out)
+    kind = target.suffix.lower()
+    if kind not in KINDS:
+        raise InputError(f"out={settings.out} is of unknown kind: it must end in .npz or .csv")
+    refuse_replacing("out", target, [user_path(settings.data)])
+    directory.check_output("out", target)
+    x = samples_on(trained.device, read(trained, settings))
+    counts: Counter[str] = Counter()
+    parts = predictions(trained, x, counts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if kind == ".csv":
+        write_whole(target, lambda file: write_csv(file, parts))
+    else:
+        with NpzWriter(target, len(x)) as arrays:
+            for part in parts:
+                arrays.append(part)
+            write_whole(target, arrays.pack)
+    return [
+        f"{len(x)} samples in {counts['clusters']} of {trained.config.n_clusters} clusters",
+        f"{counts['unlikely']} of them are unlikely: their ELBO is below that of 99 % of the "
+        f"samples the run was trained on ({trained.result['metrics']['elbo_unlikely']:.2f})",
+        str(target),
+    ]
+
+
+def read(trained: Trained, settings: PredictSettings) -> Rows:
+    """The samples of a file ``(N, F)`` as the model sees them.
+
+    Raises:
+        InputError: They are not like those that the run was trained on.
+    """
+    given, facts, what = trained.config.dataset, trained.facts, f"data={settings.data}"
+    request = request_like(given, facts, settings)
+    _, table = read_file(settings.data, request)
+    check_features(table, facts, request, what)
+    flat = len(table.shape) != 3
+    wanted = given.shape if given.shape and flat else facts.shape
+    x, shape, _ = arranged(
+        table.x, table.shape, wanted, given.channels, what, "the shape of the run's samples, "
+    )
+    notes = list(table.notes)
+    if flat and wanted == facts.shape and len(shape) == 3 and shape[0] > 1:
+        notes.append(f"values are taken in the order of {shape[0]} channels, height, width")
+    check_values(Dataset(x, None, shape), facts, what)
+    for note in notes:
+        log.warning("%s: %s", what, note)
+    preprocessing = facts.preprocessing
+    return x if preprocessing.name == "none" else TransformedRows(x, preprocessing)
+
+
+def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
+    """What is asked for of a file that is like the one that a run was trained on.
+
+    Args:
+        given: Of the run.
+        facts: About what that was trained on.
+        settings: What is to be otherwise.
+    """
+    kind = Path(settings.data).suffix.lower()
+    others = [*given.drop, *filter(None, [given.labels])]
+    header = given.header if kind in (".csv", ".tsv") else None
+    return Request(
+        array=settings.array or (given.array if kind == ".npz" else None),
+        drop=settings.drop,
+        spare=[] if settings.drop else others,
+        known=[*facts.names, *others],
+        header=header if settings.header is None else settings.header,
+        index=given.index,
+        keys=KEYS,
+    )
+
+
+def check_features(table: Table, facts: Facts, request: Request, what: str) -> None:
+    """Refuses samples of another size or with other columns than those a run was trained on."""
+    found, expected = table.x.shape[1], math.prod(facts.shape)
+    unknown = [name for name in table.features if name not in facts.names]
+    others = [name for name in table.names if name in (*request.drop, *request.spare)]
+    known = [name for name in table.features if name in facts.names]
+    advice = ""
+    if unknown and known == list(facts.names):
+        effect = "leaves out the columns that it has not seen"
+        advice = request.advice((request.keys.drop, [*others, *unknown], effect))
+    if found != expected:
+        raise InputError(
+            f"{what} has samples of {found} values: "
+            f"the run was trained on samples of {expected}{advice}"
+        )
+    for here, there in zip(table.features, facts.names, strict=False):
+        if here != there:
+            raise InputError(
+                f"{what} has the column {here} where the run was trained on {there}: "
+                "columns must have the same names in the same order"
+            )
+
+
+def check_values(data: Dataset, facts: Facts, what: str) -> None:
+    """Refuses values that a run's model cannot compute with."""
+    found, preprocess = data.scan, facts.preprocessing.name
+    if found.bad is not None:
+        row, column, value = found.bad
+        raise InputError(
+            f"{what} has the value {value} in sample {row}, feature {column}: "
+            "all values must be finite in float32"
+        )
+    low, high = found.low.min(), found.high.max()
+    within = low >= 0 and high <= 1
+    if facts.likelihood == "bernoulli" and preprocess == "none" and not within:
+        raise InputError(
+            f"{what} has values from {low:g} to {high:g}: the run was trained on values in [0, 1]"
+        )
+    if preprocess in ("none", "standardize"):
+        low, high = facts.preprocessing(np.stack([found.low, found.high]))
+        fill = remark_on_fill(data.x, found, facts.names)
+        check_squares(low, high, len(low), what, fill)
+
+
+def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[dict[str, NDArray]]:
+    """Arrays by name for every chunk of samples.
+
+    Args:
+        trained: The run.
+        x: Samples ``(N, F)``.
+        counts: Is told how many samples are ``unlikely`` and how many ``clusters`` are in use.
+    """
+    threshold, used = trained.result["metrics"]["elbo_unlikely"], set()
+    assigned = assign(trained.model, x)
+    terms = bounds(trained.model, x, trained.config.seed)
+    for part, bound in zip(assigned, terms, strict=True):
+        elbo = elbo_of(bound)
+        unlikely = elbo < threshold
+        used.update(part.labels.tolist())
+        counts["unlikely"] += int(unlikely.sum())
+        counts["clusters"] = len(used)
+        yield {**part._asdict(), "elbo": elbo, "unlikely": unlikely}
+
+
+def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
+    """A line a sample: label, ELBO, whether that is unlikely, responsibilities, embedding."""
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    for number, part in enumerate(parts):
+        wide = {
+            "responsibility": part["responsibilities"],
+            "embedding": part["embedding"],
+        }
+        if number == 0:
+            columns = [f"{name}_{i}" for name, of in wide.items() for i in range(of.shape[1])]
+            writer.writerow(["label", "elbo", "unlikely", *columns])
+        values = np.hstack([*wide.values()])
+        for label, elbo, unlikely, row in zip(
+            part["labels"], part["elbo"], part["unlikely"], values, strict=True
+        ):
+            writer.writerow([label, f"{elbo:.6g}", int(unlikely), *(f"{one:.6g}" for one in row)])
+    text.flush()
+    text.detach()

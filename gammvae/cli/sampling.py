@@ -1,0 +1,136 @@
+"""``gammvae sample``: new samples of a run's clusters, as pictures or tables."""
+
+import csv
+import io
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammvae.errors import InputError
+from gammvae.evaluation.generation import Drawn, draw
+from gammvae.paths import user_path
+from gammvae.report.pictures import gray_range, grid, is_image
+from gammvae.data.preprocessing import Preprocessing
+from gammvae.runs.directory import RunDirectory
+from gammvae.data.samples import as_float32
+from gammvae.cli.settings import SampleSettings
+from gammvae.runs.stored import Result
+from gammvae.runs.trained import Trained
+from gammvae.writing import write_text, write_whole
+
+# The largest error that rounding to float32 may bring, as a share of a feature's scale.
+ROUNDING = 1e-4
+
+
+def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
+    """Draws and writes samples; returns lines that say what was done.
+
+    Args:
+        directory: Of the run.
+        trained: The run.
+        settings: Which cluster, how many, where to.
+
+    Raises:
+        InputError: There is no such cluster, or hardly any draw is good enough.
+    """
+    clusters = chosen_clusters(settings.cluster, trained.config.n_clusters, trained.result)
+    target = user_path(settings.out) if settings.out else directory / "samples"
+    if target.suffix.lower() in (".npz", ".png", ".csv"):
+        target = target.with_suffix("")
+    for path in outputs(target, trained):
+        directory.check_output("out", path)
+    drawn = {
+        cluster: draw(
+            *(trained.model, cluster, settings.n, settings.min_posterior),
+            *(settings.temperature, settings.seed),
+        )
+        for cluster in clusters
+    }
+    lines = [
+        f"cluster {cluster}: {settings.n} samples, {100 * one.accepted:.1f} % of the draws have a "
+        f"posterior above {settings.min_posterior:g}"
+        for cluster, one in drawn.items()
+    ]
+    return [*lines, *(str(path) for path in write(target, trained, drawn))]
+
+
+def chosen_clusters(cluster: int | None, n_clusters: int, result: Result) -> list[int]:
+    """The wanted cluster, or all."""
+    if cluster is None:
+        return list(range(n_clusters))
+    if cluster >= n_clusters:
+        raise InputError(
+            f"cluster={cluster} does not exist: the run of dataset {result['dataset']} has "
+            f"clusters 0 to {n_clusters - 1}"
+        )
+    return [cluster]
+
+
+def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]:
+    """An archive of arrays, and a picture or a table.
+
+    Args:
+        target: Path without ending.
+        trained: The run.
+        drawn: Samples by cluster.
+    """
+    facts = trained.facts
+    x = np.concatenate([one.x.cpu().numpy() for one in drawn.values()])
+    if facts.preprocessing.invertible:
+        x = original(x, facts.preprocessing)
+    n = len(next(iter(drawn.values())).z)
+    arrays = {
+        "x": x.reshape(len(x), *facts.shape),
+        "cluster": np.repeat(np.array(list(drawn)), n),
+        "z": np.concatenate([one.z.cpu().numpy() for one in drawn.values()]),
+        "posterior": np.concatenate([one.posterior.cpu().numpy() for one in drawn.values()]),
+    }
+    archive, other = outputs(target, trained)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(archive, lambda file: cast(Any, np.savez_compressed)(file, **arrays))
+    if is_image(facts.shape):
+        columns = n if len(drawn) > 1 else ceil(sqrt(n))
+        picture = grid(x, facts.shape, columns, gray_range(x))
+        write_whole(other, lambda file: picture.save(file, "PNG"))
+    else:
+        write_text(other, table(x, arrays, facts.names))
+    return [archive, other]
+
+
+def original(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray:
+    """Samples ``(n, F)`` in their original units, in float64 where float32 would lose them.
+
+    Features may be far larger than they are spread.
+
+    Args:
+        x: As the model sees them.
+        preprocessing: What is undone.
+    """
+    exact = preprocessing.invert(x)
+    single = as_float32(exact)
+    zero, one = (preprocessing.invert(np.full((1, x.shape[1]), value)) for value in (0.0, 1.0))
+    return exact if (np.abs(single - exact) > ROUNDING * (one - zero)).any() else single
+
+
+def outputs(target: Path, trained: Trained) -> tuple[Path, Path]:
+    """The files that are written: an archive, and a picture of images or a table of the others."""
+    ending = "png" if is_image(trained.facts.shape) else "csv"
+    return target.with_name(f"{target.name}.npz"), target.with_name(f"{target.name}.{ending}")
+
+
+def table(x: NDArray, arrays: dict[str, NDArray], names: tuple[str, ...]) -> str:
+    """Samples as lines of a csv file: cluster, posterior, features in their original units.
+
+    Where lengths were normalized the units are lost, and the features are as the model sees them.
+    They have the digits that tell them from all other values of their type.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    features = names or [f"feature_{index}" for index in range(x.shape[1])]
+    writer.writerow(["cluster", "posterior", *features])
+    for cluster, posterior, row in zip(arrays["cluster"], arrays["posterior"], x, strict=True):
+        writer.writerow([cluster, f"{posterior:.6f}", *map(str, row)])
+    return text.getvalue()

@@ -1,0 +1,85 @@
+"""Which values every field of a configuration may have."""
+
+import re
+
+from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
+
+REPARAMETERIZATIONS = {
+    "gamma": ("wilson_hilferty", "wilson_hilferty_boosted", "marsaglia_tsang", "implicit"),
+    "normal": ("location_scale",),
+}
+
+KL_SCHEDULES = ("constant", "warmup", "cyclic")
+
+# Upper bounds, beyond all use, of what is counted: else a slip of the keyboard fills the memory,
+# never ends or does not fit into the integers of the libraries below.
+MOST_STEPS, MOST_SAMPLES, MOST_SEED = 10**9, 2**31 - 1, 2**31 - 1
+MOST_WIDTH, MOST_LAYERS, MOST_LATENT, MOST_CLUSTERS, MOST_STARTS = 10**6, 1000, 10**4, 10**6, 10**4
+
+
+def list_of(what: str, least: int, most: int) -> Rule:
+    """A list of sizes, of ``least`` or more layers or axes."""
+    return Rule(
+        lambda sizes: (
+            least <= len(sizes) <= MOST_LAYERS and all(1 <= size <= most for size in sizes)
+        ),
+        f"a list of {what} of at least 1 and at most {most}",
+    )
+
+
+RULES: dict[str, Rule] = {
+    "dataset.n_clusters": at_least(1, MOST_CLUSTERS),
+    "dataset.likelihood": one_of("auto", "bernoulli", "normal"),
+    "dataset.shape": optional(list_of("one or more sizes", 1, MOST_SAMPLES)),
+    "dataset.index": optional(one_of("keep", "counting")),
+    "dataset.channels": optional(one_of("first", "last")),
+    "model.family": one_of(*REPARAMETERIZATIONS),
+    "model.clusterer": optional(one_of("kmeans", "gmm", "dec", "idec")),
+    "model.space": one_of("samples", "code", "umap"),
+    "model.covariance": optional(one_of("full", "diag")),
+    "model.components": optional(at_least(1, MOST_WIDTH)),
+    "architecture.hidden": list_of("layer widths", 0, MOST_WIDTH),
+    "architecture.channels": list_of("numbers of channels", 0, MOST_WIDTH),
+    "architecture.latent_dim": at_least(1, MOST_LATENT),
+    "optimizer.lr": positive(),
+    "optimizer.mixture_lr": positive(),
+    "optimizer.schedule": one_of("constant", "linear", "cosine"),
+    "optimizer.clip_grad_norm": optional(positive()),
+    "augmentation.degrees": between(0, 180),
+    "augmentation.translate": between(0, 1),
+    "augmentation.scale": between(0, 0.9),
+    "augmentation.shear": between(0, 80),
+    "augmentation.noise": between(0, 0.9),
+    "init.start": one_of("manifold", "kmeans", "gmm", "labels"),
+    "init.n_init": at_least(1, MOST_STARTS),
+    "init.n_neighbors": at_least(1, MOST_SAMPLES),
+    "init.resolution": optional(positive()),
+    "init.doublings": between(0, 10),
+    "init.halvings": between(0, 10),
+    "init.stability": between(0, 1),
+    "init.covariances": optional(positive()),
+    "init.max_samples": at_least(2, MOST_SAMPLES),
+    "init.max_iter": at_least(1, MOST_STEPS),
+    "init.tol": at_least(0),
+    "pretrain.epochs": optional(at_least(0, MOST_STEPS)),
+    "pretrain.updates": at_least(0, MOST_STEPS),
+    "pretrain.kl_weight": at_least(0),
+    "pretrain.kl_schedule": one_of(*KL_SCHEDULES),
+    "train.epochs": optional(at_least(0, MOST_STEPS)),
+    "train.updates": at_least(0, MOST_STEPS),
+    "train.kl_weight": positive(),
+    "train.kl_schedule": one_of(*KL_SCHEDULES),
+    "train.anchored": between(0, 1),
+    "train.rounds": at_least(1, MOST_STARTS),
+    "train.agreement": at_least(0),
+    "n_clusters": at_least(1, MOST_CLUSTERS),
+    "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
+    "batch_size": at_least(1, MOST_SAMPLES),
+    "seed": Rule(lambda seed: 0 <= seed <= MOST_SEED, f"an integer from 0 to {MOST_SEED}"),
+    "device": Rule(
+        lambda device: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None,
+        "one of auto, cpu, cuda, cuda:N, mps",
+    ),
+    "precision": one_of("auto", "float32", "bfloat16"),
+    "tracking": one_of("none", "tensorboard"),
+}

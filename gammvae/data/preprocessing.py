@@ -1,0 +1,133 @@
+"""What may be done to samples before training: each row by itself, with figures of all rows.
+
+Letters: ``N`` samples, ``F`` features, ``B`` rows of one access.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler, normalize
+
+from gammvae.errors import InputError
+from gammvae.data.samples import Rows, Scan, chunks
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A transformation of rows ``(B, F)``, computed in float64.
+
+    Features may be far larger than they are spread, and squares of float32 overflow at 1.8e19.
+
+    Attributes:
+        name: ``none``, or a key of ``FUNCTIONS``.
+        figures: What it needs to know of all rows, ``(F,)`` each, by the function's argument.
+    """
+
+    name: str
+    figures: dict[str, NDArray]
+
+    def __call__(self, x: NDArray) -> NDArray:
+        """The transformed rows ``(B, F)``."""
+        if self.name == "none":
+            return x
+        return FUNCTIONS[self.name](x.astype(np.float64), **self.figures)
+
+    @property
+    def invertible(self) -> bool:
+        """Whether the original rows can be had back."""
+        return self.name in INVERSES
+
+    def invert(self, x: NDArray) -> NDArray:
+        """The rows ``(B, F)`` in the data's original units; needs ``invertible``."""
+        return INVERSES[self.name](x, **self.figures)
+
+
+def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocessing:
+    """The transformation that a name stands for.
+
+    Args:
+        name: ``none``; ``standardize``, to mean 0 and deviation 1 of every feature; ``minmax``, to
+            [0, 1] by the range of every feature, or of all pixels if the samples are images;
+            ``l2``, to rows of length 1; ``tfidf``, from counts to rows of length 1 as
+            ``sklearn.feature_extraction.text.TfidfTransformer`` makes them.
+        rows: All samples, ``(N, F)``.
+        scan: What a pass over them found.
+        shape: Shape of a sample; three numbers make it an image.
+
+    Raises:
+        InputError: The samples do not suit it.
+    """
+    figures: dict[str, NDArray] = {}
+    if name == "standardize":
+        figures = mean_and_deviation(rows)
+    elif name == "minmax":
+        figures = {"low": scan.low, "high": scan.high}
+        if len(shape) == 3:
+            figures = {
+                "low": np.full_like(scan.low, scan.low.min()),
+                "high": np.full_like(scan.high, scan.high.max()),
+            }
+    elif name == "tfidf":
+        if (least := scan.low.min()) < 0:
+            raise InputError(
+                f"preprocess=tfidf needs counts, at least 0, and the least is {least:g}"
+            )
+        figures = {"idf": inverse_document_frequency(rows)}
+    return Preprocessing(name, figures)
+
+
+def mean_and_deviation(rows: Rows) -> dict[str, NDArray]:
+    """Of every feature, ``(F,)`` each; the deviation of a constant one is taken for 1."""
+    scaler = StandardScaler()
+    for chunk in chunks(rows, "standardizing"):
+        scaler.partial_fit(chunk.astype(np.float64))
+    return {"mean": scaler.mean_, "deviation": scaler.scale_}
+
+
+def standardized(x: NDArray, mean: NDArray, deviation: NDArray) -> NDArray:
+    """To mean 0 and deviation 1, given those of every feature, ``(F,)`` each."""
+    return (x - mean) / deviation
+
+
+def minmax(x: NDArray, low: NDArray, high: NDArray) -> NDArray:
+    """From ``[low, high]``, ``(F,)`` each, to [0, 1]; where they are equal, to 0."""
+    return np.clip((x - low) / span(low, high), 0, 1)
+
+
+def span(low: NDArray, high: NDArray) -> NDArray:
+    """``high - low``, or 1 where they are equal."""
+    return np.where(high > low, high - low, 1)
+
+
+def inverse_document_frequency(rows: Rows) -> NDArray:
+    r"""``(F,)``: :math:`\log \frac{1 + N}{1 + \mathrm{df}} + 1`, scikit-learn's smooth form."""
+    frequency = sum((chunk > 0).sum(0) for chunk in chunks(rows, "counting terms"))
+    return np.log((1 + rows.shape[0]) / (1 + np.asarray(frequency))) + 1
+
+
+def tfidf(x: NDArray, idf: NDArray) -> NDArray:
+    """Counts times inverse document frequency ``(F,)``, to rows of length 1."""
+    return normalize(x * idf)
+
+
+FUNCTIONS: dict[str, Callable[..., NDArray]] = {
+    "standardize": standardized,
+    "minmax": minmax,
+    "l2": normalize,
+    "tfidf": tfidf,
+}
+# Names of the figures that each needs.
+FIGURES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "standardize": ("mean", "deviation"),
+    "minmax": ("low", "high"),
+    "l2": (),
+    "tfidf": ("idf",),
+}
+INVERSES: dict[str, Callable[..., NDArray]] = {
+    "none": lambda x: x,
+    "standardize": lambda x, mean, deviation: x * deviation + mean,
+    "minmax": lambda x, low, high: x * span(low, high) + low,
+}

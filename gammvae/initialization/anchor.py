@@ -1,0 +1,101 @@
+"""Where ``q(c|x)`` is held while the latent space forms around a partition, and until when.
+
+Letters: ``N`` samples.
+"""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gammvae.config.schema import Config
+from gammvae.evaluation.assignments import assign
+from gammvae.initialization.graph import neighbor_graph, refine
+from gammvae.initialization.manifold import manifold_points
+from gammvae.model.vae import MixtureVAE
+from gammvae.data.samples import Samples, subset
+from gammvae.initialization.shapes import affords_covariances, shaped
+
+log = logging.getLogger(__name__)
+
+
+class Held(NamedTuple):
+    """Clusters ``(N,)`` of all samples, and the graph in whose modularity they are renewed."""
+
+    labels: NDArray[np.int64]
+    n_neighbors: int
+    resolution: float
+
+
+class Anchor:
+    """The labels at which an epoch of SGVB holds ``q(c|x)``; the ELBO is then one given ``c``.
+
+    At the beginning of every round but the first the labels are renewed: they move to a maximum of
+    modularity in the neighbor graph of what the network has learned by then, and on to the shapes
+    of the clusters where these can be known.
+
+    Args:
+        config: ``train.anchored`` and ``train.rounds``, and ``init`` for the graph.
+        model: The model in training.
+        x: All samples.
+        epochs: Of the stage.
+        held: To begin with.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: MixtureVAE,
+        x: Samples,
+        epochs: int,
+        held: Held,
+    ) -> None:
+        self.config, self.model, self.x = config, model, x
+        self.epochs = round(config.train.anchored * epochs)
+        rounds = config.train.rounds
+        self.renewals = {round(self.epochs * i / rounds) for i in range(1, rounds)} - {0}
+        self.held = held
+
+    def __call__(self, epoch: int) -> Tensor | None:
+        """The labels ``(N,)`` for an epoch, counted from 0, or ``None`` once they are let go."""
+        if epoch >= self.epochs:
+            return None
+        if epoch in self.renewals:
+            self._renew(epoch)
+        return torch.from_numpy(self.held.labels).to(self.x.device)
+
+    def _renew(self, epoch: int) -> None:
+        init, seed = self.config.init, self.config.seed
+        chosen = subset(len(self.x), init.max_samples, seed)
+        points = manifold_points(self.model, self.x, chosen, seed)
+        before = self.held.labels[chosen]
+        graph = neighbor_graph(points, self.held.n_neighbors, self.held.resolution, self.x.device)
+        rng = np.random.default_rng(seed + epoch)
+        renewed = refine(graph, before, self.config.n_clusters, rng).labels
+        size = len(chosen), self.x.shape[1], self.config.n_clusters
+        if affords_covariances(*size, init.covariances):
+            renewed = shaped(self.x, chosen, graph, renewed)
+        moved = int((renewed != before).sum())
+        log.info("train epoch %d: %d of %d samples change cluster", epoch, moved, len(chosen))
+        self.held = self.held._replace(labels=spread(self.model, self.x, chosen, renewed))
+
+
+def spread(
+    model: MixtureVAE, x: Samples, chosen: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Labels ``(N,)`` of all samples from those of the ``chosen``; the model predicts the others.
+
+    Args:
+        model: Its mixture is that of the labels.
+        x: All samples.
+        chosen: Indices of samples, in order.
+        labels: Their clusters.
+    """
+    if len(chosen) == len(x):
+        return labels
+    everything = np.concatenate([part.labels for part in assign(model, x)])
+    everything[chosen] = labels
+    return everything

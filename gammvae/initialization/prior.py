@@ -1,0 +1,148 @@
+"""From a pretrained autoencoder to a mixture prior: coordinate ascent on the ELBO.
+
+With encoder and decoder fixed, the ELBO depends on the mixture only through the expected sufficient
+statistics of ``q(z|x)``. Its ascent is EM on them: the E-step is the best ``q(c|x)``, the M-step a
+weighted maximum-likelihood fit. Point embeddings would ignore the width of ``q(z|x)`` and give
+components that are too narrow.
+
+Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.distributions import Gamma, Independent, Normal
+
+from gammvae.mixture.em import (
+    Array,
+    Family,
+    GammaFamily,
+    MixtureFit,
+    NormalFamily,
+    expectation_maximization,
+    kmeans_labels,
+    one_hot,
+)
+from gammvae.model.vae import MixtureVAE
+from gammvae.model.networks import MAX_CONCENTRATION
+from gammvae.data.samples import Samples, rows_per_chunk
+from gammvae.data.warned import warned_once
+
+
+class Initialization(NamedTuple):
+    """The mixture of the best start, the partition it began with, and what all starts reached."""
+
+    fit: MixtureFit
+    labels: NDArray[np.int64]  # (N,)
+    history: list["Start"]
+
+
+class Start(NamedTuple):
+    """What one start reached: the bound on ``-kl_z - kl_c`` up to a constant, and its cost."""
+
+    bound: float
+    n_iter: int
+
+
+@torch.no_grad()
+def posteriors(model: MixtureVAE, x: Samples, index: Tensor) -> Independent:
+    """``q(z|x)`` of some samples, batch shape ``(N,)``, event shape ``(D,)``.
+
+    Args:
+        model: Its encoder gives the posteriors.
+        x: All samples.
+        index: Which of them, ``(N,)`` on their device.
+    """
+    parameters: dict[str, Tensor] = {}
+    size = rows_per_chunk(x.shape[1])
+    for start in range(0, len(index), size):
+        part = index[start : start + size]
+        base = model.encoder(x[part]).base_dist
+        for name in base.arg_constraints:
+            values = getattr(base, name)
+            if name not in parameters:
+                parameters[name] = values.new_empty(len(index), values.shape[1])
+            parameters[name][start : start + size] = values
+    return Independent(type(base)(**parameters, validate_args=False), 1)
+
+
+def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
+    """The family of ``q(z|x)`` and its expected statistics, ``(N, 2 D)``, in float64."""
+    base = q_z.base_dist
+    if isinstance(base, Gamma):
+        alpha, beta = base.concentration.cpu().double(), base.rate.cpu().double()
+        statistics = torch.cat([alpha / beta, torch.digamma(alpha) - beta.log()], dim=-1)
+        return GammaFamily(MAX_CONCENTRATION), statistics.numpy()
+    if isinstance(base, Normal):
+        mean, scale = base.loc.cpu().double(), base.scale.cpu().double()
+        return NormalFamily(), torch.cat([mean, mean**2 + scale**2], dim=-1).numpy()
+    raise TypeError(f"no sufficient statistics for {type(base).__name__}")
+
+
+def starting_labels(
+    start: str, embedding: Array, n_clusters: int, n_init: int, seed: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yields ``n_init`` partitions ``(N,)`` of the embedding ``(N, D)`` to start EM from.
+
+    Args:
+        start: ``"kmeans"``, or ``"gmm"`` for a Gaussian mixture with diagonal covariances.
+        embedding: Posterior means.
+        n_clusters: ``K``.
+        n_init: Number of partitions.
+        seed: Seed of all of them.
+    """
+    for random_state in np.random.RandomState(seed).randint(2**31 - 1, size=n_init):
+        if start == "gmm":
+            gmm = GaussianMixture(n_clusters, covariance_type="diag", random_state=random_state)
+            with threadpool_limits(limits=1):
+                yield gmm.fit_predict(embedding)
+        else:
+            yield kmeans_labels(embedding, n_clusters, random_state)
+
+
+def fit_mixture(
+    q_z: Independent,
+    starts: Iterable[NDArray[np.int64]],
+    n_clusters: int,
+    *,
+    max_iter: int,
+    tol: float,
+) -> Initialization:
+    """The mixture with the best bound over all starting partitions.
+
+    Args:
+        q_z: Posteriors of all samples.
+        starts: Partitions ``(N,)`` with labels in ``0 .. K - 1``, at least one.
+        n_clusters: ``K``.
+        max_iter: Iterations of EM at most, per start.
+        tol: EM ends when an iteration raises the bound by less, in nats per sample.
+    """
+    family, statistics = expected_statistics(q_z)
+    best: Initialization | None = None
+    history: list[Start] = []
+    with warned_once("init"):
+        for labels in starts:
+            resp = one_hot(labels, n_clusters)
+            fits = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
+            (fit,) = deque(fits, maxlen=1)  # only the last is kept in memory
+            history.append(Start(fit.bound, fit.n_iter))
+            if best is None or fit.bound > best.fit.bound:
+                best = Initialization(fit, labels, history)
+    if best is None:
+        raise ValueError("starts must hold at least one partition, got none")
+    return best
+
+
+def set_prior(model: MixtureVAE, fit: MixtureFit) -> None:
+    """Writes a fitted mixture into the model's prior."""
+    n_samples = len(fit.log_resp)
+    # An empty component keeps a hundredth of a sample, so that its logit is finite.
+    log_weights = np.maximum(fit.log_weights, -np.log(100 * n_samples))
+    model.prior.assign(*(torch.from_numpy(array) for array in (log_weights, *fit.parameters)))

@@ -1,0 +1,182 @@
+"""From a configuration to a model, an optimizer and a number of epochs."""
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim import Optimizer
+
+from gammvae.model.augmentation import Augmentation, Chain, RandomAffine, Swapping
+from gammvae.config.schema import ArchitectureConfig, AugmentationConfig, Config, StageConfig
+from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
+from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.mixture.em import checked_labels
+from gammvae.errors import InputError
+from gammvae.memory import CHUNK_ROWS, memory_of_machine
+from gammvae.model.vae import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
+from gammvae.model.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units, glorot
+
+FLOAT_BYTES = 4
+
+
+def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
+    """The untrained model.
+
+    Args:
+        config: What to build.
+        shape: Of a sample; channels, height and width for convolutions.
+        likelihood: ``bernoulli`` or ``normal``, for the decoder.
+
+    Raises:
+        InputError: Convolutions are wanted of samples that are no images, or the model is too large
+            for this machine.
+    """
+    with torch.device("meta"):  # without memory, and without drawing random numbers
+        check_memory(assembled(config, shape, likelihood), config, shape)
+    return assembled(config, shape, likelihood)
+
+
+def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> None:
+    """Refuses a model that this machine has no memory for.
+
+    Args:
+        model: On the device ``meta``.
+        config: Of it.
+        shape: Of a sample.
+
+    Raises:
+        InputError: It is too large.
+    """
+    architecture, trained = config.architecture, config.model.space != "samples"
+    n_values = sum(parameter.numel() for parameter in model.parameters())
+    table = min(config.batch_size, CHUNK_ROWS) * config.n_clusters * architecture.latent_dim
+    # Weights with their gradients and, as Adam keeps, two moments; the table of all divergences of
+    # a batch, which is made in several steps.
+    needed = FLOAT_BYTES * (4 * (n_values + table) if trained else n_values)
+    if needed > (memory := memory_of_machine()):
+        layers = architecture.channels or architecture.hidden
+        kind = "channels" if architecture.channels else "hidden"
+        raise InputError(
+            f"architecture.{kind}={layers} and architecture.latent_dim={architecture.latent_dim} "
+            f"make {n_values} weights for n_clusters={config.n_clusters} and samples of "
+            f"{math.prod(shape)} values; with batch_size={config.batch_size} they take "
+            f"{needed / 2**30:.1f} GiB, and this machine has {memory / 2**30:.1f} GiB"
+        )
+
+
+def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
+    """The untrained model, however large it is; see ``build_model``."""
+    latent_dim, units = config.architecture.latent_dim, Units(math.prod(shape))
+    body, width, mirror, head = build_bodies(config.architecture, shape)
+    encoder: nn.Module
+    prior: MixturePrior
+    if config.model.family == "gamma":
+        reparameterization = GAMMA_REPARAMETERIZATIONS[config.model.reparameterization]
+        encoder = GammaEncoder(units, body, width, latent_dim, reparameterization)
+        prior = GammaMixturePrior(config.n_clusters, latent_dim)
+    else:
+        encoder = NormalEncoder(units, body, width, latent_dim)
+        prior = NormalMixturePrior(config.n_clusters, latent_dim)
+    return MixtureVAE(encoder, DECODERS[likelihood](units, mirror, head), prior)
+
+
+def build_bodies(
+    config: ArchitectureConfig, shape: tuple[int, ...]
+) -> tuple[nn.Module, int, nn.Module, nn.Module]:
+    """The encoder's body and its width, the decoder's body and its last layer."""
+    if config.channels:
+        image = image_shape(shape, f"architecture={config.name}")
+        convolutions = Convolutions(image, config.channels)
+        mirror = TransposedConvolutions(config.latent_dim, image, config.channels)
+        return convolutions, convolutions.width, mirror, last_layer(image, config.channels)
+    hidden, features = config.hidden, math.prod(shape)
+    return (
+        MLP([features, *hidden]),
+        hidden[-1],
+        MLP([config.latent_dim, *reversed(hidden)]),
+        glorot(nn.Linear(hidden[0], features)),
+    )
+
+
+def image_shape(shape: tuple[int, ...], wanted_by: str) -> tuple[int, int, int]:
+    """``shape`` as channels, height and width.
+
+    Raises:
+        InputError: It is not that of an image; the message names the setting that needs one.
+    """
+    if len(shape) != 3:
+        raise InputError(
+            f"{wanted_by} needs images: a sample's shape must be channels, height and width, it "
+            f"is {list(shape)}; for dataset=file it is dataset.shape"
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Augmentation | None:
+    """What changes the encoder's input, or ``None`` for nothing.
+
+    Args:
+        config: Affine maps, swapped features or both.
+        shape: Of a sample.
+
+    Raises:
+        InputError: Affine maps are wanted of samples that are no images.
+    """
+    changes: list[Augmentation] = []
+    if any((config.degrees, config.translate, config.scale, config.shear)):
+        limits = config.degrees, config.translate, config.scale, config.shear
+        image = image_shape(shape, f"augmentation={config.name}")
+        changes.append(RandomAffine(image, *limits))
+    if config.noise:
+        changes.append(Swapping(config.noise))
+    return Chain(changes) if changes else None
+
+
+def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
+    """The optimizer, with a rate of its own and no weight decay for the mixture's parameters.
+
+    Raises:
+        InputError: There is no such optimizer, or it refuses its arguments.
+    """
+    name, arguments = config.optimizer.name, config.optimizer.arguments
+    optimizer: Any = getattr(torch.optim, name, object)
+    if Optimizer not in getattr(optimizer, "__mro__", ()):
+        raise InputError(f"optimizer.name={name} is unknown: it must be a class of torch.optim")
+    if "fused" in inspect.signature(optimizer).parameters:
+        device = next(model.parameters()).device.type
+        arguments = {"fused": device in ("cpu", "cuda"), **arguments}
+    networks = [*model.encoder.parameters(), *model.decoder.parameters()]
+    mixture: dict[str, Any] = {
+        "params": list(model.prior.parameters()),
+        "lr": config.optimizer.mixture_lr,
+    }
+    if "weight_decay" in inspect.signature(optimizer).parameters:
+        mixture["weight_decay"] = 0.0  # zero means nothing special for a logarithm
+    try:
+        return optimizer([{"params": networks}, mixture], lr=config.optimizer.lr, **arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"optimizer.arguments={arguments} do not suit {name}: {error}") from error
+
+
+def number_of_epochs(stage: StageConfig, n_samples: int, batch_size: int) -> int:
+    """``stage.epochs``, or as many, at least one, as make about ``stage.updates`` steps."""
+    if stage.epochs is not None:
+        return stage.epochs
+    return max(1, round(stage.updates / math.ceil(n_samples / batch_size)))
+
+
+def read_labels(path: str, n_samples: int, n_clusters: int) -> NDArray[np.int64]:
+    """Starting labels ``(N,)`` from a ``.npy`` file.
+
+    Raises:
+        InputError: The file cannot be read, or does not hold a label in ``0 .. K - 1`` per sample.
+    """
+    try:
+        labels = np.load(path, allow_pickle=False)
+        return checked_labels(labels, n_samples, n_clusters)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"init.labels={path} cannot be used: {error}") from error

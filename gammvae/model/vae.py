@@ -1,0 +1,188 @@
+"""The generative model and its ELBO.
+
+    c ~ Categorical(pi)        z | c ~ Gamma(a_c, b_c)  or  Normal(mu_c, sigma_c)
+    x | z ~ decoder(z)         q(z | x) = encoder(x)
+
+Letters: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Categorical, Independent, Normal, kl_divergence
+from torch.nn.functional import normalize
+
+from gammvae.model.distributions import Gamma, Mixture, pairwise_kl
+
+
+class MixturePrior(nn.Module):
+    """A mixture of ``K`` components as a module; the families add the components' parameters."""
+
+    def __init__(self, n_clusters: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(n_clusters))
+
+    def forward(self) -> Mixture:
+        """The mixture ``p(c) p(z|c)``."""
+        raise NotImplementedError
+
+    def assign(self, log_weights: Tensor, first: Tensor, second: Tensor) -> None:
+        """Overwrites log-weights ``(K,)`` and the components' two parameters ``(K, D)``."""
+        raise NotImplementedError
+
+
+class GammaMixturePrior(MixturePrior):
+    """A mixture of ``K`` Gamma components with trainable log-weights, -concentrations, -rates."""
+
+    def __init__(self, n_clusters: int, latent_dim: int) -> None:
+        super().__init__(n_clusters)
+        self.log_concentration = nn.Parameter(torch.zeros(n_clusters, latent_dim))
+        self.log_rate = nn.Parameter(torch.zeros(n_clusters, latent_dim))
+
+    def forward(self) -> Mixture:
+        """The mixture ``p(c) p(z|c)``."""
+        components = Gamma(self.log_concentration.exp(), self.log_rate.exp(), validate_args=False)
+        return Mixture(self.logits, components)
+
+    @torch.no_grad()
+    def assign(self, log_weights: Tensor, concentration: Tensor, rate: Tensor) -> None:
+        """Overwrites the parameters: ``(K,)``, ``(K, D)``, ``(K, D)``."""
+        self.logits.copy_(log_weights)
+        self.log_concentration.copy_(concentration.log())
+        self.log_rate.copy_(rate.log())
+
+
+class NormalMixturePrior(MixturePrior):
+    """VaDE's prior: ``K`` Gaussian components with trainable log-weights, means, log-scales."""
+
+    def __init__(self, n_clusters: int, latent_dim: int) -> None:
+        super().__init__(n_clusters)
+        self.mean = nn.Parameter(torch.zeros(n_clusters, latent_dim))
+        self.log_scale = nn.Parameter(torch.zeros(n_clusters, latent_dim))
+
+    def forward(self) -> Mixture:
+        """The mixture ``p(c) p(z|c)``."""
+        return Mixture(self.logits, Normal(self.mean, self.log_scale.exp(), validate_args=False))
+
+    @torch.no_grad()
+    def assign(self, log_weights: Tensor, mean: Tensor, variance: Tensor) -> None:
+        """Overwrites the parameters: ``(K,)``, ``(K, D)``, ``(K, D)``."""
+        self.logits.copy_(log_weights)
+        self.mean.copy_(mean)
+        self.log_scale.copy_(variance.log() / 2)
+
+
+class ELBO(NamedTuple):
+    """The terms of the evidence lower bound in nats, each ``(B,)``, and ``q(c|x)``.
+
+    Attributes:
+        reconstruction: ``E_q log p(x|z)``, one sample.
+        kl_z: ``E_q(c|x) KL(q(z|x) || p(z|c))``.
+        kl_c: ``KL(q(c|x) || p(c))``.
+        agreement: ``E_q(c|x) log q*(c|view)`` with the best ``q*`` for the view; no term of the
+            bound.
+        q_c: ``q(c|x)``.
+    """
+
+    reconstruction: Tensor
+    kl_z: Tensor
+    kl_c: Tensor
+    agreement: Tensor
+    q_c: Categorical
+
+    def value(self, kl_weight: float = 1.0) -> Tensor:
+        """``reconstruction - kl_weight (kl_z + kl_c)``, ``(B,)``; 1 gives the bound itself."""
+        if kl_weight == 0:
+            return self.reconstruction
+        return self.reconstruction - kl_weight * (self.kl_z + self.kl_c)
+
+
+class MixtureVAE(nn.Module):
+    """A variational autoencoder with a mixture prior.
+
+    Args:
+        encoder: Maps ``x`` ``(B, F)`` to ``q(z|x)``.
+        decoder: Maps ``z`` ``(B, D)`` to ``p(x|z)``.
+        prior: Returns the mixture ``p(c) p(z|c)``.
+
+    Attributes:
+        has_bound: Whether ``elbo`` is one; methods that borrow the parts put other terms there.
+    """
+
+    has_bound = True
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: MixturePrior) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prior = prior
+
+    def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
+        r"""The evidence lower bound of ``x`` ``(B, F)``, one sample of ``z`` for the decoder.
+
+        .. math:: \mathbb{E}_{q(z|x)} \log p(x|z)
+                  - \mathbb{E}_{q(c|x)} \mathrm{KL}(q(z|x) \| p(z|c))
+                  - \mathrm{KL}(q(c|x) \| p(c))
+
+        Any ``q(z|x)`` and ``q(c|x)`` give a bound, so one may be read off a changed ``view`` of
+        ``x``, and the other be held where it is.
+
+        Args:
+            x: The samples that the decoder explains.
+            view: What the encoder sees, ``(B, F)``; ``x`` itself by default.
+            q_c: ``q(c|x)``; the best one by default.
+        """
+        q_z, prior = self.encoder(x if view is None else view), self.prior()
+        kl = pairwise_kl(q_z, prior.components)  # (B, K)
+        best = best_assignment(prior, kl)
+        if q_c is None:
+            q_c = best
+        return ELBO(
+            reconstruction=self.decoder(q_z.rsample()).log_prob(x),
+            kl_z=(q_c.probs * kl).sum(-1),
+            kl_c=kl_divergence(q_c, prior.weights),
+            agreement=(q_c.probs * best.logits).sum(-1),
+            q_c=q_c,
+        )
+
+    def set_units(self, x: Tensor) -> None:
+        """Takes mean and scale of the data from samples ``(N, F)``."""
+        cast(Any, self.encoder).units.fit(x)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Categorical:
+        """``q(c|x)`` of samples ``(B, F)``, without gradients.
+
+        All changed views of a sample show the same cluster, so it is read off the clean one.
+        """
+        return self.assign(self.encoder(x))
+
+    @torch.no_grad()
+    def features(self, x: Tensor) -> Tensor:
+        """Directions of the middle layers of encoder and decoder, ``(B, both widths)``.
+
+        Distances between them follow the classes better than those of the few latent features,
+        which must keep all that the decoder needs.
+        """
+        code = self.encoder(x).mean
+        encoder, decoder = cast(Any, self.encoder), cast(Any, self.decoder)
+        layers = encoder.body.middle(encoder.units(x)), decoder.body.middle(code)
+        return torch.cat([normalize(layer.float()) for layer in layers], dim=-1)
+
+    def assign(self, q_z: Independent) -> Categorical:
+        """``q(c|x)`` given ``q(z|x)``, without sampling; its mode is the predicted cluster."""
+        prior = self.prior()
+        return best_assignment(prior, pairwise_kl(q_z, prior.components))
+
+
+def best_assignment(prior: Mixture, kl: Tensor) -> Categorical:
+    r"""The ``q(c|x)`` that maximizes the ELBO for fixed ``q(z|x)``.
+
+    .. math:: q(c|x) \propto \pi_c \exp(-\mathrm{KL}(q(z|x) \| p(z|c)))
+
+    Args:
+        prior: The mixture.
+        kl: ``KL(q(z|x) || p(z|c))``, ``(B, K)``.
+    """
+    return Categorical(logits=prior.logits - kl, validate_args=False)

@@ -1,0 +1,114 @@
+"""What a report is about: one finished run with its model and its data."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gammvae.config.schema import Config
+from gammvae.data.loading import Facts
+from gammvae.errors import InputError
+from gammvae.evaluation.metrics import Matching, match
+from gammvae.model.vae import MixtureVAE
+from gammvae.runs.directory import METRICS, RunDirectory
+from gammvae.data.samples import Samples
+from gammvae.runs.stored import Generation, Record, Result
+
+
+class Subject(NamedTuple):
+    """One finished run.
+
+    Attributes:
+        path: Of its directory.
+        config: What was run.
+        result: What it came to.
+        records: Lines of ``metrics.jsonl``.
+        arrays: ``labels`` ``(N,)``, ``responsibilities`` ``(N, K)``, ``embedding`` ``(N, D)``.
+        model: Trained.
+        x: All samples ``(N, F)``, as the model sees them.
+        classes: ``(N,)`` or ``None``.
+        facts: About the data.
+        generation: How real its generated samples are, if that was judged.
+    """
+
+    path: Path
+    config: Config
+    result: Result
+    records: list[Record]
+    arrays: dict[str, NDArray]
+    model: MixtureVAE
+    x: Samples
+    classes: NDArray | None
+    facts: Facts
+    generation: Generation | None
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model has a mixture of its own, to draw and decode samples from."""
+        return self.config.model.clusterer is None
+
+    def rows(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some samples on the host, ``(n, F)``."""
+        return self.x[torch.from_numpy(index).to(self.x.device)].cpu().numpy()
+
+    def matching(self) -> Matching | None:
+        """Clusters beside classes, if these are known."""
+        if self.classes is None:
+            return None
+        return match(self.classes, self.arrays["labels"], self.config.n_clusters)
+
+
+def subject_of(
+    directory: RunDirectory,
+    config: Config,
+    result: Result,
+    model: MixtureVAE,
+    x: Samples,
+    classes: NDArray | None,
+    facts: Facts,
+) -> Subject:
+    """The subject whose files are in a directory.
+
+    Args:
+        directory: Of the finished run.
+        config: See ``Subject``, as for all others.
+        result: What it came to.
+        model: Trained.
+        x: All samples.
+        classes: Where known.
+        facts: About the data.
+    """
+    directory.check_digest(METRICS)
+    if not (records := directory.read_metrics()):
+        raise InputError(f"{directory / METRICS} is damaged: it holds no line")
+    return Subject(
+        path=directory.path,
+        config=config,
+        result=result,
+        records=records,
+        arrays=directory.read_assignments(len(x), config.n_clusters),
+        model=model,
+        x=x,
+        classes=classes,
+        facts=facts,
+        generation=directory.read_generation(),
+    )
+
+
+def members(subject: Subject, cluster: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The most typical and the most doubtful samples of a cluster, at most ``n`` each.
+
+    Typical ones are nearest to the cluster's mean embedding, every feature scaled by the cluster's
+    deviation. Doubtful ones have the smallest responsibility, or among equals the largest distance.
+    """
+    index = np.flatnonzero(subject.arrays["labels"] == cluster)
+    if not len(index):
+        return index, index
+    inside = subject.arrays["embedding"][index].astype(np.float64)
+    deviation = inside.std(0)
+    distance = (((inside - inside.mean(0)) / np.where(deviation > 0, deviation, 1)) ** 2).sum(1)
+    certainty = subject.arrays["responsibilities"][index, cluster]
+    typical = index[np.argsort(distance, kind="stable")[:n]]
+    return typical, index[np.lexsort((-distance, certainty))[:n]]

@@ -1,0 +1,259 @@
+"""The state of a stage of training on disk. Nothing is ever unpickled but tensors."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gammvae.initialization.anchor import Held
+from gammvae.devices import random_state, set_random_state
+from gammvae.errors import InputError, first_line, reading
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.stored import check_ordinary, check_unpacked, parse_lines
+
+FORMAT = "gammvae checkpoint 3"
+
+
+class Checkpoint(NamedTuple):
+    """Weights, optimizer and generators after ``epoch`` epochs of a stage on given samples."""
+
+    epoch: int
+    model: dict[str, Any]
+    optimizer: dict[str, Any] | None
+    random: dict[str, torch.Tensor]
+    digest: str
+    held: dict[str, Any] | None = None  # fields of Held, the labels as a tensor
+    format: str = FORMAT
+    metrics: str | None = None  # the lines of metrics.jsonl so far
+
+
+def save_checkpoint(
+    directory: RunDirectory,
+    stage: str,
+    epoch: int,
+    model: nn.Module,
+    optimizer: Optimizer | None,
+    digest: str,
+    held: Held | None = None,
+) -> None:
+    """Writes ``<stage>.pt``.
+
+    Args:
+        directory: Where; the metrics in it are kept in the checkpoint as well.
+        stage: Name of the stage.
+        epoch: Epochs done.
+        model: Its weights are saved.
+        optimizer: Its state is saved; ``None`` at the end of a stage, which needs it no more.
+        digest: Digest of the dataset.
+        held: Where ``q(c|x)`` is held, if it is.
+    """
+    device = next(model.parameters()).device
+    checkpoint = Checkpoint(
+        epoch,
+        model.state_dict(),
+        optimizer.state_dict() if optimizer else None,
+        random_state(device),
+        digest,
+        held._asdict() | {"labels": torch.from_numpy(held.labels)} if held else None,
+        metrics=directory.metrics_text(),
+    )
+    directory.write(f"{stage}.pt", lambda file: torch.save(checkpoint._asdict(), file))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """What a checkpoint holds.
+
+    Raises:
+        InputError: The file is damaged, or is none of ours.
+    """
+    with reading(path):
+        check_ordinary(path)
+        check_unpacked(path)  # torch does not check the sums
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"{path} is foreign: its format is not {FORMAT!r}")
+        unknown = content.keys() - set(Checkpoint._fields)
+        lacking = set(Checkpoint._fields) - Checkpoint._field_defaults.keys() - content.keys()
+        if unknown or lacking:
+            one, what = (min(lacking), "no") if lacking else (min(map(str, unknown)), "a")
+            raise InputError(f"{path} is foreign: it has {what} part {one!r}")
+        checkpoint = Checkpoint(**content)
+        check(checkpoint, path)
+        return checkpoint
+
+
+def check(checkpoint: Checkpoint, path: Path) -> None:
+    """Refuses parts that are of other types, or out of range.
+
+    Raises:
+        InputError: One is; the message names the file and the part.
+    """
+    epoch, held = checkpoint.epoch, checkpoint.held
+    tensors = {**tensors_of(checkpoint.model), **tensors_of(checkpoint.random)}
+    good = {
+        "epoch": type(epoch) is int and epoch >= 0,
+        "model": isinstance(checkpoint.model, dict) and bool(checkpoint.model),
+        "random": isinstance(checkpoint.random, dict) and "cpu" in checkpoint.random,
+        "optimizer": checkpoint.optimizer is None or isinstance(checkpoint.optimizer, dict),
+        "digest": isinstance(checkpoint.digest, str),
+        "metrics": checkpoint.metrics is None or isinstance(checkpoint.metrics, str),
+        "held": held is None or (isinstance(held, dict) and set(held) == set(Held._fields)),
+    }
+    good["tensors"] = len(tensors) == len(checkpoint.model) + len(checkpoint.random)
+    if bad := [name for name, holds in good.items() if not holds]:
+        raise InputError(f"{path} is damaged: its part {bad[0]!r} is not of the right kind")
+
+
+def tensors_of(part: object) -> dict[str, Tensor]:
+    """The dense tensors of one part of a checkpoint, by name."""
+    if not isinstance(part, Mapping):
+        return {}
+    return {
+        name: value
+        for name, value in part.items()
+        if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
+    }
+
+
+def load_checkpoint(
+    directory: RunDirectory,
+    stage: str,
+    model: nn.Module,
+    optimizer: Optimizer | None,
+    digest: str,
+) -> Checkpoint | None:
+    """Restores ``<stage>.pt`` into model, optimizer and generators, and returns it.
+
+    Returns ``None``, and changes nothing, if there is no such file.
+
+    Raises:
+        InputError: The file is damaged, or belongs to another model or dataset.
+    """
+    path = directory / f"{stage}.pt"
+    if not path.exists():
+        return None
+    checkpoint = read_checkpoint(path)
+    if checkpoint.digest != digest:
+        raise InputError(
+            f"{path} was trained on other data: their digest is {checkpoint.digest[:12]}, "
+            f"the dataset's is {digest[:12]}"
+        )
+    try:
+        check_alike(checkpoint.model, model.state_dict())
+        model.load_state_dict(checkpoint.model)
+        if optimizer and checkpoint.optimizer is not None:
+            check_optimizer(checkpoint.optimizer, after_a_step(optimizer))
+            optimizer.load_state_dict(checkpoint.optimizer)
+    except Exception as error:  # torch names no types for what does not fit
+        raise InputError(f"{path} belongs to another model: {first_line(error)}") from error
+    with reading(path):
+        set_random_state(checkpoint.random, next(model.parameters()).device)
+    return checkpoint
+
+
+def after_a_step(optimizer: Optimizer) -> dict[str, Any]:
+    """The state of an optimizer after a step, which it does not take itself."""
+    other = copy.deepcopy(optimizer)
+    for group in other.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    other.step()
+    return other.state_dict()
+
+
+def check_optimizer(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuses the state of another optimizer, or of one with other settings but its rate.
+
+    Raises:
+        ValueError: It is such a state.
+    """
+    for group, other in zip(found["param_groups"], expected["param_groups"], strict=True):
+        if {**group, "lr": 0, "initial_lr": 0} != {**other, "lr": 0, "initial_lr": 0}:
+            raise ValueError("the settings of the optimizer are others")
+        rate = group["lr"]  # at the beginning that is all there is
+        if group.get("initial_lr", rate) != other["lr"] or not 0 <= rate <= other["lr"]:
+            raise ValueError("the rates of the optimizer are others")
+    if not expected["state"].keys() >= found["state"].keys() or (
+        expected["state"] and not found["state"]
+    ):
+        raise ValueError("the state of the optimizer is of other parameters")
+    for index, state in found["state"].items():
+        check_alike(state, expected["state"][index])
+        if float(state.get("step", 0)) < 0:
+            raise ValueError("the optimizer has taken a negative number of steps")
+
+
+def check_alike(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuses tensors of other names, shapes or types, and such as are not finite.
+
+    Raises:
+        ValueError: One is.
+    """
+    if different := sorted(map(str, found.keys() ^ expected.keys())):
+        raise ValueError(f"{different[0]} is in one of them only")
+    for name, other in expected.items():
+        value = found[name]
+        if type(value) is not type(other):
+            raise ValueError(f"{name} is of another kind")
+        if not isinstance(value, Tensor):
+            continue
+        if (value.shape, value.dtype) != (other.shape, other.dtype):
+            raise ValueError(f"{name} is of shape {tuple(value.shape)} and type {value.dtype}")
+        if not value.isfinite().all():
+            raise ValueError(f"{name} holds a value that is not finite")
+
+
+def check_progress(checkpoint: Checkpoint, stage: str, epochs: int, path: Path) -> None:
+    """Refuses a checkpoint from beyond the end of its stage, or without a line for every epoch.
+
+    Args:
+        checkpoint: Of the stage.
+        stage: Its name.
+        epochs: It has.
+        path: Of the checkpoint, for messages.
+
+    Raises:
+        InputError: It is such a one.
+    """
+    if checkpoint.epoch > epochs:
+        raise InputError(
+            f"{path} is damaged: it is of epoch {checkpoint.epoch}, the stage has {epochs}"
+        )
+    if checkpoint.metrics is not None:
+        records = parse_lines(checkpoint.metrics.encode(), path)
+        known = [record["epoch"] for record in records if record["stage"] == stage]
+        if known != list(range(1, checkpoint.epoch + 1)):
+            raise InputError(
+                f"{path} is damaged: it is of epoch {checkpoint.epoch}, and holds metrics of "
+                f"{len(known)} epochs"
+            )
+
+
+def held_of(checkpoint: Checkpoint, n_samples: int, n_clusters: int, path: Path) -> Held | None:
+    """Where ``q(c|x)`` was held, if it was.
+
+    Args:
+        checkpoint: With the partition.
+        n_samples: ``N``.
+        n_clusters: ``K``.
+        path: Of its file, for messages.
+
+    Raises:
+        InputError: It is no partition of ``N`` samples into ``K`` clusters.
+    """
+    if checkpoint.held is None:
+        return None
+    with reading(path):
+        labels = np.asarray(checkpoint.held["labels"])
+        held = Held(**checkpoint.held | {"labels": labels})
+        right = labels.shape == (n_samples,) and labels.dtype.kind == "i"
+        if not right or labels.min() < 0 or labels.max() >= n_clusters:
+            raise InputError(f"{path} is damaged: it holds no partition into {n_clusters} clusters")
+        if not (held.n_neighbors >= 1 and 0 < held.resolution < np.inf):
+            raise InputError(f"{path} is damaged: it holds no graph to renew the partition in")
+        return held

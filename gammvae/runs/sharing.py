@@ -1,0 +1,105 @@
+"""Pretraining that several runs have in common is done once.
+
+Runs that differ only in what comes after pretraining would all train the same autoencoder. It is
+kept in a folder named after everything that it depends on, and taken from there. The figures are
+those of a run by itself, to the last bit: weights and the state of all generators are the same.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from gammvae.runs.checkpoints import read_checkpoint
+from gammvae.config.schema import Config, identity
+from gammvae.errors import InputError
+from gammvae.runs.directory import LOCK, RunDirectory
+from gammvae.writing import link, remove_unfinished
+
+log = logging.getLogger(__name__)
+
+PRETRAINED = "pretrain.pt"
+# What pretraining does not see; of the data it depends by their digest.
+LATER = (
+    *("dataset.", "init.", "train.", "pretrain.augment"),
+    *(f"model.{name}" for name in ("name", "clusterer", "space", "covariance", "components")),
+)
+
+
+class Pretrained:
+    """The place of one pretrained autoencoder, which may be there already.
+
+    Args:
+        config: Of a run that needs it.
+        surroundings: What else its weights depend on: data, device, precision, whether samples are
+            changed by augmentation and the prior is trained.
+    """
+
+    def __init__(self, config: Config, surroundings: Mapping[str, Any]) -> None:
+        unused = LATER if surroundings["augmented"] else (*LATER, "augmentation.")
+        parts = {
+            **{k: v for k, v in identity(config).items() if not k.startswith(unused)},
+            **surroundings,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "program": program_digest(),
+        }
+        text = json.dumps(parts, sort_keys=True, default=str)
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        folder = config.pretrained or (
+            None if config.run_dir else f"{config.output_root}/.pretrained"
+        )
+        self.path = Path(folder) / name if folder else None
+        self.anew = config.overwrite
+
+    @contextmanager
+    def shared(self, directory: RunDirectory) -> Iterator[None]:
+        """Takes the autoencoder into a run's directory, or keeps the one that is trained meanwhile.
+
+        A second process that wants the same one waits for the first.
+        """
+        if self.path is None:
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("pretrain: another run trains the same autoencoder, waiting for it")
+            lock.acquire()
+        with lock:
+            if self._is_there():
+                link(self.path / PRETRAINED, directory / PRETRAINED)
+                log.info("pretrain: the autoencoder is taken from %s", self.path)
+                yield
+            else:
+                yield
+                link(directory / PRETRAINED, self.path / PRETRAINED)
+
+    def _is_there(self) -> bool:
+        assert self.path is not None
+        remove_unfinished(self.path)
+        path = self.path / PRETRAINED
+        if self.anew or not path.exists():
+            return False
+        try:
+            read_checkpoint(path)
+        except InputError as error:
+            log.warning("pretrain: %s; it is trained anew", error)
+            return False
+        return True
+
+
+@cache
+def program_digest() -> str:
+    """Digest of the package's own source, so that no weights outlive a change of the program."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,123 @@
+"""A finished run, ready to be used: its model, and what that must know of its data."""
+
+import math
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+
+from gammvae.model.building import build_model
+from gammvae.runs.checkpoints import load_checkpoint
+from gammvae.config.schema import Config
+from gammvae.data.loading import Facts
+from gammvae.devices import choose_device
+from gammvae.errors import InputError, blaming
+from gammvae.model.vae import MixtureVAE
+from gammvae.model.networks import DECODERS
+from gammvae.data.preprocessing import FIGURES, Preprocessing
+from gammvae.runs.directory import CONFIG, DATA, RESULT, RunDirectory
+from gammvae.runs.stored import Result, check_array, read_arrays
+
+FIGURE = "preprocessing."
+# No file that can be read has more; figures and names of so many features as anybody has.
+MOST_FEATURES, MOST_BYTES = 2**31, 2**28
+
+
+class Trained(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        model: With the weights of the run.
+        config: Of the run.
+        result: What the run came to.
+        facts: What samples must look like, and what they go through before the model sees them.
+        device: Where the model is.
+    """
+
+    model: MixtureVAE
+    config: Config
+    result: Result
+    facts: Facts
+    device: torch.device
+
+
+def keep_facts(directory: RunDirectory, facts: Facts) -> None:
+    """Writes what a model must know of its data into the run's directory.
+
+    Args:
+        directory: Of the run.
+        facts: About what it was trained on.
+    """
+    arrays = {
+        "shape": np.array(facts.shape),
+        "likelihood": np.array(facts.likelihood),
+        "names": np.array(facts.names, dtype=str),
+        "preprocess": np.array(facts.preprocessing.name),
+        **{FIGURE + name: value for name, value in facts.preprocessing.figures.items()},
+    }
+    directory.write(DATA, lambda file: cast(Any, np.savez)(file, **arrays))
+
+
+def load_trained(directory: RunDirectory, device_name: str) -> Trained:
+    """The finished run of a directory.
+
+    Args:
+        directory: Of the run.
+        device_name: Where the model is wanted, see ``devices.choose_device``.
+
+    Raises:
+        InputError: The run is not finished, its model is no mixture, or a file is damaged.
+    """
+    result, config = directory.read_result(), directory.read_config()
+    if config.model.clusterer is not None:
+        raise InputError(
+            f"{directory.path} holds a run of model={config.model.name}: "
+            "this needs a model with a mixture of its own, gammvae or vade"
+        )
+    if "elbo_unlikely" not in result["metrics"]:
+        raise InputError(f"{directory / RESULT} is damaged: it holds no metrics.elbo_unlikely")
+    facts = read_facts(directory)
+    device = choose_device(device_name)
+    with blaming(directory / CONFIG):
+        model = build_model(config, facts.shape, facts.likelihood).to(device)
+    directory.check_weights()
+    if load_checkpoint(directory, "train", model, None, result["dataset_digest"]) is None:
+        raise InputError(f"{directory.path} holds no weights: train.pt is missing")
+    return Trained(model, config, result, facts, device)
+
+
+def read_facts(directory: RunDirectory) -> Facts:
+    """What a model must know of its data, from the run's directory.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    path = directory / DATA
+    if not path.exists():
+        raise InputError(
+            f"{path} is missing: the run was made by a version that kept none; "
+            "overwrite=true runs it again"
+        )
+    directory.check_digest(DATA)
+    arrays = read_arrays(path, MOST_BYTES)
+    sizes = tuple(check_array(arrays, "shape", "i", (None,), path).tolist())
+    features = math.prod(sizes)
+    if not sizes or min(sizes) < 1 or features > MOST_FEATURES:
+        raise InputError(f"{path} is damaged: {sizes} is no shape of a sample")
+    names = tuple(check_array(arrays, "names", "U", (None,), path).tolist())
+    if len(names) not in (0, features):
+        raise InputError(f"{path} is damaged: it has {len(names)} names of {features} features")
+    likelihood, preprocess = (
+        str(check_array(arrays, name, "U", (), path)) for name in ("likelihood", "preprocess")
+    )
+    if likelihood not in DECODERS:
+        raise InputError(f"{path} is damaged: its likelihood is {likelihood!r}")
+    if preprocess not in FIGURES:
+        raise InputError(f"{path} is damaged: its preprocessing is {preprocess!r}")
+    figures = {
+        name: check_array(arrays, FIGURE + name, "f", (features,), path)
+        for name in FIGURES[preprocess]
+    }
+    if "deviation" in figures and not (figures["deviation"] > 0).all():
+        raise InputError(f"{path} is damaged: a deviation is not above 0")
+    return Facts(sizes, likelihood, names, Preprocessing(preprocess, figures))

@@ -1,0 +1,93 @@
+"""Tables as text for terminals, Markdown and LaTeX."""
+
+from typing import NamedTuple
+
+from gammvae.tables.summary import table
+
+LATEX = {ord(special): f"\\{special}" for special in "&%$#_{}"} | {
+    ord("\\"): r"\textbackslash{}",
+    ord("~"): r"\textasciitilde{}",
+    ord("^"): r"\textasciicircum{}",
+}
+
+
+class Entry(NamedTuple):
+    """One place of a table: mean, spread, marks, and whether it is among the best."""
+
+    mean: str
+    std: str = ""
+    marks: str = ""
+    bold: bool = False
+
+
+class Grid(NamedTuple):
+    """A table, before it is written in one way or another."""
+
+    header: list[str]
+    lines: list[list[Entry]]
+    notes: list[str]
+
+
+def to_terminal(grid: Grid) -> str:
+    """Padded columns; the best have an exclamation mark."""
+    lines = [[plain(entry) + ("!" if entry.bold else "") for entry in line] for line in grid.lines]
+    notes = ["! best mean, or within one standard error of it"] if any_bold(grid) else []
+    return "\n".join([table(grid.header, lines), *notes, *grid.notes])
+
+
+def any_bold(grid: Grid) -> bool:
+    """Whether any entry is among the best."""
+    return any(entry.bold for line in grid.lines for entry in line)
+
+
+def plain(entry: Entry) -> str:
+    """Mean, spread and marks."""
+    return entry.mean + (f" ± {entry.std}" if entry.std else "") + entry.marks
+
+
+def to_markdown(grid: Grid) -> str:
+    """A table of GitHub's kind."""
+
+    def text(entry: Entry) -> str:
+        words = plain(entry).replace("|", "\\|").replace("*", "\\*")
+        return f"**{words}**" if entry.bold else words
+
+    lines = [
+        "| " + " | ".join(header.replace("|", "\\|") for header in grid.header) + " |",
+        "|" + " --- |" * len(grid.header),
+        *("| " + " | ".join(text(entry) for entry in line) + " |" for line in grid.lines),
+    ]
+    notes = [f"\n{note}".replace("*", "\\*") for note in grid.notes]
+    return "\n".join(lines + notes) + "\n"
+
+
+def to_latex(grid: Grid) -> str:
+    """A tabular for the package booktabs."""
+
+    def text(entry: Entry) -> str:
+        mean = latex(entry.mean)
+        words = rf"\textbf{{{mean}}}" if entry.bold else mean
+        return words + (rf" $\pm$ {entry.std}" if entry.std else "") + superscript(entry.marks)
+
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{'l' * len(grid.header)}}}",
+        r"\toprule",
+        " & ".join(latex(header) for header in grid.header) + r" \\",
+        r"\midrule",
+        *(" & ".join(text(entry) for entry in line) + r" \\" for line in grid.lines),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(f"% {note}" for note in grid.notes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def latex(text: str) -> str:
+    """Text with LaTeX's special characters escaped."""
+    return text.translate(LATEX)
+
+
+def superscript(marks: str) -> str:
+    """Marks above the line."""
+    return f"$^{{{marks}}}$" if marks else ""

@@ -1,0 +1,238 @@
+"""From the directories of many runs to one table: means over seeds, the best, what is missing."""
+
+import csv
+import importlib.resources
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gammvae.tables.comparison import Paired, best, paired, pooled
+from gammvae.errors import InputError
+from gammvae.tables.formats import Entry, Grid, to_latex, to_markdown, to_terminal
+from gammvae.tables.results import METRICS, Cell, Cells, cell, collect, grouped
+from gammvae.writing import refuse_replacing, write_text
+
+SHARES = ("acc", "nmi", "ari")  # shown in percent, as the field does
+NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO", "seconds": "seconds"}
+FEW, MISSING = "*", "+"
+FEW_SEEDS = 3
+
+
+class Choice(NamedTuple):
+    """What of the runs is shown.
+
+    Attributes:
+        metrics: One gives a column for every dataset, several a column each.
+        datasets: Which, in this order; ``None`` for all.
+        rows: Which, in this order; ``None`` for all.
+        compared: Two rows to compare, or ``None``.
+    """
+
+    metrics: list[str]
+    datasets: list[str] | None = None
+    rows: list[str] | None = None
+    compared: list[str] | None = None
+
+
+def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) -> str:
+    """Writes the table of all runs below some folders, and returns it for the terminal.
+
+    Args:
+        folders: Where runs are.
+        choice: What of them is shown.
+        outputs: Files to write, in the format that their names end in.
+
+    Raises:
+        InputError: There are no runs, they do not belong together, or a name is unknown.
+    """
+    known(choice.metrics, METRICS, "metric")
+    for path in outputs:
+        known([path.suffix], (".csv", ".md", ".tex"), f"format of {path}")
+    runs = collect(folders)
+    for path in outputs:
+        for one in runs:
+            refuse_replacing("--output", path, one.inputs)
+    cells = grouped(runs)
+    run = sorted({dataset for _, dataset in cells})
+    # One that could have been run, and was not, is a column of its own.
+    datasets = run if choice.datasets is None else choice.datasets
+    known(datasets, [*run, *(name for name in shipped_datasets() if name not in run)], "dataset")
+    present = sorted({row for row, dataset in cells if dataset in datasets})
+    rows = known(choice.rows, present, "model")
+    if len(choice.metrics) == 1:
+        grids = [by_dataset(cells, rows, datasets, choice.metrics[0])]
+    else:
+        grids = [by_metric(cells, rows, datasets, choice.metrics)]
+    if choice.compared:
+        first, second = known(choice.compared, present, "model")
+        grids += [comparisons(cells, first, second, datasets, name) for name in choice.metrics]
+    for path in outputs:
+        if path.suffix == ".csv":
+            text = to_csv(cells, rows, datasets, choice.metrics)
+        else:
+            text = "\n".join(map({".md": to_markdown, ".tex": to_latex}[path.suffix], grids))
+        write_text(path, text)
+    return "\n\n".join(map(to_terminal, grids))
+
+
+def shipped_datasets() -> list[str]:
+    """The names of all datasets that come with the program."""
+    folder = importlib.resources.files("gammvae.conf") / "dataset"
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
+
+
+def known(names: Sequence[str] | None, present: Sequence[str], kind: str) -> list[str]:
+    """The names, or all that are present.
+
+    Raises:
+        InputError: One is not present.
+    """
+    for name in names or ():
+        if name not in present:
+            raise InputError(f"unknown {kind} {name!r}: it must be one of {', '.join(present)}")
+    return list(present if names is None else names)
+
+
+def by_dataset(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric: str) -> Grid:
+    """A line for every row, a column for every dataset, as papers have it."""
+    columns = {dataset: column(cells, rows, dataset, metric) for dataset in datasets}
+    lines = [[Entry(row), *(columns[dataset][row] for dataset in datasets)] for row in rows]
+    title = NAMES.get(metric, metric)
+    return Grid([title, *datasets], lines, footnotes(cells, rows, datasets, metric))
+
+
+def by_metric(
+    cells: Cells, rows: Sequence[str], datasets: Sequence[str], metrics: Sequence[str]
+) -> Grid:
+    """A line for every dataset and row, a column for every metric."""
+    lines = []
+    for dataset in datasets:
+        columns = [column(cells, rows, dataset, metric) for metric in metrics]
+        lines += [
+            [Entry(dataset), Entry(row), *(entries[row] for entries in columns)]
+            for row in rows
+            if (row, dataset) in cells
+        ]
+    header = ["dataset", "model", *(NAMES.get(metric, metric) for metric in metrics)]
+    return Grid(header, lines, footnotes(cells, rows, datasets, metrics[0]))
+
+
+def column(cells: Cells, rows: Sequence[str], dataset: str, metric: str) -> dict[str, Entry]:
+    """The entries of one dataset and metric, by row."""
+    found = {row: cell(cells.get((row, dataset), []), metric) for row in rows}
+    known = {row: value for row, value in found.items() if value is not None}
+    strong = best(known, metric)
+    return {
+        row: Entry("-", marks=marks(cells, row, dataset, None))
+        if value is None
+        else Entry(
+            number(value.mean, metric),
+            number(value.std, metric) if len(value.values) > 1 else "",
+            marks(cells, row, dataset, value),
+            row in strong,
+        )
+        for row, value in found.items()
+    }
+
+
+def number(value: float, metric: str) -> str:
+    """A figure as it is printed."""
+    if metric in SHARES:
+        return f"{100 * value:.2f}"
+    return f"{value:.0f}" if metric == "seconds" else f"{value:.2f}"
+
+
+def marks(cells: Cells, row: str, dataset: str, value: Cell | None) -> str:
+    """What a reader must know of an entry before believing it."""
+    few = FEW if value is not None and len(value.values) < FEW_SEEDS else ""
+    return few + (MISSING if missing(cells, row, dataset) else "")
+
+
+def missing(cells: Cells, row: str, dataset: str) -> dict[int, str]:
+    """Seeds that a row lacks and others on the dataset have, or that were begun, and why."""
+    runs = cells.get((row, dataset), [])
+    if not runs:
+        return {}
+    has = {run.seed for run in runs if run.figures}
+    begun = {run.seed: run.reason for run in runs if not run.figures}
+    others = {
+        run.seed
+        for (_, name), members in cells.items()
+        if name == dataset
+        for run in members
+        if run.figures
+    }
+    lacking = {seed: begun.get(seed, "not run") for seed in sorted(others | begun.keys())}
+    return {seed: reason for seed, reason in lacking.items() if seed not in has}
+
+
+def footnotes(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric: str) -> list[str]:
+    """What the marks mean in this table."""
+    few, lacking = False, []
+    for dataset in datasets:
+        for row in rows:
+            value = cell(cells.get((row, dataset), []), metric)
+            few |= value is not None and len(value.values) < FEW_SEEDS
+            seeds: dict[str, list[str]] = {}
+            for seed, reason in missing(cells, row, dataset).items():
+                seeds.setdefault(reason, []).append(str(seed))
+            lacking += [
+                f"{row} on {dataset}, {'seeds' if len(which) > 1 else 'seed'} "
+                f"{', '.join(which)}: {reason}"
+                for reason, which in seeds.items()
+            ]
+    notes = [f"{FEW} fewer than {FEW_SEEDS} seeds"] if few else []
+    return notes + [f"{MISSING} {line}" for line in lacking]
+
+
+def comparisons(
+    cells: Cells, first: str, second: str, datasets: Sequence[str], metric: str
+) -> Grid:
+    """One row against another, by dataset, and on shares over all of them."""
+    header = [f"{first} - {second}", "seeds", NAMES.get(metric, metric), "p (Wilcoxon)", "effect"]
+    sides = [
+        {name: found for name in datasets if (found := cell(cells.get((row, name), []), metric))}
+        for row in (first, second)
+    ]
+    pairs = {name: [side.get(name) for side in sides] for name in datasets}
+    if len(datasets) > 1 and metric in SHARES:  # others have a scale of their own on every dataset
+        pairs["all"] = [pooled(side) for side in sides]
+    lines = []
+    for name, (one, other) in pairs.items():
+        result = paired(one, other) if one and other else None
+        lines.append([Entry(name), *compared(result, metric)])
+    note = "effect: matched-pairs rank-biserial correlation, 1 if the first is always higher"
+    return Grid(header, lines, [note])
+
+
+def compared(result: Paired | None, metric: str) -> list[Entry]:
+    """The entries of one comparison."""
+    if result is None:
+        return [Entry("0"), *[Entry("-")] * 3]
+    difference = number(abs(result.difference), metric)
+    sign = "-" if result.difference < 0 else "+"
+    return [
+        *(Entry(str(result.n)), Entry(sign + difference)),
+        *(Entry(f"{result.p_value:.4f}"), Entry(f"{result.effect:+.2f}")),
+    ]
+
+
+def to_csv(
+    cells: Cells, rows: Sequence[str], datasets: Sequence[str], metrics: Sequence[str]
+) -> str:
+    """A line for every row, dataset and metric, with all digits."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("dataset", "model", "metric", "n", "mean", "std", "min", "max", "seeds"))
+    for dataset in datasets:
+        for row in rows:
+            for metric in metrics:
+                value = cell(cells.get((row, dataset), []), metric)
+                if value is not None:
+                    numbers = value.values.values()
+                    seeds = " ".join(map(str, sorted(value.values)))
+                    ends = min(numbers), max(numbers)
+                    spread = (value.mean, value.std, *ends)
+                    writer.writerow((dataset, row, metric, len(numbers), *spread, seeds))
+    return file.getvalue()

@@ -1,0 +1,185 @@
+"""Finished runs, gathered from their directories into the cells of a table.
+
+A cell is what one row of the table, a model with its settings, reached on one dataset over seeds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gammvae.runs import stored
+from gammvae.config.schema import lasting
+from gammvae.errors import InputError
+from gammvae.paths import user_path
+from gammvae.printing import plain
+from gammvae.runs.directory import CONFIG, RESULT, RunDirectory
+from gammvae.runs.stored import Result
+
+METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
+
+
+class Run(NamedTuple):
+    """One run directory.
+
+    Attributes:
+        path: Of the directory.
+        dataset: Name of the dataset; of a user's file, with the file's name.
+        row: The model, and what else the directory's name says was set.
+        seed: Of the run.
+        figures: By name; empty if the run is not finished.
+        reason: Why it is not finished; empty if it is.
+        made: What must be the same in all runs of a cell: versions, data, settings.
+        inputs: The user's own files that it was made from.
+    """
+
+    path: Path
+    dataset: str
+    row: str
+    seed: int
+    figures: dict[str, float]
+    reason: str
+    made: dict[str, str]
+    inputs: Sequence[Path] = ()
+
+
+class Cell(NamedTuple):
+    """A metric of one row on one dataset, by seed."""
+
+    values: Mapping[Any, float]
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return float(np.mean(list(self.values.values())))
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the sample; 0 for a single seed."""
+        values = list(self.values.values())
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean; 0 for a single seed."""
+        return self.std / len(self.values) ** 0.5
+
+
+Cells = dict[tuple[str, str], list[Run]]
+
+
+def collect(roots: Iterable[Path]) -> list[Run]:
+    """All runs below some folders, sorted by their paths.
+
+    Raises:
+        InputError: A folder does not exist, holds no run, or a run's files are damaged.
+    """
+    runs = []
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"{root} is no folder")
+        found = [read_run(path.parent) for path in sorted(root.rglob(CONFIG))]
+        if not found:
+            raise InputError(f"{root} holds no runs: there is no {CONFIG} below it")
+        runs += found
+    return runs
+
+
+def read_run(path: Path) -> Run:
+    """What a run directory says about its run.
+
+    Raises:
+        InputError: A file in it is damaged.
+    """
+    directory = RunDirectory(path)
+    tree = stored.read_yaml(path / CONFIG)
+    config = stored.parse(stored.SETTINGS, tree, path / CONFIG)
+    dataset, seed = config["dataset"]["name"], config["seed"]
+    if (file := config["dataset"].get("path")) is not None:
+        dataset = f"{dataset} {Path(file).name}"
+    made = {key: str(value) for key, value in lasting(tree).items() if key != "seed"}
+    known: dict[str, float] = {}
+    reason = ""
+    if (path / RESULT).exists():
+        result = directory.read_result()
+        check_same(config, result, path / CONFIG)
+        known = figures(result)
+        made |= {f"versions.{name}": str(one) for name, one in result["versions"].items()}
+        made |= {name: str(result[name]) for name in ("dataset_digest", "precision")}
+    else:
+        status = directory.read_status()
+        reason = f"failed: {status['reason']}" if status else "not finished"
+    row = row_name(path, config["model"]["name"], seed)
+    dataset, row, reason = (plain(" ".join(text.split())) for text in (dataset, row, reason))
+    named = (config["dataset"].get("path"), config["dataset"].get("labels"))
+    inputs = [user_path(name) for name in named if name is not None]
+    return Run(path, dataset, row, seed, known, reason, made, inputs)
+
+
+def check_same(config: stored.Settings, result: Result, path: Path) -> None:
+    """Refuses a configuration that is not the one a result was made with.
+
+    Raises:
+        InputError: Dataset, model or seed differ.
+    """
+    for key, there, here in (
+        ("dataset", config["dataset"]["name"], result["dataset"]),
+        ("model", config["model"]["name"], result["model"]),
+        ("seed", config["seed"], result["seed"]),
+    ):
+        if there != here:
+            raise InputError(f"{path} is of {key}={there}, and {RESULT} beside it of {key}={here}")
+
+
+def row_name(path: Path, model: str, seed: int) -> str:
+    """The model, and the name of the folder that holds its seeds if that says more."""
+    parent = path.parent.name if path.name == f"seed={seed}" else path.name
+    return model if parent in (model, f"seed={seed}") else f"{model} {parent}"
+
+
+def figures(result: Result) -> dict[str, float]:
+    """The figures of a finished run that have a value."""
+    known: dict[str, Any] = {**result["metrics"], "seconds": sum(result["seconds"].values())}
+    return {name: known[name] for name in METRICS if known.get(name) is not None}
+
+
+def grouped(runs: Iterable[Run]) -> Cells:
+    """Runs by row and dataset.
+
+    Raises:
+        InputError: The runs of a cell were made with different versions, data or settings, or two
+            of them have the same seed: their mean would mean nothing.
+    """
+    cells: Cells = {}
+    for run in runs:
+        cells.setdefault((run.row, run.dataset), []).append(run)
+    for members in cells.values():
+        check_alike([run for run in members if run.figures])
+    return cells
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """Refuses runs that do not belong into one cell."""
+    seeds: dict[int, Path] = {}
+    for run in runs:
+        if run.seed in seeds:
+            raise InputError(
+                f"{run.row} on {run.dataset} has two runs of seed {run.seed}: "
+                f"{seeds[run.seed]} and {run.path}"
+            )
+        seeds[run.seed] = run.path
+        first = runs[0]
+        for key in first.made.keys() | run.made.keys():
+            here, there = (one.made.get(key, "not given") for one in (run, first))
+            if here != there:
+                raise InputError(
+                    f"{run.row} on {run.dataset} cannot be averaged: {key} is {there} in "
+                    f"{first.path} and {here} in {run.path}"
+                )
+
+
+def cell(runs: Sequence[Run], metric: str) -> Cell | None:
+    """A metric over the finished runs that have it; ``None`` if none has."""
+    values = {run.seed: run.figures[metric] for run in runs if metric in run.figures}
+    return Cell(values) if values else None

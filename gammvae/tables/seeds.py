@@ -1,0 +1,84 @@
+"""Several runs that differ in their seed alone: should they be trusted, and which one be taken.
+
+Nothing here but the columns ACC, NMI and ARI looks at classes, and they choose nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammvae.evaluation.metrics import agreement
+from gammvae.runs.directory import RunDirectory
+from gammvae.tables.summary import table
+
+JUDGED = ("acc", "nmi", "ari")
+FIGURES = (*JUDGED, "elbo", "silhouette", "assignment_entropy", "used_clusters")
+REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
+    "mean": np.mean,
+    "std": lambda values: values.std(ddof=len(values) > 1),
+    "min": np.min,
+}
+
+
+def read_labels(path: Path) -> NDArray[np.int64]:
+    """The clusters ``(N,)`` of a finished run."""
+    directory = RunDirectory(path)
+    result = directory.read_result()
+    return directory.read_assignments(result["samples"], result["n_clusters"])["labels"]
+
+
+def best_by_elbo(results: Sequence[Mapping[str, Any]]) -> int:
+    """Position of the run with the highest ELBO."""
+    return int(np.argmax([result["metrics"]["elbo"] for result in results]))
+
+
+def figures(result: Mapping[str, Any]) -> dict[str, float]:
+    """What one run is compared by, as far as it has it."""
+    metrics = result["metrics"]
+    known = {name: metrics[name] for name in FIGURES if metrics.get(name) is not None}
+    return {**known, "seconds": sum(result["seconds"].values())}
+
+
+def statistics(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean, standard deviation (of the sample) and minimum of the figures that all runs have."""
+    runs = [figures(result) for result in results]
+    columns = {
+        name: np.array([run[name] for run in runs], float)
+        for name in runs[0]
+        if all(name in run for run in runs)
+    }
+    return {
+        kind: {name: float(reduce(values)) for name, values in columns.items()}
+        for kind, reduce in REDUCTIONS.items()
+    }
+
+
+def compare_seeds(paths: Sequence[Path]) -> str:
+    """Figures of several finished runs, their mean, spread and agreement, and the ELBO's choice.
+
+    Args:
+        paths: Their directories, at least two.
+    """
+    results = [RunDirectory(path).read_result() for path in paths]
+    rows = {f"seed {result['seed']}": figures(result) for result in results}
+    rows |= statistics(results)
+    names = list(rows["mean"])
+    header = ["", *(name.upper() if name in ("elbo", *JUDGED) else name for name in names)]
+    text = table(
+        header,
+        [[row, *(shown(name, cells[name]) for name in names)] for row, cells in rows.items()],
+    )
+    agree = agreement([read_labels(path) for path in paths])
+    chosen = ""
+    if "elbo" in rows["mean"]:
+        chosen = f"best ELBO: seed {results[best_by_elbo(results)]['seed']}; "
+    return f"{text}\n{chosen}the {len(paths)} seeds agree to a mean ARI of {agree:.3f}"
+
+
+def shown(name: str, value: float) -> str:
+    """A figure with as many digits as are of use."""
+    digits = {"elbo": 2, "seconds": 0, "used_clusters": 1}.get(name, 4)
+    return f"{value:.{digits}f}"

@@ -1,0 +1,84 @@
+"""Results as text for a terminal."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gammvae.runs.stored import Result
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Columns padded to their widest cell, the first row over a rule."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([padded[0], "  ".join("-" * width for width in widths), *padded[1:]])
+
+
+def summary(result: Result) -> str:
+    """The figures of one run; ACC, NMI and ARI where the dataset has classes."""
+    metrics: Mapping[str, Any] = result["metrics"]
+    cells = {"dataset": result["dataset"], "model": result["model"], "seed": str(result["seed"])}
+    cells |= {
+        name.upper(): f"{metrics[name]:.4f}" for name in ("acc", "nmi", "ari") if name in metrics
+    }
+    if "elbo" in metrics:
+        cells["ELBO"] = f"{metrics['elbo']:.2f}"
+    if metrics["silhouette"] is not None:
+        cells["silhouette"] = f"{metrics['silhouette']:.4f}"
+    cells["clusters"] = f"{metrics['used_clusters']} of {result['n_clusters']}"
+    cells["seconds"] = f"{sum(result['seconds'].values()):.0f}"
+    return table(cells, [cells.values()])
+
+
+def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
+    """The stored figures of a run beside the recomputed ones, and whether they are the same."""
+    before: Mapping[str, Any] = stored["metrics"]
+    after = recomputed["metrics"]
+    rows = [
+        [name, str(before.get(name)), str(value), "" if before.get(name) == value else "differs"]
+        for name, value in after.items()
+        if name in before
+    ]
+    text = table(["figure", "stored", "recomputed", ""], rows)
+    differing = [row for row in rows if row[-1]]
+    if not differing:
+        return f"{text}\nall figures agree"
+    made, here = (
+        f"{one['device']} with {one['threads']} threads and torch {one['versions']['torch']}"
+        for one in (stored, recomputed)
+    )
+    return (
+        f"{text}\n{len(differing)} of {len(rows)} figures differ; "
+        f"the run was made on {made}, this is {here}"
+    )
+
+
+def judgement(found: Mapping[str, Any]) -> str:
+    """What was found out about generated samples, beside what real ones would give.
+
+    What has a standard error stands with it.
+    """
+    figures = [
+        ("class of its cluster, by the judge", "agreement", "judge_accuracy"),
+        ("precision", "precision", "real_precision"),
+        ("recall", "recall", "real_recall"),
+        ("distance to the nearest sample", "distance", "real_distance"),
+        ("closer than 99 % of real samples", "copies", None),
+        ("log p(x) at least, nats", None, "log_likelihood"),
+    ]
+
+    def cell(name: str | None) -> str:
+        if name is None or name not in found:
+            return ""
+        error = found.get(f"{name}_error")
+        return f"{found[name]:.4f}" + ("" if error is None else f" ± {error:.4f}")
+
+    rows = [
+        [text, cell(generated), cell(real)]
+        for text, generated, real in figures
+        if generated in found or real in found
+    ]
+    return table([f"{found['samples']} samples", "generated", "real"], rows)

@@ -1,0 +1,311 @@
+"""The one training loop: stochastic gradient ascent on the ELBO, for pretraining and for SGVB."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Categorical
+from torch.nn.functional import one_hot
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from gammvae.model.augmentation import Augmentation
+from gammvae.errors import DivergenceError
+from gammvae.evaluation.metrics import used_clusters
+from gammvae.model.vae import ELBO, MixtureVAE
+from gammvae.data.samples import Samples
+
+log = logging.getLogger(__name__)
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda t: 1.0,
+    "linear": lambda t: 1 - t,
+    "cosine": lambda t: 0.5 * (1 + math.cos(math.pi * t)),
+}
+# Weight of the KL terms over a stage, relative to its kl_weight.
+KL_SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda t: 1.0,
+    "warmup": lambda t: min(1.0, 2 * t),
+    # Four times up over half a cycle, as in https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
+    "cyclic": lambda t: min(1.0, 2 * (4 * t % 1)),
+}
+# Share of a stage's steps over which the learning rate rises to its start. Adam's first steps are
+# as long as all others, and from fresh weights on wide data they can leave a network of dead units.
+WARMUP = 0.1
+TERMS = ("reconstruction", "kl_z", "kl_c")
+LOG_LINES = 20
+
+
+class Stage(NamedTuple):
+    """What one call of ``fit`` does.
+
+    Attributes:
+        name: Name of the stage in logs, metrics and checkpoints.
+        epochs: Passes over the data.
+        batch_size: Samples per step.
+        kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
+        kl_schedule: A key of ``KL_SCHEDULES``: that weight over the stage.
+        schedule: A key of ``SCHEDULES``: learning rate over the stage, relative to its start.
+        clip_grad_norm: Cap of the gradient's norm, or ``None``.
+        precision: Type of the networks' arithmetic; the latent terms stay in float32.
+        augment: Changes the encoder's input, or ``None``.
+        agreement: Weight of ``log q(c|view)`` of the held cluster, in the epochs that hold one.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    kl_weight: float
+    kl_schedule: str
+    schedule: str
+    clip_grad_norm: float | None
+    precision: torch.dtype
+    augment: Augmentation | None = None
+    agreement: float = 0.0
+
+
+class Totals:
+    """Sums over an epoch, kept on the device so that no step waits for the host."""
+
+    def __init__(self, n_clusters: int, device: torch.device) -> None:
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.sums = torch.zeros(len(TERMS) + 1, dtype=dtype, device=device)
+        self.counts = torch.zeros(n_clusters, dtype=torch.int64, device=device)
+        self.first_bad_step = torch.full((len(TERMS),), math.inf, device=device)
+
+    @torch.no_grad()
+    def add(self, elbo: ELBO, step: int) -> None:
+        """Adds one batch."""
+        sums = torch.stack([getattr(elbo, term).sum() for term in TERMS])
+        bad = torch.where(sums.isfinite(), math.inf, step)
+        self.first_bad_step = torch.minimum(self.first_bad_step, bad)
+        self.sums[:-1] += sums
+        self.sums[-1] += elbo.q_c.entropy().sum()
+        labels = elbo.q_c.logits.argmax(-1)
+        self.counts.scatter_add_(0, labels, torch.ones_like(labels))
+
+    def bad_terms(self) -> list[str]:
+        """The terms that left the finite numbers first, by name."""
+        first = self.first_bad_step.tolist()
+        earliest = min(first)
+        return [
+            term
+            for term, step in zip(TERMS, first, strict=True)
+            if step == earliest and math.isfinite(step)
+        ]
+
+
+def fit(
+    model: MixtureVAE,
+    x: Samples,
+    stage: Stage,
+    optimizer: Optimizer,
+    first_epoch: int = 0,
+    anchor: Callable[[int], Tensor | None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Trains the model in place and yields one record of figures after every epoch.
+
+    Args:
+        model: On the device of ``x``.
+        x: All samples, ``(N, F)``.
+        stage: What to do.
+        optimizer: Of the model's parameters; its rates are those the schedule starts from.
+        first_epoch: Epochs already done, when a stage is resumed.
+        anchor: Gives the clusters ``(N,)`` or their probabilities ``(N, K)`` that an epoch holds
+            ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best ``q(c|x)``.
+
+    Raises:
+        DivergenceError: A term of the ELBO is not finite, or the weights that an epoch ends with
+            are not, or what they make of the samples; nothing is yielded for that epoch.
+    """
+    steps = math.ceil(len(x) / stage.batch_size)
+    with tqdm(
+        total=stage.epochs * steps,
+        initial=first_epoch * steps,
+        desc=stage.name,
+        unit="batch",
+        disable=None,
+    ) as bar:
+        for epoch in range(first_epoch, stage.epochs):
+            began = time.perf_counter()
+            labels = anchor(epoch) if anchor else None
+            middle = (epoch + 0.5) / stage.epochs
+            kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
+            rates = (rate(stage, epoch * steps + step, steps) for step in range(steps))
+            totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
+            bad = totals.bad_terms() or bad_weights(model)  # waits for the device
+            if not bad and epoch + 1 == stage.epochs:
+                bad = bad_outcomes(model, x, stage.batch_size)
+            if bad:
+                raise DivergenceError(
+                    f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch + 1}; "
+                    f"{advice(stage.precision)} may help"
+                )
+            record = {
+                "stage": stage.name,
+                "epoch": epoch + 1,
+                **figures(model, totals, len(x), stage.kl_weight),
+                "kl_weight": kl_weight,
+                "lr": optimizer.param_groups[0]["lr"],
+                "seconds": (seconds := time.perf_counter() - began),
+                "samples_per_second": len(x) / seconds,
+            }
+            report(record, stage, bar)
+            yield record
+
+
+def bad_weights(model: MixtureVAE) -> list[str]:
+    """The parts of a model whose weights are not finite, by name: the last step may do that."""
+    return [
+        f"weights of the {name}"
+        for name, part in model.named_children()
+        if not torch.stack([weight.isfinite().all() for weight in part.parameters()]).all()
+    ]
+
+
+@torch.no_grad()
+def bad_outcomes(model: MixtureVAE, x: Samples, size: int) -> list[str]:
+    """What a model with finite weights makes of the first samples that is not finite, by name.
+
+    It is what the next stage begins with: weights may be so large that products overflow.
+
+    Args:
+        model: In float32, as the next stage's start reads it.
+        x: All samples ``(N, F)``.
+        size: How many of them are looked at.
+    """
+    some = x[torch.arange(min(size, len(x)), device=x.device)]
+    code = model.encoder(some).mean
+    outcomes = {
+        "embedding": code,
+        "features": model.features(some),
+        "q(c|x)": model.predict(some).probs,
+        "reconstruction": model.decoder(code).log_prob(some),
+    }
+    return [name for name, values in outcomes.items() if not values.isfinite().all()]
+
+
+def advice(precision: torch.dtype) -> str:
+    """What to try when training left the finite numbers."""
+    others = "a lower optimizer.lr or optimizer.clip_grad_norm"
+    return others if precision == torch.float32 else f"precision=float32, or {others},"
+
+
+def rate(stage: Stage, step: int, steps: int) -> float:
+    """Learning rate of a step, counted from 0, relative to its start: a short rise, the schedule.
+
+    Args:
+        stage: Its schedule and number of epochs.
+        step: Within the stage.
+        steps: Of an epoch.
+    """
+    total = stage.epochs * steps
+    return min(1.0, (step + 1) / (WARMUP * total)) * SCHEDULES[stage.schedule](step / total)
+
+
+def train_epoch(
+    model: MixtureVAE,
+    x: Samples,
+    stage: Stage,
+    labels: Tensor | None,
+    kl_weight: float,
+    optimizer: Optimizer,
+    rates: Iterable[float],
+    bar: tqdm,
+) -> Totals:
+    """One pass over the data in random order, with ``q(c|x)`` at the labels if there are any."""
+    totals = Totals(len(model.prior.logits), x.device)
+    autocast = torch.autocast(
+        x.device.type, stage.precision, enabled=stage.precision != torch.float32
+    )
+    order = torch.randperm(len(x), device=x.device)
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    for step, (batch, factor) in enumerate(zip(order.split(stage.batch_size), rates, strict=True)):
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        samples = x[batch]
+        view = None if stage.augment is None else stage.augment(samples)
+        with autocast:
+            if labels is not None:
+                q_c = held(labels[batch], len(totals.counts))
+            elif view is not None and kl_weight > 0:
+                q_c = model.predict(samples)
+            else:
+                q_c = None
+            elbo = model.elbo(samples, view, q_c)
+        objective = elbo.value(kl_weight)
+        if labels is not None and stage.agreement:
+            objective = objective + stage.agreement * elbo.agreement
+        optimizer.zero_grad()
+        (-objective.mean()).backward()
+        if stage.clip_grad_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
+        optimizer.step()
+        totals.add(elbo, step)
+        bar.update()
+    return totals
+
+
+def held(labels: Tensor, n_clusters: int) -> Categorical:
+    """``q(c|x)`` that puts everything on labels ``(B,)``, or is given as ``(B, K)``."""
+    probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()
+    return Categorical(probs=probs, validate_args=False)
+
+
+def figures(
+    model: MixtureVAE, totals: Totals, n_samples: int, kl_weight: float
+) -> dict[str, float | None]:
+    """The epoch's means in nats per sample; those of the mixture only where it is trained."""
+    *terms, q_c_entropy = (totals.sums / n_samples).tolist()
+    record: dict[str, float | None] = dict(zip(TERMS, terms, strict=True))
+    with torch.no_grad():
+        weights_entropy = model.prior().weights.entropy().item()
+    record |= {
+        "elbo": terms[0] - terms[1] - terms[2] if model.has_bound else None,
+        "weights_entropy": weights_entropy,
+        "used_clusters": used_clusters(totals.counts.cpu().numpy()),
+        "assignment_entropy": q_c_entropy,
+    }
+    if kl_weight == 0:  # the mixture is not there yet, figures about it would mislead
+        record |= dict.fromkeys(record.keys() - {"reconstruction"})
+    elif not model.prior.logits.requires_grad:  # all components stay the same one
+        record |= dict.fromkeys(("weights_entropy", "used_clusters", "assignment_entropy"))
+    return record
+
+
+def report(record: dict[str, Any], stage: Stage, bar: tqdm) -> None:
+    """Shows an epoch's figures on the bar, and now and then as a line of the log."""
+    shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
+    bar.set_postfix_str(", ".join(shown), refresh=False)
+    epoch = record["epoch"]
+    if epoch == stage.epochs or epoch % math.ceil(stage.epochs / LOG_LINES) == 0:
+        log.log(
+            logging.INFO if bar.disable else logging.DEBUG,  # a terminal has the bar
+            "%s epoch %d/%d: %s, %.2f s an epoch",
+            stage.name,
+            epoch,
+            stage.epochs,
+            ", ".join(shown),
+            record["seconds"],
+        )
+
+
+def warn_of_collapse(record: dict[str, Any], n_clusters: int, before: int) -> int:
+    """Logs a warning when clusters died since the last epoch; returns how many are in use."""
+    used = record["used_clusters"]
+    if used is None:
+        return before
+    if used < before:
+        log.warning(
+            "%s epoch %d: %d of %d clusters hold under 1 %% of their fair share of the samples",
+            record["stage"],
+            record["epoch"],
+            n_clusters - used,
+            n_clusters,
+        )
+    return used

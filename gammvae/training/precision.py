@@ -1,0 +1,100 @@
+"""In what precision a run computes: what the hardware has, and what was found right on it.
+
+Letters: ``B`` batch, ``N`` samples, ``F`` features of the data.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gammvae.model.vae import MixtureVAE
+from gammvae.data.samples import Samples
+
+# Layers whose arithmetic a lower precision changes, and how often each is tried: faults come and
+# go.
+LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+TRIALS = 2
+# Relative: bfloat16 itself is off by 0.005 at most, in layers of a few units by 0.05.
+TOLERANCE = 0.1
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type of the networks' arithmetic; ``auto`` is bfloat16 where the hardware has it.
+
+    Elsewhere bfloat16 is emulated, on a processor with AVX2 alone some fifteen times slower.
+    """
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = device.type == "cpu" and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+    return torch.bfloat16 if native else torch.float32
+
+
+def faulty_layers(
+    model: MixtureVAE, x: Samples, batch_size: int, precision: torch.dtype
+) -> list[str]:
+    """Names of the layers that do not compute in a precision what they compute in float32.
+
+    Every layer is tried on random input of the shapes that training gives it; torch's generators
+    are restored.
+
+    Args:
+        model: The model that is to be trained, on the device of ``x``.
+        x: All samples, ``(N, F)``.
+        batch_size: Samples per step; the last step of an epoch has what is left.
+        precision: To be tried.
+    """
+    sizes = {min(batch_size, len(x)), len(x) % batch_size} - {0}
+    faulty = set()
+    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
+        for size in sorted(sizes):
+            batch = x[torch.arange(size, device=x.device)]
+            for layer, shape in input_shapes(model, batch).items():
+                errors = [deviation(layer, shape, precision) for _ in range(TRIALS)]
+                if not all(error <= TOLERANCE for error in errors):  # NaN is no small error
+                    faulty.add(layer)
+    return [name for name, layer in model.named_modules() if layer in faulty]
+
+
+@torch.no_grad()
+def input_shapes(model: MixtureVAE, x: Tensor) -> dict[nn.Module, torch.Size]:
+    """What shape every layer's input has in a step on samples ``x`` ``(B, F)``."""
+    shapes: dict[nn.Module, torch.Size] = {}
+
+    def note(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if isinstance(layer, LAYERS):
+            shapes[layer] = given[0].shape
+
+    with nn.modules.module.register_module_forward_pre_hook(note):
+        model.elbo(x)
+    return shapes
+
+
+def deviation(layer: nn.Module, shape: torch.Size, precision: torch.dtype) -> float:
+    """By how much a layer's output and gradients are off in a precision, relative to float32.
+
+    The norm of the difference over the norm, of that of the three which is worst.
+
+    Args:
+        layer: With a weight.
+        shape: Of its input.
+        precision: Of its arithmetic.
+    """
+    weight: Any = layer.weight
+    x = torch.rand(shape, device=weight.device, requires_grad=True)
+    expected = layer(x)
+    direction = torch.rand_like(expected)
+    with torch.autocast(x.device.type, precision):
+        found = layer(x)
+    pairs = zip(
+        (found, *torch.autograd.grad(found, (x, weight), direction.to(found.dtype))),
+        (expected, *torch.autograd.grad(expected, (x, weight), direction)),
+        strict=True,
+    )
+    errors = [(one - exact).norm() / exact.norm() for one, exact in pairs]
+    return torch.stack(errors).max().item()

@@ -1,0 +1,145 @@
+r"""DEC and IDEC: an encoder that is pulled towards centers, with its own guesses as teacher.
+
+The cluster of a sample is as likely as Student's t-distribution around its center says,
+
+.. math:: q_{ik} \propto (1 + \|z_i - \mu_k\|^2)^{-1}
+
+and the targets are the same guesses, sharpened and evened out,
+
+.. math:: p_{ik} \propto q_{ik}^2 / \textstyle\sum_j q_{jk}
+
+Training lowers :math:`\mathrm{KL}(p \| q)`; IDEC keeps the reconstruction beside it.
+
+References:
+    Unsupervised deep embedding for clustering analysis (Xie et al., 2016),
+    https://arxiv.org/abs/1511.06335
+    Improved deep embedded clustering with local structure preservation (Guo et al., 2017),
+    https://www.ijcai.org/proceedings/2017/243
+
+Letters: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features.
+"""
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.distributions import Categorical, Independent, kl_divergence
+
+from gammvae.initialization.anchor import Held
+from gammvae.training.experiment import Experiment
+from gammvae.initialization.prior import posteriors
+from gammvae.model.vae import ELBO, MixtureVAE
+from gammvae.data.samples import Samples, in_order, subset
+from gammvae.training.loop import Stage
+from gammvae.data.warned import warned_once
+
+# Starts of k-means, as in the authors' code.
+STARTS = 20
+
+
+class SelfTraining(MixtureVAE):
+    """An autoencoder with centers in its code: the means of the prior's components.
+
+    Weights and scales of the components are not used, nor is the width of ``q(z|x)``.
+
+    Args:
+        autoencoder: Pretrained; its parts are taken over.
+        reconstructs: Whether the decoder is trained along.
+    """
+
+    has_bound = False
+
+    def __init__(self, autoencoder: MixtureVAE, *, reconstructs: bool) -> None:
+        super().__init__(autoencoder.encoder, autoencoder.decoder, autoencoder.prior)
+        self.reconstructs = reconstructs
+
+    def assign(self, q_z: Independent) -> Categorical:
+        """``q``, ``(B, K)``, of codes with batch shape ``(B,)``."""
+        distances = (q_z.mean[:, None] - self.prior().components.mean).square().sum(-1)
+        return Categorical(logits=-distances.log1p(), validate_args=False)
+
+    def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
+        """The two terms of the objective, in the places of the bound's; it is none itself.
+
+        Args:
+            x: Samples, ``(B, F)``.
+            view: What the encoder sees, ``(B, F)``; ``x`` itself by default.
+            q_c: The targets ``p``; without them nothing pulls.
+
+        Returns:
+            As ``reconstruction`` the negative mean squared error of the features, as ``kl_z`` the
+            divergence ``KL(p || q)``, each ``(B,)``.
+        """
+        q_z = self.encoder(x if view is None else view)
+        q = self.assign(q_z)
+        nothing = q_z.mean.new_zeros(len(x))
+        error = (
+            (self.decoder(q_z.mean).mean - x).square().mean(-1) if self.reconstructs else nothing
+        )
+        return ELBO(
+            reconstruction=-error,
+            kl_z=nothing if q_c is None else kl_divergence(q_c, q),
+            kl_c=nothing,
+            agreement=nothing,
+            q_c=q,
+        )
+
+
+def sharpened(q: Tensor) -> Tensor:
+    """The targets ``p`` of guesses ``q``, both ``(N, K)`` with rows that sum to one."""
+    weights = q**2 / q.sum(0)
+    return weights / weights.sum(1, keepdim=True)
+
+
+class Targets:
+    """Gives every epoch the targets that the model's guesses at its beginning make.
+
+    Args:
+        model: In training.
+        x: All samples, ``(N, F)``.
+    """
+
+    held: Held | None = None
+
+    def __init__(self, model: MixtureVAE, x: Samples) -> None:
+        self.model, self.x = model, x
+
+    @torch.no_grad()
+    def __call__(self, epoch: int) -> Tensor:
+        """Targets ``(N, K)``."""
+        parts = [self.model.predict(chunk).probs for chunk in in_order(self.x, "targets")]
+        return sharpened(torch.cat(parts))
+
+
+class SelfTrainingExperiment(Experiment):
+    """Autoencoder, k-means on its code for the centers, self-training."""
+
+    def initialize(self) -> None:
+        """Puts the centers where k-means finds them."""
+        self._take_over()
+        if (self.directory / "train.pt").exists():
+            return
+        config = self.config
+        chosen = subset(len(self.x), config.init.max_samples, config.seed)
+        index = torch.from_numpy(chosen).to(self.device)
+        code = posteriors(self.model, self.x, index).mean.cpu().numpy()
+        kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
+        with threadpool_limits(limits=1), warned_once("init"):
+            kmeans.fit(code)
+        sizes = torch.zeros(config.n_clusters)
+        centers = torch.from_numpy(kmeans.cluster_centers_.astype(np.float32))
+        self.model.prior.assign(sizes, centers, torch.ones_like(centers))
+        self._save("train", 0, None)
+
+    def restore(self) -> None:
+        """Takes the weights of the finished run."""
+        self._take_over()
+        super().restore()
+
+    def _take_over(self) -> None:
+        reconstructs = self.config.model.clusterer == "idec"
+        self.model = SelfTraining(self.model, reconstructs=reconstructs)
+
+    def _anchor(self, stage: Stage) -> tuple[Stage, Targets]:
+        return stage, Targets(self.model, self.x)
