@@ -18,11 +18,11 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from gammvae.training.baselines import experiment_for
+from gammvae.cli.reuse import usable_config
 from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.vae import MixtureVAE
-from gammvae.cli.reuse import usable_config
 from gammvae.runs.directory import RunDirectory
+from gammvae.training.baselines import experiment_for
 
 BATCH = 256
 

@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-from gammvae.model.building import build_model, build_optimizer
 from gammvae.config.schema import Config, to_config
-from gammvae.devices import choose_device
-from gammvae.training.precision import choose_precision
 from gammvae.data.samples import MappedRows, Samples, StreamedSamples
+from gammvae.devices import choose_device
+from gammvae.model.building import build_model, build_optimizer
 from gammvae.tables.summary import table
 from gammvae.training.loop import Stage, train_epoch
+from gammvae.training.precision import choose_precision
 
 FEATURES, SAMPLES, BATCH = 784, 70_000, 256
 Round = Callable[[], None]

@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 
-from gammvae.runs.checkpoints import load_checkpoint
-from gammvae.training.experiment import Experiment
-from gammvae.initialization.graph import Graph, neighbor_graph
-from gammvae.initialization.prior import posteriors
-from gammvae.initialization.manifold import manifold_points, stable_partition
-from gammvae.evaluation.metrics import agreement, clustering_metrics
 from gammvae.cli.reuse import usable_config
+from gammvae.evaluation.metrics import agreement, clustering_metrics
+from gammvae.initialization.graph import Graph, neighbor_graph
+from gammvae.initialization.manifold import manifold_points, stable_partition
+from gammvae.initialization.prior import posteriors
+from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.runs.directory import RunDirectory
+from gammvae.training.experiment import Experiment
 
 TABLE = Path(__file__).parents[1] / "outputs" / "tables" / "starts.md"
 NEIGHBORS, RESOLUTIONS = (20, 40, 80), (1.0, 0.5, 0.25)

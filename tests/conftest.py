@@ -16,8 +16,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from gammvae.cli import main as cli
-from gammvae.config.schema import Config
 from gammvae.config.published import FileConfig
+from gammvae.config.schema import Config
 
 # Several tests run at a time: one thread each, here and in the processes that they start.
 os.environ["OMP_NUM_THREADS"] = "1"

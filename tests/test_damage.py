@@ -584,7 +584,9 @@ CONFIG_CHANGES: dict[str, Callable[[dict], Any]] = {
     "loader exec": loader({"_target_": "builtins.exec", "source": "open('canary', 'w')"}),
     "loader open": loader({"_target_": "io.open", "file": "canary", "mode": "w"}),
     "loader rmtree": loader({"_target_": "shutil.rmtree", "path": "outside"}),
-    "loader of the package that is none": loader({"_target_": "gammvae.runs.directory.RunDirectory"}),
+    "loader of the package that is none": loader(
+        {"_target_": "gammvae.runs.directory.RunDirectory"}
+    ),
     "loader that imports": loader({"_target_": "antigravity.fly"}),
     "loader in a loader": loader({"_target_": "gammvae.data.benchmarks.digits", "extra": CANARY}),
     "loader that is text": loader("os.system"),

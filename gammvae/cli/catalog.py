@@ -15,11 +15,11 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.config.schema import Config, explain, to_config
-from gammvae.data.loading import Dataset, check_samples, load_dataset, store_of
 from gammvae.data.downloads import Store, digest, size_of
+from gammvae.data.loading import Dataset, check_samples, load_dataset, store_of
+from gammvae.data.samples import as_float32, chunks
 from gammvae.errors import InputError
 from gammvae.paths import user_path
-from gammvae.data.samples import as_float32, chunks
 from gammvae.tables.summary import table
 
 HEADER = (

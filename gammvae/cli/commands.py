@@ -5,15 +5,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
 from gammvae.errors import InputError, blaming
 from gammvae.paths import user_path
 from gammvae.printing import say
-from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
 
 if TYPE_CHECKING:
     from gammvae.cli.reuse import Places
-    from gammvae.runs.directory import RunDirectory
     from gammvae.report.subject import Subject
+    from gammvae.runs.directory import RunDirectory
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -77,8 +77,8 @@ def predict(arguments: list[str]) -> None:
 
 def report(arguments: list[str]) -> None:
     """Show finished runs in one HTML file, gammvae report RUN [RUN...] [out=FILE]."""
-    from gammvae.report.html import write_report
     from gammvae.cli.reuse import PLACES, places
+    from gammvae.report.html import write_report
     from gammvae.runs.directory import REPORT, RunDirectory
 
     parsed = parse("report", arguments)
@@ -102,9 +102,9 @@ def report(arguments: list[str]) -> None:
 
 def loaded(directory: "RunDirectory", where: "Places", config_dir: str | None) -> "Subject":
     """A finished run with its model and its data."""
-    from gammvae.training.baselines import experiment_for
     from gammvae.cli.reuse import usable_config
     from gammvae.runs.directory import CONFIG
+    from gammvae.training.baselines import experiment_for
 
     result = directory.read_result()
     config = usable_config(directory, where, config_dir)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from gammvae import __version__
 from gammvae.cli.commands import evaluate, predict, report, sample
-from gammvae.errors import InputError
-from gammvae.printing import say
 from gammvae.cli.terminal import (
     exit_codes,
     flags_first,
@@ -20,13 +18,15 @@ from gammvae.cli.terminal import (
     one_line_usage_errors,
     open_streams,
 )
+from gammvae.errors import InputError
+from gammvae.printing import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from gammvae.cli.sweeps import Job
     from gammvae.config.schema import Config
     from gammvae.runs.stored import Result
-    from gammvae.cli.sweeps import Job
 
 
 def main() -> None:

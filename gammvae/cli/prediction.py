@@ -15,20 +15,20 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.data.columns import Keys, Request
+from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
-from gammvae.data.loading import Dataset, Facts
-from gammvae.errors import InputError
-from gammvae.evaluation.assignments import assign, bounds, elbo_of
+from gammvae.data.columns import Keys, Request
 from gammvae.data.files import Table
 from gammvae.data.files import read as read_file
 from gammvae.data.images import arranged
-from gammvae.runs.npz import NpzWriter
-from gammvae.paths import user_path
+from gammvae.data.loading import Dataset, Facts
 from gammvae.data.remarks import check_squares, remark_on_fill
-from gammvae.runs.directory import RunDirectory
 from gammvae.data.samples import Rows, Samples, TransformedRows, samples_on
-from gammvae.cli.settings import PredictSettings
+from gammvae.errors import InputError
+from gammvae.evaluation.assignments import assign, bounds, elbo_of
+from gammvae.paths import user_path
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.npz import NpzWriter
 from gammvae.runs.trained import Trained
 from gammvae.writing import refuse_replacing, write_whole
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gammvae.cli.catalog import USERS_OWN, Catalog
+from gammvae.config.overrides import shell_word
 from gammvae.config.schema import Config, DatasetConfig
 from gammvae.data.loading import store_of
 from gammvae.errors import InputError
-from gammvae.config.overrides import shell_word
 from gammvae.runs.directory import CONFIG, RunDirectory
 
 log = logging.getLogger(__name__)

@@ -9,14 +9,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.cli.settings import SampleSettings
+from gammvae.data.preprocessing import Preprocessing
+from gammvae.data.samples import as_float32
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import Drawn, draw
 from gammvae.paths import user_path
 from gammvae.report.pictures import gray_range, grid, is_image
-from gammvae.data.preprocessing import Preprocessing
 from gammvae.runs.directory import RunDirectory
-from gammvae.data.samples import as_float32
-from gammvae.cli.settings import SampleSettings
 from gammvae.runs.stored import Result
 from gammvae.runs.trained import Trained
 from gammvae.writing import write_text, write_whole

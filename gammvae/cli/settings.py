@@ -10,11 +10,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gammvae.config.schema import explain
-from gammvae.errors import InputError
 from gammvae.config.overrides import literal, override
 from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
 from gammvae.config.rules import Rule, at_least, between, optional, positive
+from gammvae.config.schema import explain
+from gammvae.errors import InputError
 
 Kind = TypeVar("Kind", bound="Settings")
 

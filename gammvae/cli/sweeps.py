@@ -29,10 +29,10 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.errors import DivergenceError, InputError, first_line
 from gammvae.printing import say
 from gammvae.tables.seeds import compare_seeds
-from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.writing import append
 
 log = logging.getLogger(__name__)

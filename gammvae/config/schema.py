@@ -16,9 +16,9 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.config import overrides
-from gammvae.errors import InputError
 from gammvae.config.published import AboutConfig
 from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
+from gammvae.errors import InputError
 
 
 @dataclass
@@ -232,6 +232,18 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
         raise InputError(explain(error)) from error
 
 
+# Names that loaders had when runs were stored, and what they are called now.
+MOVED_LOADERS = {
+    **{
+        f"gammvae.benchmarks.{name}": f"gammvae.data.benchmarks.{name}"
+        for name in ("digits", "idx_images", "usps", "hhar")
+    },
+    "gammvae.files.load": "gammvae.data.files.load",
+    "gammvae.rcv1.reuters10k": "gammvae.data.rcv1.reuters10k",
+    "gammvae.stl10.stl10": "gammvae.data.stl10.stl10",
+}
+
+
 def from_stored(tree: dict[str, Any]) -> Config:
     """The typed configuration from what a run's folder says, every text taken as it stands.
 
@@ -242,7 +254,11 @@ def from_stored(tree: dict[str, Any]) -> Config:
     """
     dataset = tree.get("dataset")
     if isinstance(dataset, dict):
-        tree = {**tree, "dataset": {**dataset, "about": {}}}
+        dataset = {**dataset, "about": {}}
+        loader = dataset.get("loader")
+        if isinstance(loader, dict) and (now := MOVED_LOADERS.get(str(loader.get("_target_")))):
+            dataset["loader"] = {**loader, "_target_": now}
+        tree = {**tree, "dataset": dataset}
     return to_config(literal(tree))
 
 

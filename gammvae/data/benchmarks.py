@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.data.loading import Dataset
 from gammvae.data.downloads import Store, digest
-from gammvae.errors import InputError, first_line, reading
+from gammvae.data.loading import Dataset
 from gammvae.data.prepared import prepared
+from gammvae.errors import InputError, first_line, reading
 
 log = logging.getLogger(__name__)
 

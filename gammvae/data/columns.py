@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from gammvae.config.overrides import override
 from gammvae.data.cells import (
     all_differ,
     as_classes,
@@ -22,11 +23,10 @@ from gammvae.data.cells import (
     holds_numbers,
     with_lists,
 )
-from gammvae.errors import InputError
 from gammvae.data.labels import CLASS_NAMES
 from gammvae.data.layout import SEPARATORS, Layout, could_be_header, find_layout, plain
-from gammvae.config.overrides import override
 from gammvae.data.samples import check_fits
+from gammvae.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow

@@ -33,9 +33,9 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from gammvae import __version__
+from gammvae.config.published import AboutConfig, check_address
 from gammvae.errors import InputError, first_line, reading
 from gammvae.paths import user_path
-from gammvae.config.published import AboutConfig, check_address
 from gammvae.writing import unlinked, write_whole
 
 log = logging.getLogger(__name__)

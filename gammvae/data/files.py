@@ -13,11 +13,9 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from gammvae.data.columns import Columns, Request, listed, read_csv, read_parquet
-from gammvae.data.loading import Dataset
-from gammvae.errors import InputError, reading
 from gammvae.data.images import arranged
 from gammvae.data.labels import checked_classes, read_labels
-from gammvae.paths import user_path
+from gammvae.data.loading import Dataset
 from gammvae.data.samples import (
     IN_MEMORY_BYTES,
     MappedRows,
@@ -26,6 +24,8 @@ from gammvae.data.samples import (
     check_fits,
     smallest_floats,
 )
+from gammvae.errors import InputError, reading
+from gammvae.paths import user_path
 
 NUMERIC = "buif"  # numpy's kinds: boolean, unsigned and signed integer, floating-point
 SPARSE_ARRAYS = {"format", "shape", "data"}

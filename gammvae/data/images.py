@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gammvae.errors import InputError
 from gammvae.config.overrides import override
 from gammvae.data.samples import Rows, reordered
+from gammvae.errors import InputError
 
 # Gray, red green blue, and these with opacity.
 CHANNELS = (1, 3, 4)

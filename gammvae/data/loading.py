@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.downloads import Store
-from gammvae.errors import InputError
 from gammvae.data.preprocessing import Preprocessing, fit
 from gammvae.data.remarks import (
     advice,
@@ -30,6 +29,7 @@ from gammvae.data.remarks import (
     remark_on_rounding,
 )
 from gammvae.data.samples import Rows, Scan, TransformedRows, as_float32, scan
+from gammvae.errors import InputError
 
 # What only some loaders take, and nobody should set in vain.
 GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape", "header", "index", "channels")

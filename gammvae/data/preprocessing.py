@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler, normalize
 
-from gammvae.errors import InputError
 from gammvae.data.samples import Rows, Scan, chunks
+from gammvae.errors import InputError
 
 
 @dataclass(frozen=True)

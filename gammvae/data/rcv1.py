@@ -16,10 +16,10 @@ from joblib.numpy_pickle import NumpyUnpickler
 from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
-from gammvae.data.loading import Dataset
 from gammvae.data.downloads import Store, digest
-from gammvae.errors import reading
+from gammvae.data.loading import Dataset
 from gammvae.data.prepared import Arrays, prepared
+from gammvae.errors import reading
 
 log = logging.getLogger(__name__)
 

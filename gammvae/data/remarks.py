@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.errors import InputError
 from gammvae.data.samples import Rows, Scan, as_float32, subset
+from gammvae.errors import InputError
 
 # Values that instruments and file formats write where there is none.
 FILLS = as_float32(

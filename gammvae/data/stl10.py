@@ -14,12 +14,12 @@ from torchvision.models import ResNet50_Weights, resnet50
 from tqdm import tqdm
 
 from gammvae.data.benchmarks import of_shape
-from gammvae.data.loading import Dataset
-from gammvae.devices import choose_device
 from gammvae.data.downloads import Store, digest
+from gammvae.data.loading import Dataset
+from gammvae.data.prepared import Arrays, prepared
+from gammvae.devices import choose_device
 from gammvae.errors import reading
 from gammvae.paths import user_path
-from gammvae.data.prepared import Arrays, prepared
 from gammvae.writing import unlinked
 
 log = logging.getLogger(__name__)

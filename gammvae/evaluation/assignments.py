@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from sklearn.metrics import silhouette_score
 
+from gammvae.data.samples import Samples, in_order, subset
 from gammvae.evaluation.metrics import clustering_metrics, used_clusters
 from gammvae.model.vae import MixtureVAE
-from gammvae.data.samples import Samples, in_order, subset
 
 SILHOUETTE_SAMPLES = 5000
 

@@ -20,11 +20,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
+from gammvae.data.samples import Samples, subset
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import MIN_POSTERIOR, draw, sample_exactly
 from gammvae.evaluation.metrics import match
 from gammvae.model.vae import MixtureVAE
-from gammvae.data.samples import Samples, subset
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gammvae.config.schema import Config
+from gammvae.data.samples import Samples, subset
 from gammvae.evaluation.assignments import assign
 from gammvae.initialization.graph import neighbor_graph, refine
 from gammvae.initialization.manifold import manifold_points
-from gammvae.model.vae import MixtureVAE
-from gammvae.data.samples import Samples, subset
 from gammvae.initialization.shapes import affords_covariances, shaped
+from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
 

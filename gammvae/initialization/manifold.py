@@ -13,6 +13,8 @@ from sklearn.decomposition import PCA
 from tqdm import tqdm
 
 from gammvae.config.schema import Config, InitConfig
+from gammvae.data.samples import Samples, rows_per_chunk, subset
+from gammvae.evaluation.metrics import agreement
 from gammvae.initialization.graph import (
     CPU,
     Graph,
@@ -24,10 +26,8 @@ from gammvae.initialization.graph import (
     neighbor_graph,
     normalized_cut,
 )
-from gammvae.evaluation.metrics import agreement
-from gammvae.model.vae import MixtureVAE
-from gammvae.data.samples import Samples, rows_per_chunk, subset
 from gammvae.initialization.shapes import affords_covariances, shaped
+from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
 

@@ -20,6 +20,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.distributions import Gamma, Independent, Normal
 
+from gammvae.data.samples import Samples, rows_per_chunk
+from gammvae.data.warned import warned_once
 from gammvae.mixture.em import (
     Array,
     Family,
@@ -30,10 +32,8 @@ from gammvae.mixture.em import (
     kmeans_labels,
     one_hot,
 )
-from gammvae.model.vae import MixtureVAE
 from gammvae.model.networks import MAX_CONCENTRATION
-from gammvae.data.samples import Samples, rows_per_chunk
-from gammvae.data.warned import warned_once
+from gammvae.model.vae import MixtureVAE
 
 
 class Initialization(NamedTuple):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from gammvae.initialization.graph import Graph, Labels, modularity
 from gammvae.data.samples import Samples
+from gammvae.initialization.graph import Graph, Labels, modularity
 
 log = logging.getLogger(__name__)
 

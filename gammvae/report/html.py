@@ -18,12 +18,19 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
 from gammvae import __version__
-from gammvae.report.charts import curves
-from gammvae.report.panels import cluster, embedded, interpolation, latent, profiled, reconstructions
-from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.data.samples import subset
-from gammvae.runs.stored import Result
+from gammvae.report.charts import curves
+from gammvae.report.panels import (
+    cluster,
+    embedded,
+    interpolation,
+    latent,
+    profiled,
+    reconstructions,
+)
+from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.report.subject import Subject
+from gammvae.runs.stored import Result
 from gammvae.tables.summary import judgement
 from gammvae.writing import write_text
 

@@ -13,11 +13,11 @@ import torch
 from markupsafe import Markup, escape
 from PIL import Image
 
-from gammvae.report.charts import density, profiles
+from gammvae.data.samples import subset
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import MIN_POSTERIOR, draw, sample_exactly
+from gammvae.report.charts import density, profiles
 from gammvae.report.pictures import gray_range, grid, is_image
-from gammvae.data.samples import subset
 from gammvae.report.subject import Subject, members
 
 # Samples of a row of pictures, features of a profile, samples of a histogram.

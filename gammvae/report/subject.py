@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from gammvae.config.schema import Config
 from gammvae.data.loading import Facts
+from gammvae.data.samples import Samples
 from gammvae.errors import InputError
 from gammvae.evaluation.metrics import Matching, match
 from gammvae.model.vae import MixtureVAE
 from gammvae.runs.directory import METRICS, RunDirectory
-from gammvae.data.samples import Samples
 from gammvae.runs.stored import Generation, Record, Result
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gammvae.initialization.anchor import Held
 from gammvae.devices import random_state, set_random_state
 from gammvae.errors import InputError, first_line, reading
+from gammvae.initialization.anchor import Held
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.stored import check_ordinary, check_unpacked, parse_lines
 

@@ -31,11 +31,11 @@ import yaml
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from gammvae.runs import stored
 from gammvae.config.schema import VOLATILE, Config, from_stored, identity
 from gammvae.errors import InputError, first_line, reading
 from gammvae.paths import user_path
 from gammvae.printing import LogFile, PlainFormatter
+from gammvae.runs import stored
 from gammvae.writing import (
     append,
     refuse_replacing,

@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from gammvae.runs.checkpoints import read_checkpoint
+import gammvae
 from gammvae.config.schema import Config, identity
 from gammvae.errors import InputError
+from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.directory import LOCK, RunDirectory
 from gammvae.writing import link, remove_unfinished
 
@@ -101,5 +102,5 @@ class Pretrained:
 @cache
 def program_digest() -> str:
     """Digest of the package's own source, so that no weights outlive a change of the program."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(gammvae.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 
-from gammvae.model.building import build_model
-from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.config.schema import Config
 from gammvae.data.loading import Facts
+from gammvae.data.preprocessing import FIGURES, Preprocessing
 from gammvae.devices import choose_device
 from gammvae.errors import InputError, blaming
-from gammvae.model.vae import MixtureVAE
+from gammvae.model.building import build_model
 from gammvae.model.networks import DECODERS
-from gammvae.data.preprocessing import FIGURES, Preprocessing
+from gammvae.model.vae import MixtureVAE
+from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.runs.directory import CONFIG, DATA, RESULT, RunDirectory
 from gammvae.runs.stored import Result, check_array, read_arrays
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gammvae.tables.comparison import Paired, best, paired, pooled
 from gammvae.errors import InputError
+from gammvae.tables.comparison import Paired, best, paired, pooled
 from gammvae.tables.formats import Entry, Grid, to_latex, to_markdown, to_terminal
 from gammvae.tables.results import METRICS, Cell, Cells, cell, collect, grouped
 from gammvae.writing import refuse_replacing, write_text

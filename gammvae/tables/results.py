@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gammvae.runs import stored
 from gammvae.config.schema import lasting
 from gammvae.errors import InputError
 from gammvae.paths import user_path
 from gammvae.printing import plain
+from gammvae.runs import stored
 from gammvae.runs.directory import CONFIG, RESULT, RunDirectory
 from gammvae.runs.stored import Result
 

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gammvae.runs.checkpoints import load_checkpoint
-from gammvae.training.clusterers import Clusterer
 from gammvae.config.schema import Config, ModelConfig
+from gammvae.data.samples import in_order, rows_per_chunk, subset
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments, judge
-from gammvae.training.experiment import Experiment
+from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.runs.directory import RunDirectory
-from gammvae.data.samples import in_order, rows_per_chunk, subset
+from gammvae.training.clusterers import Clusterer
+from gammvae.training.experiment import Experiment
 from gammvae.training.selftraining import SelfTrainingExperiment
 
 log = logging.getLogger(__name__)

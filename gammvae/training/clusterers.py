@@ -16,9 +16,9 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from gammvae.config.schema import ModelConfig
+from gammvae.data.warned import warned_once
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments
-from gammvae.data.warned import warned_once
 
 # Starts of which the best is kept, by inertia or likelihood.
 STARTS = 10

@@ -13,7 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 
+from gammvae.config.schema import Config, StageConfig, TrainConfig
+from gammvae.data.loading import load_data
+from gammvae.data.samples import samples_on, subset
+from gammvae.devices import choose_device, peak_memory, surroundings
+from gammvae.errors import InputError
+from gammvae.evaluation.assignments import Assignments, evaluate
+from gammvae.evaluation.metrics import used_clusters
 from gammvae.initialization.anchor import Anchor, Held, spread
+from gammvae.initialization.manifold import first_resolution, manifold_start
+from gammvae.initialization.prior import fit_mixture, posteriors, set_prior, starting_labels
 from gammvae.model.building import (
     build_augmentation,
     build_model,
@@ -21,26 +30,17 @@ from gammvae.model.building import (
     number_of_epochs,
     read_labels,
 )
-from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
-from gammvae.config.schema import Config, StageConfig, TrainConfig
-from gammvae.data.loading import load_data
-from gammvae.devices import choose_device, peak_memory, surroundings
-from gammvae.errors import InputError
-from gammvae.evaluation.assignments import Assignments, evaluate
-from gammvae.initialization.prior import fit_mixture, posteriors, set_prior, starting_labels
-from gammvae.initialization.manifold import first_resolution, manifold_start
-from gammvae.evaluation.metrics import used_clusters
-from gammvae.runs.npz import NpzWriter
-from gammvae.training.precision import choose_precision, faulty_layers
 from gammvae.report.html import write_report
+from gammvae.report.subject import Subject, subject_of
+from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.runs.directory import ASSIGNMENTS, REPORT, RunDirectory
-from gammvae.data.samples import samples_on, subset
+from gammvae.runs.npz import NpzWriter
 from gammvae.runs.sharing import Pretrained
 from gammvae.runs.stored import Result
-from gammvae.report.subject import Subject, subject_of
-from gammvae.training.tracking import check_tracking, tracking
 from gammvae.runs.trained import keep_facts
 from gammvae.training.loop import Stage, fit, warn_of_collapse
+from gammvae.training.precision import choose_precision, faulty_layers
+from gammvae.training.tracking import check_tracking, tracking
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from gammvae.model.augmentation import Augmentation
+from gammvae.data.samples import Samples
 from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
+from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import ELBO, MixtureVAE
-from gammvae.data.samples import Samples
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gammvae.model.vae import MixtureVAE
 from gammvae.data.samples import Samples
+from gammvae.model.vae import MixtureVAE
 
 # Layers whose arithmetic a lower precision changes, and how often each is tried: faults come and
 # go.

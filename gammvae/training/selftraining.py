@@ -26,13 +26,13 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.distributions import Categorical, Independent, kl_divergence
 
+from gammvae.data.samples import Samples, in_order, subset
+from gammvae.data.warned import warned_once
 from gammvae.initialization.anchor import Held
-from gammvae.training.experiment import Experiment
 from gammvae.initialization.prior import posteriors
 from gammvae.model.vae import ELBO, MixtureVAE
-from gammvae.data.samples import Samples, in_order, subset
+from gammvae.training.experiment import Experiment
 from gammvae.training.loop import Stage
-from gammvae.data.warned import warned_once
 
 # Starts of k-means, as in the authors' code.
 STARTS = 20

@@ -1,0 +1,1 @@
+"""The command line: one command after the other, and what they print."""

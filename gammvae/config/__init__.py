@@ -1,0 +1,1 @@
+"""The configuration: its types, ranges and rules."""

@@ -1,0 +1,1 @@
+"""What a trained model says of its samples, and how good that is."""

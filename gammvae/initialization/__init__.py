@@ -1,0 +1,1 @@
+"""From a pretrained autoencoder to a mixture: neighbor graph, partitions, EM."""

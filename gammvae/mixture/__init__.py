@@ -1,0 +1,1 @@
+"""Mixtures of Gamma distributions by EM, without a network."""

@@ -1,0 +1,1 @@
+"""The generative model, its networks and distributions, and the ELBO."""

@@ -1,0 +1,1 @@
+"""Runs from top to bottom: the method, what it is compared with, and the training loop."""

@@ -1,0 +1,262 @@
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
+
+from gammvae.config.schema import (
+    REPARAMETERIZATIONS,
+    RULES,
+    Config,
+    StageConfig,
+    explain,
+    flatten,
+    from_stored,
+    identity,
+    options,
+)
+from gammvae.errors import InputError
+from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs
+from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.model.networks import DECODERS
+from gammvae.training.loop import SCHEDULES
+from tests.conftest import compose_config
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def names(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("architecture", names("architecture"))
+@pytest.mark.parametrize("model", names("model"))
+@pytest.mark.parametrize("dataset", names("dataset"))
+def test_every_combination_composes_and_builds(dataset, model, architecture):
+    overrides = ["n_clusters=3"] if dataset == "file" else []
+    config = compose_config(
+        f"dataset={dataset}", f"model={model}", f"architecture={architecture}", *overrides
+    )
+    assert config.architecture.name == architecture
+    assert config.n_clusters == config.dataset.n_clusters
+    built = build_model(config, (1, 5, 4), "normal")
+    assert len(built.prior.logits) == config.n_clusters
+
+
+@pytest.mark.parametrize("optimizer", names("optimizer"))
+def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
+    config = compose_config(f"optimizer={optimizer}", "optimizer.mixture_lr=0.5")
+    model = build_model(config, (1, 5, 4), "normal")
+    networks, mixture = build_optimizer(config, model).param_groups
+    assert networks["lr"] == config.optimizer.lr
+    assert mixture["lr"] == 0.5
+    assert mixture["weight_decay"] == 0
+    parameters = {id(p) for group in (networks, mixture) for p in group["params"]}
+    assert parameters == {id(p) for p in model.parameters()}
+    assert {id(p) for p in mixture["params"]} == {id(p) for p in model.prior.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["architecture.hidden=[1000000,1000000]"],
+            r"hidden=\[1000000, 1000000\] and architecture",
+        ),
+        (
+            ["architecture=conv", "architecture.channels=[1000000,1000000]"],
+            "architecture.channels=",
+        ),
+        (
+            ["architecture.latent_dim=10000", "n_clusters=100000"],
+            "latent_dim=10000 make .* weights",
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit_into_memory_is_refused_before_it_is_made(overrides, message):
+    with pytest.raises(InputError, match=message):
+        build_model(compose_config(*overrides), (1, 8, 8), "normal")
+
+
+@pytest.mark.parametrize("architecture", names("architecture"))
+def test_the_check_of_memory_draws_no_random_numbers(architecture):
+    config = compose_config(f"architecture={architecture}")
+    one, other = (
+        (torch.manual_seed(3), build(config, (1, 8, 8), "normal").state_dict())[1]
+        for build in (build_model, assembled)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in other)
+    assert one.keys() == other.keys()
+
+
+@pytest.mark.parametrize("arguments", ["betas: [2, 3]", "foreach: true", "unknown: 1"])
+def test_what_an_optimizer_refuses_is_one_line(arguments):
+    config = compose_config()
+    config.optimizer.arguments = OmegaConf.to_object(OmegaConf.create(f"{{{arguments}}}"))
+    with pytest.raises(InputError, match="do not suit Adam"):
+        build_optimizer(config, build_model(config, (1, 8, 8), "normal"))
+
+
+@pytest.mark.parametrize("start", names("init"))
+def test_every_start_composes(start):
+    extra = ["init.labels=mine.npy"] if start == "labels" else []
+    assert compose_config(f"init={start}", *extra).init.start == start
+
+
+@pytest.mark.parametrize("experiment", names("experiment"))
+def test_every_experiment_composes(experiment):
+    compose_config(f"experiment={experiment}")
+
+
+def test_a_dataset_proposes_an_architecture_and_the_command_line_decides():
+    assert compose_config().architecture.name == "small"
+    assert compose_config("dataset=usps").architecture.name == "mlp"
+    assert compose_config("architecture=mlp").architecture.name == "mlp"
+
+
+def test_names_in_the_rules_are_those_of_the_code():
+    assert set(REPARAMETERIZATIONS["gamma"]) == set(GAMMA_REPARAMETERIZATIONS)
+    for key, known in {
+        "dataset.likelihood": DECODERS,
+        "optimizer.schedule": SCHEDULES,
+        "model.family": REPARAMETERIZATIONS,
+    }.items():
+        assert all(RULES[key].holds(name) for name in known)
+        assert not RULES[key].holds("other")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=-1",
+        "seed=2147483648",
+        "batch_size=0",
+        "n_clusters=0",
+        "device=gpu",
+        "device=cuda:",
+        "precision=float16",
+        "optimizer.lr=0",
+        "optimizer.lr=nan",
+        "optimizer.lr=inf",
+        "optimizer.mixture_lr=-1",
+        "optimizer.schedule=step",
+        "optimizer.clip_grad_norm=0",
+        "architecture.hidden=[10,0]",
+        "architecture.latent_dim=0",
+        "dataset.likelihood=poisson",
+        "dataset.n_clusters=0",
+        "model.family=beta",
+        "init.n_init=0",
+        "init.tol=-1",
+        "init.max_iter=0",
+        "pretrain.epochs=-1",
+        "pretrain.updates=-1",
+        "pretrain.kl_weight=-1",
+        "train.epochs=-1",
+        "train.kl_weight=0",
+        "dataset.index=drop",
+        "dataset.channels=middle",
+        *(
+            f"{key}=99999999999999999999"
+            for key in (
+                *("batch_size", "seed", "n_clusters", "dataset.n_clusters"),
+                *("architecture.latent_dim", "model.components", "init.n_init"),
+                *("init.n_neighbors", "init.max_samples", "init.max_iter", "pretrain.epochs"),
+                *("pretrain.updates", "train.epochs", "train.updates", "train.rounds"),
+            )
+        ),
+        "architecture.hidden=[99999999999999999999]",
+        "architecture.channels=[99999999999999999999]",
+        "dataset.shape=[99999999999999999999]",
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(override):
+    key, _, value = override.partition("=")
+    with pytest.raises(InputError, match=rf"^{key}=.* is out of range: it must be "):
+        compose_config(override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.reparameterization=exact"], "model.reparameterization=exact is unknown"),
+        (["model=vade", "model.reparameterization=implicit"], "must be one of location_scale"),
+        (["architecture.hidden=[]"], r"architecture.hidden=\[\] does not go with"),
+        (["architecture.channels=[8]"], "exactly one of them is a list of one or more layers"),
+        (["init=labels"], "init.labels=None does not go with init.start=labels"),
+        (["init.labels=x.npy"], "init.labels=x.npy does not go with init.start=manifold"),
+        (["~dataset.loader._target_"], "must have a _target_"),
+    ],
+)
+def test_rules_between_fields(overrides, message):
+    with pytest.raises(InputError, match=message):
+        compose_config(*overrides)
+
+
+def test_identity_leaves_out_what_cannot_change_the_result():
+    same = compose_config("device=cpu", "dataset.root=there", "overwrite=true", "run_dir=x")
+    assert identity(same) == identity(compose_config())
+    assert identity(compose_config("seed=1")) != identity(compose_config())
+    assert identity(compose_config())["optimizer.arguments.betas"] == [0.9, 0.999]
+
+
+def test_a_configuration_from_before_a_setting_came_means_what_it_meant():
+    tree = dataclasses.asdict(compose_config())
+    for name in ("header", "index", "channels"):
+        del tree["dataset"][name]
+    config = from_stored(tree)
+    assert (config.dataset.header, config.dataset.index) == (None, "counting")
+    assert config.dataset.channels == "first"
+    assert identity(config) == identity(compose_config())
+    assert compose_config().dataset.channels is None
+
+
+def test_flatten_reaches_every_leaf():
+    tree = {"a": 1, "b": {"c": [1], "d": {}}, "e": None}
+    assert dict(flatten(tree)) == {"a": 1, "b.c": [1], "b.d": {}, "e": None}
+
+
+def test_options_lists_the_names_below_a_key():
+    assert options("train")[:3] == ["agreement", "anchored", "augment"]
+    assert "batch_size" in options("")
+    assert options("nothing") == []
+
+
+def test_a_stored_configuration_comes_back_the_same():
+    config = compose_config("train.epochs=3")
+    stored = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config))))
+    assert OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), stored)) == config
+
+
+@pytest.mark.parametrize(
+    ("epochs", "updates", "n_samples", "expected"),
+    [
+        (7, 3000, 70_000, 7),
+        (0, 3000, 70_000, 0),
+        (None, 3000, 70_000, 11),
+        (None, 3000, 1797, 375),
+        (None, 10, 70_000, 1),
+    ],
+)
+def test_epochs_follow_from_the_number_of_updates(epochs, updates, n_samples, expected):
+    assert (
+        number_of_epochs(StageConfig(epochs, updates, 1.0, "constant", False), n_samples, 256)
+        == expected
+    )
+
+
+@pytest.mark.parametrize("value", ["a,b.csv", "a b,c d.csv", "1,2"])
+def test_several_values_get_one_line_whose_advice_works(value):
+    parsed = OverridesParser.create().parse_override(f"dataset.path={value}")
+    assert parsed.is_sweep_override()
+    with pytest.raises(ConfigCompositionException) as error:
+        compose_config(f"dataset.path={value}")
+    found = explain(error.value)
+    assert found.startswith(f"dataset.path={value} stands for several values: ")
+    word = found.partition("values: ")[2].partition(" is one text")[0]
+    (pasted,) = shlex.split(word)
+    assert compose_config("dataset=file", "n_clusters=2", pasted).dataset.path == value

@@ -1,0 +1,293 @@
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from gammvae.config.published import AboutConfig, FileConfig
+from gammvae.data.loading import Dataset, check_samples, choose_likelihood, load_data, load_dataset
+from gammvae.data.samples import SparseRows
+from gammvae.errors import InputError
+from tests.conftest import compose_config
+
+GOOD = Dataset(np.linspace(0, 1, 20, dtype=np.float32).reshape(5, 4), np.arange(5), (1, 2, 2))
+HERE = __name__
+
+
+def with_value(value):
+    x = GOOD.x.copy()
+    x[3, 2] = value
+    return replace(GOOD, x=x)
+
+
+def mine(dataset, *overrides, **changes):
+    """The configuration of a dataset whose loader returns the given one."""
+    global GIVEN
+    GIVEN = dataset
+    config = compose_config("dataset=digits", *overrides).dataset
+    loader = {"_target_": f"{HERE}.given"}
+    plain = {"name": "mine", "loader": loader, "about": AboutConfig(), **changes}
+    return dataclasses.replace(config, **plain)
+
+
+def given() -> Dataset:
+    """A user's own loader."""
+    return GIVEN
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (with_value(np.nan), "has the value nan in sample 3, feature 2: all values must be finite"),
+        (with_value(np.inf), "has the value inf in sample 3, feature 2"),
+        (replace(GOOD, x=GOOD.x[:0], y=None), r"samples of shape \(0, 4\): clustering needs at"),
+        (replace(GOOD, x=GOOD.x[:1], y=None), r"samples of shape \(1, 4\): clustering needs at"),
+        (replace(GOOD, x=GOOD.x[:, :1], shape=(1,)), r"samples of shape \(5, 1\): clustering"),
+        (replace(GOOD, x=GOOD.x[0]), r"samples of shape \(4,\)"),
+        (replace(GOOD, x=GOOD.x.astype(np.float16)), "type float16"),
+        (replace(GOOD, x=np.ones_like(GOOD.x)), "has 5 equal samples"),
+        (replace(GOOD, shape=(1, 3, 3)), "these must agree"),
+        (replace(GOOD, y=np.arange(4)), "these must agree"),
+        (replace(GOOD, y=np.array(list("abcde"), object)), "has classes of type object: they"),
+    ],
+)
+def test_unusable_samples_are_refused(dataset, message):
+    with pytest.raises(InputError, match=message):
+        check_samples(dataset, "mine")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (with_value(1.5), r"values from 0 to 1.5: a bernoulli likelihood needs values in \[0, 1\]"),
+        (with_value(-0.1), "values from -0.1 to 1"),
+    ],
+)
+def test_a_bernoulli_likelihood_needs_values_between_0_and_1(dataset, message):
+    with pytest.raises(InputError, match=message):
+        load_data(mine(dataset), "none", "cpu")
+    assert load_data(mine(dataset), "minmax", "cpu").facts.likelihood == "bernoulli"
+    assert load_data(mine(dataset, likelihood="normal"), "none", "cpu").facts.likelihood == "normal"
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "low", "high", "expected"),
+    [
+        ("none", 0, 1, "bernoulli"),
+        ("none", 0, 1.001, "normal"),
+        ("none", -0.001, 1, "normal"),
+        ("minmax", 0, 1, "bernoulli"),
+        ("l2", 0, 1, "normal"),
+        ("tfidf", 0, 1, "normal"),
+        ("standardize", -np.inf, np.inf, "normal"),
+    ],
+)
+def test_the_likelihood_follows_from_range_and_preprocessing(preprocess, low, high, expected):
+    likelihood, reason = choose_likelihood("auto", preprocess, low, high)
+    assert likelihood == expected
+    assert reason.startswith(f"likelihood {expected}, because")
+    assert choose_likelihood("normal", preprocess, low, high) == ("normal", "")
+
+
+def test_units_that_suit_no_likelihood_are_pointed_out():
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    wild = Dataset(x * np.float32([1, 1, 1, 5000]), None, (4,))
+    bytes_ = Dataset(np.clip(np.abs(x) * 200, 0, 255), None, (2, 2))
+    normal = {"likelihood": "normal"}
+    assert load_data(mine(Dataset(x, None, (4,)), **normal), "none", "cpu").notes == ()
+    assert "preprocess=standardize" in load_data(mine(wild, **normal), "none", "cpu").notes[0]
+    assert load_data(mine(wild, **normal), "standardize", "cpu").notes == ()
+    bytes_.x[0, 0], bytes_.x[0, 1] = 0, 255
+    assert "preprocess=minmax" in load_data(mine(bytes_, **normal), "none", "cpu").notes[0]
+
+
+def test_the_digest_sees_every_part_of_the_data_and_not_the_preprocessing():
+    digests = {
+        GOOD.digest,
+        with_value(0.25).digest,
+        replace(GOOD, y=np.arange(5)[::-1]).digest,
+        replace(GOOD, y=None).digest,
+        replace(GOOD, shape=(4,)).digest,
+    }
+    assert len(digests) == 5
+    assert replace(GOOD, x=GOOD.x.copy(), notes=("other",)).digest == GOOD.digest
+    assert load_data(mine(GOOD), "minmax", "cpu").digest == GOOD.digest
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"samples": 6}, "dataset mine has 5 samples, 6 are published"),
+        ({"features": 5}, "dataset mine has 4 features, 5 are published"),
+    ],
+)
+def test_another_size_than_published_is_refused(about, message):
+    assert load_dataset(mine(GOOD, about=AboutConfig(samples=5, features=4))) is GOOD
+    with pytest.raises(InputError, match=message):
+        load_dataset(mine(GOOD, about=AboutConfig(**about)))
+
+
+def test_an_altered_file_is_refused_by_name_unless_its_content_is_known(tmp_path):
+    (tmp_path / "data.bin").write_bytes(b"other")
+    files = {"data.bin": FileConfig("http://example.org/data.bin", "sha256:" + "0" * 64)}
+    place = {"root": str(tmp_path)}
+    with pytest.raises(InputError, match=r"data\.bin is not the published file: its digest is sha"):
+        load_dataset(mine(GOOD, about=AboutConfig(files=files), **place))
+    others = AboutConfig(files=files, contents={"0" * 64: "something else"})
+    with pytest.raises(InputError, match=r"data\.bin is not the published file: its digest is sha"):
+        load_dataset(mine(GOOD, about=others, **place))
+    known = AboutConfig(files=files, contents={GOOD.digest: "made by hand"})
+    dataset = load_dataset(mine(GOOD, about=known, **place))
+    assert dataset.notes == (f"{tmp_path}/data.bin: made by hand",)
+    np.testing.assert_array_equal(dataset.x, GOOD.x)
+
+
+def offered(root: str, download: bool, cache: str, extra: int, device: str) -> Dataset:
+    """A user's own loader with arguments."""
+    assert (root, download, extra, device) == ("there", False, 3, "cpu")
+    assert cache.endswith("cache")
+    return GOOD
+
+
+def test_a_loader_is_given_what_it_takes():
+    config = mine(
+        GOOD,
+        loader={"_target_": f"{HERE}.offered", "extra": 3},
+        root="there",
+        download=False,
+    )
+    assert load_dataset(config, "cpu") is GOOD
+
+
+@pytest.mark.parametrize(
+    ("loader", "message"),
+    [
+        ({"_target_": "gammvae.data.loading.nothing"}, "cannot be imported"),
+        ({"_target_": "no_such_module.load"}, "cannot be imported"),
+        ({"_target_": "gammvae.data.benchmarks.digits", "size": 3}, "unexpected keyword argument"),
+        ({"_target_": f"{HERE}.offered"}, "missing a required argument: 'extra'"),
+    ],
+)
+def test_a_loader_that_cannot_be_called_is_refused(loader, message):
+    with pytest.raises(InputError, match=message):
+        load_dataset(mine(GOOD, loader=loader), "cpu")
+
+
+@pytest.mark.parametrize("setting", ["path=x.npy", "labels=kind", "array=x", "drop=[id]"])
+def test_a_setting_that_the_loader_does_not_take_is_refused(setting):
+    with pytest.raises(InputError, match=r"has no use: dataset mine reads none"):
+        load_dataset(mine(GOOD, f"dataset.{setting}"))
+
+
+def auto(dataset):
+    """Its configuration with the likelihood that suits it."""
+    return mine(dataset, likelihood="auto")
+
+
+FINE = np.random.default_rng(0).normal(size=(40, 3)) * 0.2 + 2e7
+
+
+@pytest.mark.parametrize("preprocess", ["standardize", "minmax"])
+def test_a_spread_below_the_precision_of_float32_is_kept_by_preprocessing(preprocess):
+    data = load_data(auto(Dataset(FINE, None, (3,))), preprocess, "cpu")
+    low, high = FINE.min(0), FINE.max(0)
+    expected = (FINE - FINE.mean(0)) / FINE.std(0)
+    if preprocess == "minmax":
+        expected = (FINE - low) / (high - low)
+    np.testing.assert_allclose(data.rows[0:40], expected, atol=1e-6)
+    assert data.rows[0:40].dtype == np.float32
+    assert not any("float32" in note for note in data.notes)
+
+
+def test_a_spread_that_float32_loses_is_said():
+    wide = Dataset((FINE - 2e7) * 10 + 2e7, None, (3,), names=("a", "b", "c"))
+    notes = load_data(auto(wide), "none", "cpu").notes
+    assert "3 features, " in notes[-1]
+    assert "of which float32 loses up to 0.995; preprocess=standardize shifts" in notes[-1]
+    exact = Dataset(np.round(wide.x / 2) * 2, None, (3,))
+    assert not any("float32" in note for note in load_data(auto(exact), "none", "cpu").notes)
+    shifted = Dataset(np.random.default_rng(0).normal(size=(40, 3)) * 5 + 2e7, None, (3,))
+    for name, said in {"l2": True, "tfidf": True, "standardize": False, "minmax": False}.items():
+        notes = load_data(auto(shifted), name, "cpu").notes
+        assert any("of which float32 loses" in note for note in notes) == said
+    narrow = Dataset(FINE, None, (3,))
+    with pytest.raises(InputError, match="40 samples that are equal when they are rounded to floa"):
+        load_data(auto(narrow), "none", "cpu")
+    assert np.ptp(load_data(auto(narrow), "standardize", "cpu").rows[0:40]) > 3
+
+
+def test_the_digest_is_that_of_the_values_in_float32():
+    x = np.random.default_rng(0).normal(size=(9, 4))
+    single = Dataset(x.astype(np.float32), None, (4,))
+    assert Dataset(x, None, (4,)).digest == single.digest
+    fixed = Dataset(np.arange(8, dtype=np.float32).reshape(4, 2), np.arange(4), (2,))
+    assert (
+        fixed.digest == "c061b501ac885dbe3bd4960c2d59e9e1e980d98853f068577b5b08a6f17b8746"
+    )  # of stored runs
+
+
+def test_classes_of_bytes_become_text():
+    y = np.array(["a", "é", "a", "b", "b"])
+    data = load_data(auto(replace(GOOD, y=np.char.encode(y, "utf-8"))), "none", "cpu")
+    assert data.y.tolist() == y.tolist()
+    assert data.y.dtype.kind == "U"
+    with pytest.raises(InputError, match="classes that are no text in UTF-8"):
+        load_data(auto(replace(GOOD, y=np.array([b"\xff"] * 5))), "none", "cpu")
+
+
+def test_classes_that_all_differ_are_remarked_on():
+    assert "all 5 classes differ" in load_data(auto(GOOD), "none", "cpu").notes[-1]
+    same = replace(GOOD, y=np.array([0, 1, 2, 3, 3]))
+    assert not any("differ" in note for note in load_data(auto(same), "none", "cpu").notes)
+
+
+@pytest.mark.parametrize("scale", [1e19, 1e37])
+def test_values_whose_squares_overflow_are_refused_unless_they_are_scaled(scale):
+    large = Dataset(np.float32(np.random.default_rng(0).normal(size=(30, 4)) * scale), None, (4,))
+    with pytest.raises(InputError, match="the sum of 120 squares of these overflows float32; prep"):
+        load_data(auto(large), "none", "cpu")
+    for name, most in {"standardize": 5, "minmax": 1, "l2": 1}.items():
+        rows = load_data(auto(large), name, "cpu").rows[0:30]
+        assert np.abs(rows).max() <= most
+        assert np.linalg.norm(rows) > 1
+    load_data(auto(Dataset(large.x / np.float32(scale) * 1e15, None, (4,))), "none", "cpu")
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [-9999, -999, 99999, 65535, 4294967295, 1e20, -32768, 9.969209968386869e36, 3.4e38, -2.5e31],
+)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_value_that_may_stand_for_a_missing_one_is_remarked_on(fill, sparse):
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    x[7:20, 1] = fill
+    rows = SparseRows(scipy.sparse.csr_matrix(x)) if sparse else x
+    found = Dataset(rows, None, (3,), names=("a", "b", "c"))
+    notes = load_data(auto(found), "standardize", "cpu").notes
+    assert f"feature 'b' has a value far from all others, {fill:g} in 13 of 100" in notes[-1]
+
+
+@pytest.mark.parametrize("kind", ["once", "near", "everywhere", "ordinary"])
+def test_other_values_are_not_remarked_on(kind):
+    x = np.random.default_rng(0).normal(size=(100, 2)) * 100
+    if kind == "once":
+        x[3, 0] = -9999
+    if kind == "near":  # an ordinary value of counts that reach it
+        x[:, 0] = np.linspace(0, 999, 100)
+        x[90:, 0] = 999
+    if kind == "everywhere":
+        x[:, 0] = 9999
+    notes = load_data(auto(Dataset(x, None, (2,))), "standardize", "cpu").notes
+    assert not any("far from all others" in note for note in notes)
+
+
+def test_a_fill_value_is_named_where_its_squares_overflow():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    x[7:20, 1] = 3.4e38
+    with pytest.raises(InputError, match="overflows float32; .*; feature 1 has a value far from"):
+        load_data(auto(Dataset(x, None, (3,))), "none", "cpu")
+    for name in ("standardize", "minmax", "l2"):
+        assert (
+            "3.4e+38 in 13 of 100" in load_data(auto(Dataset(x, None, (3,))), name, "cpu").notes[-1]
+        )

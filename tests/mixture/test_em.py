@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import scipy.stats
+from scipy.special import digamma
+from sklearn.mixture import GaussianMixture
+
+from gammvae.mixture.em import (
+    GammaFamily,
+    NormalFamily,
+    expectation_maximization,
+    fit_concentration,
+    one_hot,
+)
+from tests.mixture.test_estimator import CONCENTRATIONS, RATES, known_mixture
+
+
+def test_concentration_solves_its_equation():
+    a = np.logspace(-2.5, 5, 60)
+    solved = fit_concentration(np.log(a) - digamma(a), max_concentration=1e6)
+    np.testing.assert_allclose(solved, a, rtol=1e-6)
+
+
+def test_concentration_is_capped():
+    assert fit_concentration(np.array([0.0, 1e-12]), 500.0).tolist() == [500.0, 500.0]
+
+
+def test_weighted_fit_counts_a_sample_as_often_as_its_weight():
+    x, _ = known_mixture(300)
+    counts = np.random.default_rng(1).integers(0, 4, size=len(x))
+    family = GammaFamily()
+    weighted = counts @ family.statistics(x) / counts.sum()
+    repeated = family.statistics(np.repeat(x, counts, axis=0)).mean(0)
+    for ours, slow in zip(
+        family.maximize(weighted[None]), family.maximize(repeated[None]), strict=True
+    ):
+        np.testing.assert_allclose(ours, slow)
+
+
+def test_log_density_is_scipys():
+    x, _ = known_mixture(50)
+    family = GammaFamily()
+    ours = family.log_density(family.statistics(x), (CONCENTRATIONS, RATES))
+    for k in range(3):
+        scipys = scipy.stats.gamma.logpdf(x, CONCENTRATIONS[k], scale=1 / RATES[k]).sum(1)
+        np.testing.assert_allclose(ours[:, k], scipys)
+    normal = NormalFamily()
+    ours = normal.log_density(normal.statistics(x), (CONCENTRATIONS, RATES))
+    for k in range(3):
+        scipys = scipy.stats.norm.logpdf(x, CONCENTRATIONS[k], np.sqrt(RATES[k])).sum(1)
+        np.testing.assert_allclose(ours[:, k], scipys)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_normal_em_is_scikit_learns():
+    x, labels = known_mixture(1000)
+    family = NormalFamily()
+    *_, fit = expectation_maximization(
+        family, family.statistics(x), one_hot(labels, 3), max_iter=50, tol=0
+    )
+    theirs = GaussianMixture(
+        3,
+        covariance_type="diag",
+        reg_covar=0,
+        tol=0,
+        max_iter=500,
+        means_init=[x[labels == k].mean(0) for k in range(3)],
+    ).fit(x)
+    assert fit.bound == pytest.approx(theirs.score(x), abs=1e-3)

@@ -1,0 +1,92 @@
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+
+from gammvae.runs.directory import RunDirectory
+from gammvae.training.baselines import Baseline, experiment_for
+from gammvae.training.experiment import Experiment, run
+from tests.conftest import TINY, compose_config
+
+SMOKE = (*TINY, "experiment=smoke", "device=cpu")
+
+
+def finished(folder, *overrides):
+    config = compose_config(*SMOKE, f"run_dir={folder}", *overrides)
+    directory = RunDirectory(folder)
+    return run(config, directory, experiment_for(config.model)), directory
+
+
+def test_which_experiment():
+    assert experiment_for(compose_config("model=kmeans").model) is Baseline
+    assert experiment_for(compose_config("model=vade").model) is Experiment
+
+
+def test_kmeans_runs_without_networks(tmp_path):
+    result, directory = finished(tmp_path / "run", "model=kmeans", "seed=2")
+    expected = KMeans(10, n_init=10, random_state=2).fit_predict(load_digits().data / 16)
+    with np.load(directory / "assignments.npz") as arrays:
+        assert (arrays["labels"] == expected).all()
+        assert set(arrays) == {"labels", "responsibilities", "embedding"}
+    assert {"acc", "nmi", "ari", "silhouette", "used_clusters"} <= result["metrics"].keys()
+    assert "elbo" not in result["metrics"]
+    assert result["model"] == "kmeans"
+    assert not (directory / "pretrain.pt").exists()
+
+
+@pytest.mark.parametrize("model", ["kmeans", "gmm", "ae_kmeans", "ae_gmm", "vae_gmm"])
+def test_figures_are_recomputed_exactly(tmp_path, model):
+    result, directory = finished(tmp_path / "run", f"model={model}")
+    config = directory.read_config()
+    again = Baseline(config, directory).reevaluate()
+    assert again["metrics"] == result["metrics"]
+
+
+def test_the_code_is_that_of_the_plain_autoencoder_of_vade(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "gammvae")
+    shared = f"pretrained={tmp_path / 'shared'}"
+    finished(tmp_path / "vade", "model=vade", "augmentation=none", shared)
+    for model in ("ae_kmeans", "ae_gmm"):
+        _, directory = finished(tmp_path / model, f"model={model}", shared)
+        assert "the autoencoder is taken from" in (directory / "run.log").read_text()
+    _, directory = finished(tmp_path / "vae_gmm", "model=vae_gmm", shared)
+    assert "the autoencoder is taken from" not in (directory / "run.log").read_text()
+
+
+def test_the_prior_of_vae_gmm_stays_standard_normal(tmp_path):
+    _, directory = finished(tmp_path / "run", "model=vae_gmm")
+    weights = torch.load(directory / "pretrain.pt", weights_only=True)["model"]
+    prior = {name: value for name, value in weights.items() if name.startswith("prior.")}
+    assert len(prior) == 3
+    assert all((value == 0).all() for value in prior.values())
+    records = [json.loads(line) for line in (directory / "metrics.jsonl").open()]
+    assert records[0]["kl_z"] > 0
+    # one component in all but name: which of them explains a sample is not known at all
+    assert records[0]["kl_c"] == pytest.approx(0, abs=1e-4)
+    assert records[0]["used_clusters"] is None
+
+
+def test_a_subset_is_fitted_and_all_samples_are_assigned(tmp_path):
+    _, directory = finished(tmp_path / "run", "model=kmeans", "init.max_samples=500")
+    with np.load(directory / "assignments.npz") as arrays:
+        assert len(arrays["labels"]) == 1797
+        assert len(set(arrays["labels"])) == 10
+
+
+def test_a_finished_baseline_is_skipped_compared_and_tabulated(tmp_path, in_process):
+    sweep = ("train", *SMOKE, "-m", "model=kmeans,ae_gmm", "seed=0,1")
+    result = in_process(*sweep)
+    assert result.returncode == 0, result.stderr
+    assert "4 jobs: 4 done" in result.stdout
+    assert "best ELBO" not in result.stdout
+    assert result.stdout.count("the 2 seeds agree to a mean ARI of") == 2
+    assert "4 skipped" in in_process(*sweep).stdout
+    text = in_process("table").stdout
+    assert [line.split()[0] for line in text.splitlines()[2:4]] == ["ae_gmm", "kmeans"]
+    (path, _) = sorted(tmp_path.glob("outputs/digits/kmeans/*/seed=*"))
+    evaluated = in_process("evaluate", str(path), "device=cpu")
+    assert "all figures agree" in evaluated.stdout
