@@ -121,16 +121,19 @@ class Experiment:
         if data.facts.likelihood == "normal":
             chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
             self.model.set_units(self.x[chosen.to(self.device)])
-        self.faulty: list[str] = []
-        if config.precision == "auto" and self.precision != torch.float32:
-            self.faulty = faulty_layers(self.model, self.x, config.batch_size, self.precision)
-            if self.faulty:
-                self.precision = torch.float32
         self.classes, self.digest = data.y, data.digest
         self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
 
     def introduce(self) -> None:
-        """Says what is clustered and where, with all that should be known about the data."""
+        """Says what is clustered and where, with all that should be known about the data.
+
+        The precision is tried before, where it is not the user's choice.
+        """
+        faulty: list[str] = []
+        if self.config.precision == "auto" and self.precision != torch.float32:
+            size = self.config.batch_size
+            if faulty := faulty_layers(self.model, self.x, size, self.precision):
+                self.precision = torch.float32
         log.info(
             "%s: %d samples of %d features, likelihood %s, on %s in %s with %d threads",
             self.config.dataset.name,
@@ -142,10 +145,10 @@ class Experiment:
         )
         for note in self.notes:
             log.warning("%s: %s", self.config.dataset.name, note)
-        if self.faulty:
+        if faulty:
             log.warning(
                 "precision: float32, because bfloat16 goes wrong on this machine in %s",
-                ", ".join(self.faulty),
+                ", ".join(faulty),
             )
 
     def pretrain(self) -> None:
