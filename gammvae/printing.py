@@ -3,7 +3,12 @@
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
+
+from gammvae.writing import unlinked
 
 
 def say(text: object, stream: TextIO | None = None) -> None:
@@ -44,3 +49,17 @@ class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, with control characters written out."""
         return plain(super().format(record))
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Copies what the program logs into a file."""
+    with open(path, "a", encoding="utf-8", opener=unlinked) as file:
+        handler = LogFile(file)
+        handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
+        logger = logging.getLogger("gammvae")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)

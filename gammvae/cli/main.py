@@ -118,7 +118,8 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     from hydra.types import RunMode
 
     from gammvae.config.schema import to_config
-    from gammvae.runs.directory import REPORT, RunDirectory, run_path
+    from gammvae.runs.directory import REPORT, RunDirectory
+    from gammvae.runs.naming import run_path
     from gammvae.tables.summary import summary
 
     hydra = HydraConfig.get()

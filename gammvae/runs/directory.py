@@ -21,8 +21,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -31,16 +30,15 @@ import yaml
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from gammvae.config.schema import VOLATILE, Config, from_stored, identity
+from gammvae.config.schema import Config, from_stored, identity
 from gammvae.errors import InputError, first_line, reading
 from gammvae.paths import user_path
-from gammvae.printing import LogFile, PlainFormatter
+from gammvae.printing import log_to
 from gammvae.runs import stored
 from gammvae.writing import (
     append,
     refuse_replacing,
     remove_unfinished,
-    unlinked,
     write_text,
     write_whole,
 )
@@ -59,30 +57,6 @@ FILES = (
     *(METRICS, LOG, STATUS, CONFIG),
 )
 LOCK = ".lock"
-# Overrides that are in the path anyway, or cannot change the result.
-NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)
-MAX_NAME = 120
-
-
-def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str]) -> Path:
-    """``<output_root>/<dataset>/<model>/<other overrides>/seed=<seed>``.
-
-    Args:
-        config: The configuration.
-        choices: The chosen file of every group.
-        overrides: The overrides of the command line, ``key=value``.
-    """
-    others = sorted(
-        override.lstrip("+")
-        for override in overrides
-        if override.lstrip("+~").partition("=")[0] not in NOT_IN_NAME
-    )
-    name = ",".join(others)
-    readable = re.sub(r"[^\w.,=+~-]+", "_", name)[:MAX_NAME]
-    if readable != name:  # two different names must not become one
-        readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
-    parent = Path(config.output_root) / choices["dataset"] / choices["model"]
-    return parent / readable / f"seed={config.seed}"
 
 
 class RunDirectory:
@@ -420,17 +394,3 @@ def file_digest(path: Path) -> str:
         stored.check_ordinary(path)
         with path.open("rb") as file:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """Copies what the program logs into a file."""
-    with open(path, "a", encoding="utf-8", opener=unlinked) as file:
-        handler = LogFile(file)
-        handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
-        logger = logging.getLogger("gammvae")
-        logger.addHandler(handler)
-        try:
-            yield
-        finally:
-            logger.removeHandler(handler)

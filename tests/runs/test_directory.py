@@ -22,8 +22,8 @@ from gammvae.runs.directory import (
     RESULT,
     STATUS,
     RunDirectory,
-    run_path,
 )
+from gammvae.runs.naming import run_path
 from tests.conftest import a_result, compose_config
 
 CHOICES = {"dataset": "digits", "model": "vade"}

@@ -1,0 +1,33 @@
+"""The name of a run's directory."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gammvae.config.schema import VOLATILE, Config
+
+# Overrides that are in the path anyway, or cannot change the result.
+NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)
+MAX_NAME = 120
+
+
+def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str]) -> Path:
+    """``<output_root>/<dataset>/<model>/<other overrides>/seed=<seed>``.
+
+    Args:
+        config: The configuration.
+        choices: The chosen file of every group.
+        overrides: The overrides of the command line, ``key=value``.
+    """
+    others = sorted(
+        override.lstrip("+")
+        for override in overrides
+        if override.lstrip("+~").partition("=")[0] not in NOT_IN_NAME
+    )
+    name = ",".join(others)
+    readable = re.sub(r"[^\w.,=+~-]+", "_", name)[:MAX_NAME]
+    if readable != name:  # two different names must not become one
+        readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    parent = Path(config.output_root) / choices["dataset"] / choices["model"]
+    return parent / readable / f"seed={config.seed}"
