@@ -99,7 +99,7 @@ def bases(tmp_path_factory, address) -> dict[str, Base]:
 
 def load_everything() -> None:
     """Imports what the commands import, so that a forked process need not."""
-    for module in pkgutil.iter_modules(gammvae.__path__, "gammvae."):
+    for module in pkgutil.walk_packages(gammvae.__path__, "gammvae."):
         if module.name != "gammvae.__main__":
             importlib.import_module(module.name)
     for name in ("matplotlib.pyplot", "sklearn.neighbors", "sklearn.mixture", "sklearn.svm"):
