@@ -10,7 +10,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-import gammvae.training.experiment
+import gammvae.training.stages
 from gammvae import __version__
 from gammvae.cli import main as cli
 from gammvae.cli.terminal import flags_first
@@ -174,7 +174,7 @@ def test_a_users_own_dataset_runs_from_a_config_dir(tmp_path, gammvae):
         "name: blobs\nn_clusters: 3\nlikelihood: normal\nloader:\n  _target_: blobs.load\n  n: 90\n"
     )
     (tmp_path / "blobs.py").write_text(
-        "import numpy as np\nfrom gammvae.data.loading import Dataset\n"
+        "import numpy as np\nfrom gammvae.data.dataset import Dataset\n"
         "def load(n):\n"
         "    y = np.arange(n) % 3\n"
         "    x = np.eye(3, 5)[y] * 4 + np.random.default_rng(0).normal(size=(n, 5))\n"
@@ -293,13 +293,13 @@ BAD_CALLS = {
 
 
 def not_finite():
-    from gammvae.data.loading import Dataset
+    from gammvae.data.dataset import Dataset
 
     return Dataset(np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32), None, (2,))
 
 
 def too_large():
-    from gammvae.data.loading import Dataset
+    from gammvae.data.dataset import Dataset
 
     return Dataset(np.full((20, 3), 2, np.float32) + np.eye(20, 3, dtype=np.float32), None, (3,))
 
@@ -397,7 +397,7 @@ def test_a_full_disk_is_one_line(monkeypatch, tmp_path, capsys):
     def full(*_):
         raise OSError(28, "No space left on device", "outputs/train.pt")
 
-    monkeypatch.setattr(gammvae.training.experiment, "save_checkpoint", full)
+    monkeypatch.setattr(gammvae.training.stages, "save_checkpoint", full)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["gammvae", *SMOKE])
     with pytest.raises(SystemExit) as ended:

@@ -133,17 +133,17 @@ def make(name: str, folder: Path, mirror: str) -> Base:
 
 def end_after(stage: str, epoch: int) -> None:
     """Makes this process save every epoch, and end as if killed after a checkpoint."""
-    from gammvae.training import experiment
+    from gammvae.training import stages
 
-    save = experiment.save_checkpoint
+    save = stages.save_checkpoint
 
     def save_and_end(directory, name, done, *rest):
         save(directory, name, done, *rest)
         if (name, done) == (stage, epoch):
             os._exit(7)
 
-    experiment.save_checkpoint = save_and_end
-    experiment.CHECKPOINT_SECONDS = experiment.CHECKPOINT_RATIO = 0.0
+    stages.save_checkpoint = save_and_end
+    stages.CHECKPOINT_SECONDS = stages.CHECKPOINT_RATIO = 0.0
 
 
 # --- Commands --------------------------------------------------------------------------------
@@ -617,7 +617,7 @@ CONFIG_CHANGES: dict[str, Callable[[dict], Any]] = {
     "escapes in a key": lambda tree: tree.update({ESCAPE: 1}),
     "escapes in a value": setting("precision", ESCAPE),
     "another family": setting("model.family", "gaussian"),
-    "another clusterer": setting("model.clusterer", "dec"),
+    "another method": setting("model.method", "dec"),
     "a vast network": setting("architecture.hidden", [2**40]),
     "many layers": setting("architecture.hidden", [1] * 100_000),
     "a vast latent space": setting("architecture.latent_dim", 10**11),

@@ -66,9 +66,9 @@ def start(arguments: tuple[str, ...], folder: Path, name: str = "process") -> Pr
 
 def save_often() -> None:
     """Makes this process write a checkpoint every few epochs."""
-    from gammvae.training import experiment
+    from gammvae.training import stages
 
-    experiment.CHECKPOINT_SECONDS, experiment.CHECKPOINT_RATIO = 0.02, 0.0
+    stages.CHECKPOINT_SECONDS, stages.CHECKPOINT_RATIO = 0.02, 0.0
 
 
 @pytest.fixture

@@ -1,24 +1,29 @@
-"""Which values every field of a configuration may have."""
+"""The values that each setting may have."""
 
-import re
+from pathlib import Path
 
-from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
+from gammvae.config.rules import Rule, at_least, between, matching, one_of, optional, positive
 
 REPARAMETERIZATIONS = {
     "gamma": ("wilson_hilferty", "wilson_hilferty_boosted", "marsaglia_tsang", "implicit"),
     "normal": ("location_scale",),
 }
 
+# Every file of that folder is a method.
+METHODS = tuple(
+    sorted(path.stem for path in (Path(__file__).parents[1] / "training/methods").glob("[a-z]*.py"))
+)
+
 KL_SCHEDULES = ("constant", "warmup", "cyclic")
 
-# Upper bounds, beyond all use, of what is counted: else a slip of the keyboard fills the memory,
-# never ends or does not fit into the integers of the libraries below.
+# Upper bounds of counts, far beyond any use: without them, a typing error could fill the memory,
+# run for ever, or exceed the integers of the libraries that are called.
 MOST_STEPS, MOST_SAMPLES, MOST_SEED = 10**9, 2**31 - 1, 2**31 - 1
 MOST_WIDTH, MOST_LAYERS, MOST_LATENT, MOST_CLUSTERS, MOST_STARTS = 10**6, 1000, 10**4, 10**6, 10**4
 
 
 def list_of(what: str, least: int, most: int) -> Rule:
-    """A list of sizes, of ``least`` or more layers or axes."""
+    """A list of ``least`` or more sizes, each from 1 to ``most``."""
     return Rule(
         lambda sizes: (
             least <= len(sizes) <= MOST_LAYERS and all(1 <= size <= most for size in sizes)
@@ -34,7 +39,7 @@ RULES: dict[str, Rule] = {
     "dataset.index": optional(one_of("keep", "counting")),
     "dataset.channels": optional(one_of("first", "last")),
     "model.family": one_of(*REPARAMETERIZATIONS),
-    "model.clusterer": optional(one_of("kmeans", "gmm", "dec", "idec")),
+    "model.method": one_of(*METHODS),
     "model.space": one_of("samples", "code", "umap"),
     "model.covariance": optional(one_of("full", "diag")),
     "model.components": optional(at_least(1, MOST_WIDTH)),
@@ -76,10 +81,7 @@ RULES: dict[str, Rule] = {
     "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
     "batch_size": at_least(1, MOST_SAMPLES),
     "seed": Rule(lambda seed: 0 <= seed <= MOST_SEED, f"an integer from 0 to {MOST_SEED}"),
-    "device": Rule(
-        lambda device: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None,
-        "one of auto, cpu, cuda, cuda:N, mps",
-    ),
+    "device": matching(r"auto|cpu|mps|cuda(:\d+)?", "one of auto, cpu, cuda, cuda:N, mps"),
     "precision": one_of("auto", "float32", "bfloat16"),
     "tracking": one_of("none", "tensorboard"),
 }

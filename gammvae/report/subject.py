@@ -13,8 +13,9 @@ from gammvae.data.samples import Samples
 from gammvae.errors import InputError
 from gammvae.evaluation.metrics import Matching, match
 from gammvae.model.vae import MixtureVAE
-from gammvae.runs.directory import METRICS, RunDirectory
-from gammvae.runs.stored import Generation, Record, Result
+from gammvae.runs.contents import METRICS
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.records import Generation, Record, Result
 
 
 class Subject(NamedTuple):
@@ -47,7 +48,7 @@ class Subject(NamedTuple):
     @property
     def generates(self) -> bool:
         """Whether the model has a mixture of its own, to draw and decode samples from."""
-        return self.config.model.clusterer is None
+        return self.config.model.has_mixture
 
     def rows(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Some samples on the host, ``(n, F)``."""

@@ -18,10 +18,12 @@ import torch
 from filelock import FileLock, Timeout
 
 import gammvae
-from gammvae.config.schema import Config, identity
+from gammvae.config.identity import identity
+from gammvae.config.schema import Config
 from gammvae.errors import InputError
 from gammvae.runs.checkpoints import read_checkpoint
-from gammvae.runs.directory import LOCK, RunDirectory
+from gammvae.runs.contents import LOCK
+from gammvae.runs.directory import RunDirectory
 from gammvae.writing import link, remove_unfinished
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ PRETRAINED = "pretrain.pt"
 # What pretraining does not see; of the data it depends by their digest.
 LATER = (
     *("dataset.", "init.", "train.", "pretrain.augment"),
-    *(f"model.{name}" for name in ("name", "clusterer", "space", "covariance", "components")),
+    *(f"model.{name}" for name in ("name", "method", "space", "covariance", "components")),
 )
 
 

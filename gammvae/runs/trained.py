@@ -15,8 +15,10 @@ from gammvae.model.building import build_model
 from gammvae.model.networks import DECODERS
 from gammvae.model.vae import MixtureVAE
 from gammvae.runs.checkpoints import load_checkpoint
-from gammvae.runs.directory import CONFIG, DATA, RESULT, RunDirectory
-from gammvae.runs.stored import Result, check_array, read_arrays
+from gammvae.runs.contents import CONFIG, DATA, RESULT
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.readers import check_array, read_arrays
+from gammvae.runs.records import Result
 
 FIGURE = "preprocessing."
 # No file that can be read has more; figures and names of so many features as anybody has.
@@ -69,7 +71,7 @@ def load_trained(directory: RunDirectory, device_name: str) -> Trained:
         InputError: The run is not finished, its model is no mixture, or a file is damaged.
     """
     result, config = directory.read_result(), directory.read_config()
-    if config.model.clusterer is not None:
+    if not config.model.has_mixture:
         raise InputError(
             f"{directory.path} holds a run of model={config.model.name}: "
             "this needs a model with a mixture of its own, gammvae or vade"

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gammvae.config.schema import lasting
+from gammvae.config.identity import lasting
+from gammvae.config.stored import with_present_names
 from gammvae.errors import InputError
 from gammvae.paths import user_path
 from gammvae.printing import plain
-from gammvae.runs import stored
-from gammvae.runs.directory import CONFIG, RESULT, RunDirectory
-from gammvae.runs.stored import Result
+from gammvae.runs.contents import CONFIG, RESULT
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.readers import read_yaml
+from gammvae.runs.records import SETTINGS_YAML, Result, Settings, parse
 
 METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
 
@@ -93,12 +95,13 @@ def read_run(path: Path) -> Run:
         InputError: A file in it is damaged.
     """
     directory = RunDirectory(path)
-    tree = stored.read_yaml(path / CONFIG)
-    config = stored.parse(stored.SETTINGS, tree, path / CONFIG)
+    tree = read_yaml(path / CONFIG)
+    config = parse(SETTINGS_YAML, tree, path / CONFIG)
     dataset, seed = config["dataset"]["name"], config["seed"]
     if (file := config["dataset"].get("path")) is not None:
         dataset = f"{dataset} {Path(file).name}"
-    made = {key: str(value) for key, value in lasting(tree).items() if key != "seed"}
+    settings = lasting(with_present_names(tree))
+    made = {key: str(value) for key, value in settings.items() if key != "seed"}
     known: dict[str, float] = {}
     reason = ""
     if (path / RESULT).exists():
@@ -117,7 +120,7 @@ def read_run(path: Path) -> Run:
     return Run(path, dataset, row, seed, known, reason, made, inputs)
 
 
-def check_same(config: stored.Settings, result: Result, path: Path) -> None:
+def check_same(config: Settings, result: Result, path: Path) -> None:
     """Refuses a configuration that is not the one a result was made with.
 
     Raises:

@@ -12,24 +12,17 @@ import scipy.sparse
 import torch
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-import gammvae.data.files
+import gammvae.data.arrays
 import gammvae.data.loading
 import gammvae.data.samples
-import gammvae.training.experiment
+import gammvae.training.stages
+import gammvae.training.workspace
 from gammvae.data.benchmarks import digits
-from gammvae.data.loading import Dataset
+from gammvae.data.dataset import Dataset
 from gammvae.data.samples import subset
 from gammvae.errors import DivergenceError, InputError
-from gammvae.runs.directory import (
-    ASSIGNMENTS,
-    CONFIG,
-    DATA,
-    DIGESTS,
-    LOG,
-    METRICS,
-    RESULT,
-    RunDirectory,
-)
+from gammvae.runs.contents import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT
+from gammvae.runs.directory import RunDirectory
 from gammvae.training.experiment import Experiment, run
 from tests.conftest import TINY, compose_config
 
@@ -174,8 +167,8 @@ def test_no_stage_begins_with_weights_that_overflow(tmp_path):
 def test_automatic_precision_is_float32_where_bfloat16_goes_wrong(tmp_path, monkeypatch):
     one = ("pretrain.epochs=1", "train.epochs=1")
     expected = run(short(*one, "precision=float32"), RunDirectory(tmp_path / "float32"))
-    monkeypatch.setattr(gammvae.training.experiment, "choose_precision", lambda *_: torch.bfloat16)
-    monkeypatch.setattr(gammvae.training.experiment, "faulty_layers", lambda *_: ["encoder.body.0"])
+    monkeypatch.setattr(gammvae.training.workspace, "choose_precision", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(gammvae.training.workspace, "faulty_layers", lambda *_: ["encoder.body.0"])
     directory = RunDirectory(tmp_path / "auto")
     result = run(short(*one), directory)
     assert result["precision"] == "float32"
@@ -271,7 +264,7 @@ def test_an_epoch_beyond_the_stage_is_refused(finished, tmp_path):
 
 # The command, with a checkpoint after every epoch.
 EAGER = (
-    "import gammvae.training.experiment as e, gammvae.cli.main as c; "
+    "import gammvae.training.stages as e, gammvae.cli.main as c; "
     "e.CHECKPOINT_SECONDS = e.CHECKPOINT_RATIO = 0; c.main()"
 )
 KILLED = (*TINY, "pretrain.epochs=40", "train.epochs=40", "device=cpu")
@@ -366,7 +359,7 @@ def test_a_file_with_labels_gets_them_all_and_says_what_was_assumed(blobs):
 def test_a_streamed_file_gives_the_same_run_to_the_last_bit(blobs, preprocess, monkeypatch):
     in_memory = from_file(blobs, f"preprocess={preprocess}")
     assignments = np.load(blobs / "run" / ASSIGNMENTS)
-    monkeypatch.setattr(gammvae.data.files, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(gammvae.data.arrays, "IN_MEMORY_BYTES", 0)
     monkeypatch.setattr(gammvae.data.samples, "IN_MEMORY_BYTES", 0)
     streamed = from_file(blobs, f"preprocess={preprocess}", "overwrite=true")
     assert "is streamed by batches" in streamed["dataset_notes"][0]

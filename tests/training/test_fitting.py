@@ -8,7 +8,6 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.baselines import Baseline, experiment_for
 from gammvae.training.experiment import Experiment, run
 from tests.conftest import TINY, compose_config
 
@@ -18,12 +17,7 @@ SMOKE = (*TINY, "experiment=smoke", "device=cpu")
 def finished(folder, *overrides):
     config = compose_config(*SMOKE, f"run_dir={folder}", *overrides)
     directory = RunDirectory(folder)
-    return run(config, directory, experiment_for(config.model)), directory
-
-
-def test_which_experiment():
-    assert experiment_for(compose_config("model=kmeans").model) is Baseline
-    assert experiment_for(compose_config("model=vade").model) is Experiment
+    return run(config, directory), directory
 
 
 def test_kmeans_runs_without_networks(tmp_path):
@@ -42,7 +36,7 @@ def test_kmeans_runs_without_networks(tmp_path):
 def test_figures_are_recomputed_exactly(tmp_path, model):
     result, directory = finished(tmp_path / "run", f"model={model}")
     config = directory.read_config()
-    again = Baseline(config, directory).reevaluate()
+    again = Experiment(config, directory).reevaluate()
     assert again["metrics"] == result["metrics"]
 
 
@@ -90,3 +84,33 @@ def test_a_finished_baseline_is_skipped_compared_and_tabulated(tmp_path, in_proc
     (path, _) = sorted(tmp_path.glob("outputs/digits/kmeans/*/seed=*"))
     evaluated = in_process("evaluate", str(path), "device=cpu")
     assert "all figures agree" in evaluated.stdout
+
+
+def test_what_is_warned_of_at_every_start_is_said_once(tmp_path, caplog):
+    np.save(tmp_path / "x.npy", np.eye(2, 5, dtype=np.float32).repeat(10, axis=0))
+    given = ("dataset=file", f"dataset.path={tmp_path}/x.npy", "n_clusters=3")
+    finished(tmp_path / "run", "model=kmeans", *given)
+    (text,) = (text for text in caplog.messages if "distinct clusters" in text)
+    assert text.startswith("kmeans: Number of distinct clusters (2) found smaller")
+
+
+@pytest.mark.parametrize("model", ["kmeans", "gmm", "ae_gmm"])
+def test_all_samples_are_assigned_like_those_it_was_fitted_to(tmp_path, model):
+    config = compose_config(*SMOKE, f"model={model}", f"run_dir={tmp_path}")
+    method = Experiment(config, RunDirectory(tmp_path)).method
+    method._fit()
+    ours, theirs = [], []
+    method.evaluate(ours.append)
+    method.of_all = None
+    method.evaluate(theirs.append)
+    assert len(ours) == 1 < len(theirs)
+    for all_at_once, *parts in zip(*ours, *theirs, strict=True):
+        np.testing.assert_allclose(all_at_once, np.concatenate(parts), atol=1e-4)
+
+
+def test_a_report_does_not_fit_again(tmp_path):
+    config = compose_config(*SMOKE, "model=ae_kmeans", f"run_dir={tmp_path}")
+    run(config, RunDirectory(tmp_path))
+    experiment = Experiment(config, RunDirectory(tmp_path))
+    experiment.method.restore()
+    assert not experiment.method.is_fitted

@@ -1,4 +1,4 @@
-r"""DEC and IDEC: an encoder that is pulled towards centers, with its own guesses as teacher.
+r"""DEC: an encoder that is pulled towards centers, with its own guesses as teacher.
 
 The cluster of a sample is as likely as Student's t-distribution around its center says,
 
@@ -8,16 +8,17 @@ and the targets are the same guesses, sharpened and evened out,
 
 .. math:: p_{ik} \propto q_{ik}^2 / \textstyle\sum_j q_{jk}
 
-Training lowers :math:`\mathrm{KL}(p \| q)`; IDEC keeps the reconstruction beside it.
+Training lowers :math:`\mathrm{KL}(p \| q)`.
 
 References:
     Unsupervised deep embedding for clustering analysis (Xie et al., 2016),
     https://arxiv.org/abs/1511.06335
-    Improved deep embedded clustering with local structure preservation (Guo et al., 2017),
-    https://www.ijcai.org/proceedings/2017/243
 
 Letters: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features.
 """
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,17 +29,19 @@ from torch.distributions import Categorical, Independent, kl_divergence
 
 from gammvae.data.samples import Samples, in_order, subset
 from gammvae.data.warned import warned_once
+from gammvae.evaluation.assignments import Assignments, evaluate
 from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import posteriors
 from gammvae.model.vae import ELBO, MixtureVAE
-from gammvae.training.experiment import Experiment
-from gammvae.training.loop import Stage
+from gammvae.training import stages
+from gammvae.training.workspace import Workspace
 
+OPTIONS = ()
 # Starts of k-means, as in the authors' code.
 STARTS = 20
 
 
-class SelfTraining(MixtureVAE):
+class CenteredAutoencoder(MixtureVAE):
     """An autoencoder with centers in its code: the means of the prior's components.
 
     Weights and scales of the components are not used, nor is the width of ``q(z|x)``.
@@ -112,34 +115,61 @@ class Targets:
         return sharpened(torch.cat(parts))
 
 
-class SelfTrainingExperiment(Experiment):
-    """Autoencoder, k-means on its code for the centers, self-training."""
+class SelfTraining:
+    """Autoencoder, k-means on its code for the centers, training by the model's own guesses.
+
+    Args:
+        work: What the run is made with.
+        reconstructs: Whether the decoder is trained along.
+    """
+
+    def __init__(self, work: Workspace, *, reconstructs: bool) -> None:
+        self.work, self.reconstructs = work, reconstructs
+
+    def stages(self) -> Sequence[Callable[[], None]]:
+        """The stages of the paper."""
+        return self.pretrain, self.initialize, self.train
+
+    def pretrain(self) -> None:
+        """Trains the autoencoder."""
+        stages.pretrain(self.work)
 
     def initialize(self) -> None:
         """Puts the centers where k-means finds them."""
+        work, config = self.work, self.work.config
         self._take_over()
-        if (self.directory / "train.pt").exists():
+        if (work.directory / "train.pt").exists():
             return
-        config = self.config
-        chosen = subset(len(self.x), config.init.max_samples, config.seed)
-        index = torch.from_numpy(chosen).to(self.device)
-        code = posteriors(self.model, self.x, index).mean.cpu().numpy()
+        chosen = subset(len(work.x), config.init.max_samples, config.seed)
+        index = torch.from_numpy(chosen).to(work.device)
+        code = posteriors(work.model, work.x, index).mean.cpu().numpy()
         kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
         with threadpool_limits(limits=1), warned_once("init"):
             kmeans.fit(code)
         sizes = torch.zeros(config.n_clusters)
         centers = torch.from_numpy(kmeans.cluster_centers_.astype(np.float32))
-        self.model.prior.assign(sizes, centers, torch.ones_like(centers))
-        self._save("train", 0, None)
+        work.model.prior.assign(sizes, centers, torch.ones_like(centers))
+        stages.save(work, "train", 0, None)
+
+    def train(self) -> None:
+        """Trains encoder and centers, with targets that are renewed every epoch."""
+        targets = stages.Guided(lambda epochs, held: Targets(self.work.model, self.work.x))
+        stages.train(self.work, "train", self.work.config.train, targets)
 
     def restore(self) -> None:
-        """Takes the weights of the finished run."""
+        """Takes the trained weights."""
         self._take_over()
-        super().restore()
+        self.work.restore("train")
+
+    def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
+        """Assigns by the guesses ``q``; there is no ELBO."""
+        work = self.work
+        return evaluate(work.model, work.x, work.classes, work.config.seed, keep)
 
     def _take_over(self) -> None:
-        reconstructs = self.config.model.clusterer == "idec"
-        self.model = SelfTraining(self.model, reconstructs=reconstructs)
+        self.work.model = CenteredAutoencoder(self.work.model, reconstructs=self.reconstructs)
 
-    def _anchor(self, stage: Stage) -> tuple[Stage, Targets]:
-        return stage, Targets(self.model, self.x)
+
+def method(work: Workspace) -> SelfTraining:
+    """DEC: the decoder is left behind after pretraining."""
+    return SelfTraining(work, reconstructs=False)

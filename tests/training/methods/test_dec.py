@@ -5,11 +5,10 @@ from scipy.stats import entropy
 from sklearn.cluster import KMeans
 from torch.distributions import Categorical, Independent, Normal
 
-import gammvae.training.experiment
+import gammvae.training.stages
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.baselines import experiment_for
-from gammvae.training.experiment import run
-from gammvae.training.selftraining import SelfTraining, SelfTrainingExperiment, sharpened
+from gammvae.training.experiment import Experiment, run
+from gammvae.training.methods.dec import CenteredAutoencoder, sharpened
 from tests.conftest import TINY, compose_config
 from tests.model.test_vae import build
 
@@ -18,7 +17,7 @@ SMOKE = (*TINY, "experiment=smoke", "device=cpu")
 
 @pytest.fixture
 def model():
-    return SelfTraining(build("normal"), reconstructs=True)
+    return CenteredAutoencoder(build("normal"), reconstructs=True)
 
 
 def test_guesses_against_students_kernel(model):
@@ -58,7 +57,7 @@ def test_terms_are_the_error_and_the_divergence(model):
 
 
 def test_dec_leaves_the_decoder_alone():
-    model = SelfTraining(build("normal"), reconstructs=False)
+    model = CenteredAutoencoder(build("normal"), reconstructs=False)
     terms = model.elbo(torch.rand(7, 6), q_c=Categorical(probs=torch.full((7, 3), 1 / 3)))
     assert not terms.reconstruction.any()
     (-terms.value()).mean().backward()
@@ -80,14 +79,14 @@ def test_gradient_of_the_code_is_the_papers(model):
 def finished(folder, *overrides):
     config = compose_config(*SMOKE, f"run_dir={folder}", *overrides)
     directory = RunDirectory(folder)
-    return run(config, directory, experiment_for(config.model)), directory
+    return run(config, directory), directory
 
 
 @pytest.mark.parametrize("model", ["dec", "idec"])
 def test_a_run_and_its_figures_recomputed(tmp_path, model):
     result, directory = finished(tmp_path / "run", f"model={model}")
     assert "elbo" not in result["metrics"]
-    again = SelfTrainingExperiment(directory.read_config(), directory).reevaluate()
+    again = Experiment(directory.read_config(), directory).reevaluate()
     assert again["metrics"] == result["metrics"]
     last = directory.read_metrics()[-1]
     assert last["elbo"] is None
@@ -106,9 +105,9 @@ def test_centers_begin_where_kmeans_finds_them(tmp_path):
 def test_an_interrupted_run_goes_on_to_the_same_figures(tmp_path, monkeypatch):
     settings = ("model=idec", "train.epochs=4")
     whole, _ = finished(tmp_path / "whole", *settings)
-    monkeypatch.setattr(gammvae.training.experiment, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(gammvae.training.experiment, "CHECKPOINT_RATIO", 0)
-    fit = gammvae.training.experiment.fit
+    monkeypatch.setattr(gammvae.training.stages, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(gammvae.training.stages, "CHECKPOINT_RATIO", 0)
+    fit = gammvae.training.stages.fit
 
     def interrupted(model, x, stage, *rest):
         for record in fit(model, x, stage, *rest):
@@ -116,10 +115,10 @@ def test_an_interrupted_run_goes_on_to_the_same_figures(tmp_path, monkeypatch):
             if stage.name == "train" and record["epoch"] == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(gammvae.training.experiment, "fit", interrupted)
+    monkeypatch.setattr(gammvae.training.stages, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         finished(tmp_path / "run", *settings)
-    monkeypatch.setattr(gammvae.training.experiment, "fit", fit)
+    monkeypatch.setattr(gammvae.training.stages, "fit", fit)
     again, directory = finished(tmp_path / "run", *settings)
     assert again["metrics"] == whole["metrics"]
     assert [record["epoch"] for record in directory.read_metrics()][-4:] == [1, 2, 3, 4]

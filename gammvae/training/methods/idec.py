@@ -1,0 +1,16 @@
+"""IDEC: as DEC, with the reconstruction trained along, so that the code keeps what samples are.
+
+References:
+    Improved deep embedded clustering with local structure preservation (Guo et al., 2017),
+    https://www.ijcai.org/proceedings/2017/243
+"""
+
+from gammvae.training.methods.dec import SelfTraining
+from gammvae.training.workspace import Workspace
+
+OPTIONS = ()
+
+
+def method(work: Workspace) -> SelfTraining:
+    """DEC with the decoder; ``train.kl_weight`` weighs the divergence against the error."""
+    return SelfTraining(work, reconstructs=True)

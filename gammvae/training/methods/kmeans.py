@@ -1,0 +1,50 @@
+"""scikit-learn's k-means, on samples or on the code of an autoencoder.
+
+References:
+    Some methods for classification and analysis of multivariate observations (MacQueen, 1967)
+
+Letters: ``N`` samples, ``B`` of them, ``K`` clusters, ``C`` features of the points.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from gammvae.config.schema import Config
+from gammvae.evaluation.assignments import Assignments
+from gammvae.training.fitting import STARTS, FittedOnce
+from gammvae.training.workspace import Workspace
+
+OPTIONS = ("space", "components")
+
+
+class KMeansClusterer:
+    """Clusters of which a sample is certain.
+
+    Args:
+        config: Number of clusters, seed and space.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.on_samples = config.model.space == "samples"
+        self.kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
+
+    def fit(self, points: NDArray) -> None:
+        """Fits the centers to points ``(N, C)``."""
+        self.kmeans.fit(points)
+
+    def assign(self, points: NDArray) -> Assignments:
+        """Clusters of points ``(B, C)``.
+
+        The embedding is the points; of samples, whose features may be many, the distances to all
+        centers.
+        """
+        labels = self.kmeans.predict(points)
+        embedding = self.kmeans.transform(points) if self.on_samples else points
+        certain = np.eye(self.kmeans.n_clusters, dtype=np.float32)[labels]
+        return Assignments(labels.astype(np.int64), certain, embedding.astype(np.float32))
+
+
+def method(work: Workspace) -> FittedOnce:
+    """k-means in place of a mixture."""
+    return FittedOnce(work, KMeansClusterer(work.config))

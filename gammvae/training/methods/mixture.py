@@ -1,0 +1,137 @@
+"""GamMM-VAE, and VaDE as its Gaussian twin: the run that the paper describes.
+
+Pretrain an autoencoder, initialize a mixture on its embeddings, train everything on the ELBO.
+
+Letters: ``N`` samples, ``K`` clusters.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.distributions import Independent
+
+from gammvae.data.samples import subset
+from gammvae.errors import InputError
+from gammvae.evaluation.assignments import Assignments, evaluate
+from gammvae.evaluation.metrics import used_clusters
+from gammvae.initialization.anchor import Anchor, Held, spread
+from gammvae.initialization.manifold import first_resolution, manifold_start
+from gammvae.initialization.prior import fit_mixture, posteriors, set_prior, starting_labels
+from gammvae.training import stages
+from gammvae.training.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+# Options of ``model`` that this method has.
+OPTIONS = ()
+
+
+class Starts(NamedTuple):
+    """Partitions to begin EM with.
+
+    Attributes:
+        partitions: Each ``(n,)``, of the chosen samples.
+        graph: Number of neighbors and resolution of the graph that partitions are renewed in.
+        found: What the metrics say of the search.
+    """
+
+    partitions: Iterable[NDArray[np.int64]]
+    graph: tuple[int, float]
+    found: dict[str, Any]
+
+
+class MixtureTraining:
+    """A mixture as the prior of a variational autoencoder.
+
+    Args:
+        work: What the run is made with.
+    """
+
+    def __init__(self, work: Workspace) -> None:
+        self.work = work
+
+    def stages(self) -> Sequence[Callable[[], None]]:
+        """The three stages of the paper."""
+        return self.pretrain, self.initialize, self.train
+
+    def pretrain(self) -> None:
+        """Trains encoder and decoder on the reconstruction alone."""
+        stages.pretrain(self.work)
+
+    def initialize(self) -> None:
+        """Fits the mixture to the posteriors of all samples, by coordinate ascent on the ELBO."""
+        work, config = self.work, self.work.config
+        if (work.directory / "train.pt").exists():
+            return
+        began = time.perf_counter()
+        chosen = subset(len(work.x), config.init.max_samples, config.seed)
+        q_z = posteriors(work.model, work.x, torch.from_numpy(chosen).to(work.device))
+        starts = self._starts(chosen, q_z)
+        mixture, labels, history = fit_mixture(
+            q_z,
+            starts.partitions,
+            config.n_clusters,
+            max_iter=config.init.max_iter,
+            tol=config.init.tol,
+        )
+        set_prior(work.model, mixture)
+        held = Held(spread(work.model, work.x, chosen, labels), *starts.graph)
+        sizes = np.bincount(mixture.log_resp.argmax(1), minlength=config.n_clusters)
+        record = {
+            **{"stage": "init", "epoch": 1},
+            "kl": -(mixture.bound + q_z.entropy().mean().item()),
+            "used_clusters": used_clusters(sizes),
+            "bounds": [start.bound for start in history],
+            "iterations": [start.n_iter for start in history],
+            **starts.found,
+            "seconds": time.perf_counter() - began,
+        }
+        log.info(
+            "init: KL %.2f nats from the best of %d starts, %d of %d clusters used, %.1f s",
+            *(record["kl"], len(history), record["used_clusters"], len(sizes), record["seconds"]),
+        )
+        work.directory.append_metrics(record)
+        stages.save(work, "train", 0, None, held)
+
+    def train(self) -> None:
+        """Trains networks and mixture together on the ELBO, ``q(c|x)`` first held, then free."""
+        config = self.work.config.train
+        stages.train(self.work, "train", config, stages.Guided(self._anchor, config.agreement))
+
+    def restore(self) -> None:
+        """Takes the trained weights."""
+        self.work.restore("train")
+
+    def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
+        """Assigns by ``q(c|x)``; the figures include the ELBO."""
+        work = self.work
+        return evaluate(work.model, work.x, work.classes, work.config.seed, keep)
+
+    def _starts(self, chosen: NDArray[np.int64], q_z: Independent) -> Starts:
+        work, config = self.work, self.work.config
+        resolution = first_resolution(config.init, work.filled)
+        graph = config.init.n_neighbors, resolution
+        if work.given_labels is not None:
+            return Starts([work.given_labels[chosen]], graph, {})
+        if config.init.start == "manifold":
+            start = manifold_start(work.model, work.x, chosen, config, resolution)
+            found = start._asdict()
+            del found["labels"]
+            return Starts([start.labels], (start.n_neighbors, start.resolution), found)
+        embedding = q_z.mean.cpu().double().numpy()
+        several = config.n_clusters, config.init.n_init, config.seed
+        return Starts(starting_labels(config.init.start, embedding, *several), graph, {})
+
+    def _anchor(self, epochs: int, held: Held | None) -> Anchor:
+        if held is None:
+            path = self.work.directory / "train.pt"
+            raise InputError(f"{path} is damaged: it holds no partition")
+        return Anchor(self.work.config, self.work.model, self.work.x, epochs, held)
+
+
+method = MixtureTraining

@@ -1,0 +1,72 @@
+"""The space that a clusterer works in: samples or a code as they are, or mapped to few dimensions.
+
+Letters: ``N`` samples, ``F`` features, ``C`` components.
+"""
+
+import importlib
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from gammvae.config.schema import Config
+from gammvae.errors import InputError
+
+# N2D's own settings.
+UMAP_NEIGHBORS, UMAP_MIN_DIST = 20, 0.0
+
+
+class Space:
+    """A map to fewer features, UMAP or principal components, where the configuration has one.
+
+    Args:
+        config: ``model.space=umap`` or ``model.components``.
+
+    Raises:
+        InputError: The package that the map needs is not installed.
+
+    References:
+        N2D: (not too) deep clustering via clustering the local manifold of an autoencoded embedding
+        (McConville et al., 2020), https://arxiv.org/abs/1908.05968
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.map: Any = None
+        if config.model.space == "umap":
+            load_umap()  # refused before anything is trained
+
+    def fit(self, points: NDArray) -> NDArray:
+        """Fits the map to points ``(N, F)``, and returns them mapped, ``(N, C)``."""
+        model, seed = self.config.model, self.config.seed
+        if model.space == "umap":
+            self.map = load_umap()(
+                n_neighbors=UMAP_NEIGHBORS,
+                n_components=self.config.n_clusters,
+                min_dist=UMAP_MIN_DIST,
+                random_state=seed,
+                n_jobs=1,
+            )
+        elif model.components is not None and model.components < points.shape[1]:
+            # N samples span N - 1 dimensions.
+            components = max(1, min(model.components, len(points) - 1))
+            self.map = PCA(components, random_state=seed)
+        return points if self.map is None else self.map.fit_transform(points)
+
+    def __call__(self, points: NDArray) -> NDArray:
+        """Other points ``(B, F)`` in the fitted space, ``(B, C)``."""
+        return points if self.map is None else self.map.transform(points)
+
+
+def load_umap() -> Any:  # noqa: ANN401 - the class, of a package that need not be there
+    """The class ``UMAP``.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        return importlib.import_module("umap").UMAP
+    except ImportError as error:
+        raise InputError(
+            "model.space=umap needs the package umap-learn: pip install 'gammvae[umap]'"
+        ) from error

@@ -1,0 +1,156 @@
+"""A stage of training that goes on where it was interrupted."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gammvae.config.schema import StageConfig
+from gammvae.errors import InputError
+from gammvae.initialization.anchor import Held
+from gammvae.model.building import build_optimizer, number_of_epochs
+from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
+from gammvae.runs.sharing import Pretrained
+from gammvae.training.loop import Stage, fit, warn_of_collapse
+from gammvae.training.tracking import tracking
+from gammvae.training.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+# A checkpoint is due after this many seconds, and this many times what the last one took, so that
+# saving costs 5 % at most.
+CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
+
+
+class Guide(Protocol):
+    """Gives every epoch what it holds ``q(c|x)`` at; see ``loop.fit``."""
+
+    @property
+    def held(self) -> Held | None:
+        """What is to be kept in the checkpoints."""
+
+    def __call__(self, epoch: int) -> Tensor | None:
+        """For an epoch, counted from 0: clusters ``(N,)``, probabilities ``(N, K)`` or nothing."""
+
+
+class Guided(NamedTuple):
+    """How a stage is guided.
+
+    Attributes:
+        begin: Makes the guide of the stage's number of epochs and of what the last checkpoint held.
+        agreement: See ``loop.Stage``.
+    """
+
+    begin: Callable[[int, Held | None], Guide]
+    agreement: float = 0.0
+
+
+def pretrain(work: Workspace) -> None:
+    """Trains encoder and decoder on the reconstruction alone, or takes them from another run."""
+    if (work.directory / "train.pt").exists():
+        return
+    stage = work.config.pretrain
+    prior_is_trained = next(work.model.prior.parameters()).requires_grad
+    surroundings = {
+        "data": work.digest,
+        "likelihood": work.facts.likelihood,
+        "device": work.device.type,
+        "precision": work.precision,
+        "augmented": stage.augment and work.augment is not None,
+        "trained prior": stage.kl_weight > 0 and prior_is_trained,
+    }
+    with Pretrained(work.config, surroundings).shared(work.directory):
+        train(work, "pretrain", stage)
+
+
+def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None = None) -> None:
+    """Trains the model for one stage, with a checkpoint every few seconds.
+
+    Args:
+        work: Its model is trained in place.
+        name: Of the stage and its checkpoint.
+        config: How long, and with which weights.
+        guided: What ``q(c|x)`` is held at; nothing by default.
+
+    Raises:
+        InputError: What is stored of the stage is damaged.
+        DivergenceError: Training left the finite numbers.
+    """
+    optimizer = build_optimizer(work.config, work.model)
+    epochs = number_of_epochs(config, len(work.x), work.config.batch_size)
+    first_epoch, held = load(work, name, epochs, optimizer)
+    guide = guided.begin(epochs, held) if guided else None
+    if 0 < first_epoch == epochs:
+        return
+    if first_epoch:
+        log.info("%s goes on after epoch %d of %d", name, first_epoch, epochs)
+    stage = Stage(
+        name,
+        epochs,
+        work.config.batch_size,
+        config.kl_weight,
+        config.kl_schedule,
+        work.config.optimizer.schedule,
+        work.config.optimizer.clip_grad_norm,
+        work.precision,
+        work.augment if config.augment else None,
+        guided.agreement if guided else 0.0,
+    )
+    used, saved, cost = work.config.n_clusters, time.perf_counter(), 0.0
+    with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
+        for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
+            work.directory.append_metrics(record)
+            track(record)
+            used = warn_of_collapse(record, work.config.n_clusters, used)
+            held = guide.held if guide else held
+            now = time.perf_counter()
+            if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
+                save(work, name, record["epoch"], optimizer, held)
+                saved, cost = (then := time.perf_counter()), then - now
+    save(work, name, epochs, None, held)
+
+
+class Progress(NamedTuple):
+    """How far a stage came: epochs done, and where ``q(c|x)`` was held."""
+
+    epoch: int
+    held: Held | None
+
+
+def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Progress:
+    """Takes up what is stored of a stage: weights, optimizer, generators and metrics.
+
+    Args:
+        work: Its model gets the weights.
+        stage: Name of the stage.
+        epochs: It has.
+        optimizer: Gets its state.
+
+    Raises:
+        InputError: It is damaged, or of another model or other data.
+    """
+    sizes, path = (len(work.x), work.config.n_clusters), work.directory / f"{stage}.pt"
+    try:
+        done = load_checkpoint(work.directory, stage, work.model, optimizer, work.digest)
+        if done is None:
+            work.directory.write_metrics("")
+            return Progress(0, None)
+        held = held_of(done, *sizes, path)
+        check_progress(done, stage, epochs, path)
+    except InputError as error:
+        raise InputError(f"{error}; without this file the stage begins anew") from error
+    if done.metrics is None:  # of a version that left them to their file
+        work.directory.drop_metrics(stage, done.epoch)
+    else:
+        work.directory.write_metrics(done.metrics)
+    return Progress(done.epoch, held)
+
+
+def save(
+    work: Workspace, stage: str, epoch: int, optimizer: Optimizer | None, held: Held | None = None
+) -> None:
+    """Writes the checkpoint of a stage; see ``checkpoints.save_checkpoint``."""
+    save_checkpoint(work.directory, stage, epoch, work.model, optimizer, work.digest, held)

@@ -1,0 +1,126 @@
+"""What the stages of a run share: configuration, directory, device, data and model."""
+
+import logging
+from typing import Any
+
+import torch
+
+from gammvae.config.schema import Config
+from gammvae.data.loading import load_data
+from gammvae.data.samples import samples_on, subset
+from gammvae.devices import choose_device, surroundings
+from gammvae.errors import InputError
+from gammvae.model.building import (
+    build_augmentation,
+    build_model,
+    build_optimizer,
+    read_labels,
+)
+from gammvae.runs.checkpoints import load_checkpoint
+from gammvae.runs.directory import RunDirectory
+from gammvae.training.precision import choose_precision, faulty_layers
+from gammvae.training.tracking import check_tracking
+
+log = logging.getLogger(__name__)
+
+# Samples that mean and scale of the data are taken from.
+UNIT_SAMPLES = 10_000
+
+
+class Workspace:
+    """Everything that is known before the first stage; only ``model`` changes afterwards.
+
+    Args:
+        config: What to run.
+        directory: Where its files are; not touched here.
+
+    Attributes:
+        x: All samples ``(N, F)``, as the model sees them, on ``device``.
+        classes: ``(N,)`` or ``None``; read by the final report alone.
+        digest: Of the data.
+        facts: What a model must know of them.
+        notes: What the user should know of them.
+        filled: Share of the values that are not zero.
+        augment: Changes the encoder's input, or ``None``.
+        given_labels: Starting labels ``(N,)`` of the user, or ``None``.
+
+    Raises:
+        InputError: Configuration, data and machine do not go together.
+    """
+
+    def __init__(self, config: Config, directory: RunDirectory) -> None:
+        self.config, self.directory = config, directory
+        self.device = choose_device(config.device)
+        self.precision = choose_precision(config.precision, self.device)
+        check_tracking(config.tracking)
+        data = load_data(config.dataset, config.preprocess, config.device)
+        n_samples = data.rows.shape[0]
+        if config.n_clusters > n_samples:
+            raise InputError(
+                f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
+                f"dataset {config.dataset.name}: every cluster needs at least one"
+            )
+        given = config.init.labels
+        self.given_labels = read_labels(given, n_samples, config.n_clusters) if given else None
+        self.augment = build_augmentation(config.augmentation, data.facts.shape)
+        torch.manual_seed(config.seed)
+        self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)
+        build_optimizer(config, self.model)  # refuses bad arguments before anything is written
+        self.x = samples_on(self.device, data.rows)
+        if data.facts.likelihood == "normal":
+            chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
+            self.model.set_units(self.x[chosen.to(self.device)])
+        self.classes, self.digest = data.y, data.digest
+        self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
+
+    def introduce(self) -> None:
+        """Says what is clustered and where, with all that should be known about the data.
+
+        The precision is tried before, where it is not the user's choice.
+        """
+        faulty: list[str] = []
+        if self.config.precision == "auto" and self.precision != torch.float32:
+            size = self.config.batch_size
+            if faulty := faulty_layers(self.model, self.x, size, self.precision):
+                self.precision = torch.float32
+        log.info(
+            "%s: %d samples of %d features, likelihood %s, on %s in %s with %d threads",
+            self.config.dataset.name,
+            *self.x.shape,
+            self.facts.likelihood,
+            self.device,
+            self.precision,
+            torch.get_num_threads(),
+        )
+        for note in self.notes:
+            log.warning("%s: %s", self.config.dataset.name, note)
+        if faulty:
+            log.warning(
+                "precision: float32, because bfloat16 goes wrong on this machine in %s",
+                ", ".join(faulty),
+            )
+
+    def restore(self, stage: str) -> None:
+        """Takes the weights that a finished run has stored after a stage.
+
+        Raises:
+            InputError: There are none, or they are damaged or of other data.
+        """
+        self.directory.check_weights()
+        if load_checkpoint(self.directory, stage, self.model, None, self.digest) is None:
+            raise InputError(f"{self.directory.path} holds no weights: {stage}.pt is missing")
+
+    def identity(self) -> dict[str, Any]:
+        """What the result says of the run beside its figures."""
+        return {
+            "dataset": self.config.dataset.name,
+            "model": self.config.model.name,
+            "seed": self.config.seed,
+            "n_clusters": self.config.n_clusters,
+            **dict(zip(("samples", "features"), self.x.shape, strict=True)),
+            "likelihood": self.facts.likelihood,
+            "dataset_digest": self.digest,
+            "dataset_notes": list(self.notes),
+            "command": self.directory.command,
+            **surroundings(self.device, self.precision),
+        }

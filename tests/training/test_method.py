@@ -1,0 +1,62 @@
+import pytest
+
+from gammvae.config.ranges import METHODS
+from gammvae.errors import InputError
+from gammvae.runs.directory import RunDirectory
+from gammvae.training.experiment import Experiment
+from gammvae.training.fitting import FittedOnce
+from gammvae.training.method import method_of
+from gammvae.training.methods.dec import SelfTraining
+from gammvae.training.methods.mixture import MixtureTraining
+from tests.conftest import TINY, compose_config
+
+
+def experiment(tmp_path, *overrides):
+    return Experiment(compose_config(*TINY, "device=cpu", *overrides), RunDirectory(tmp_path / "r"))
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "stages"),
+    [
+        ("gammvae", MixtureTraining, ["pretrain", "initialize", "train"]),
+        ("vade", MixtureTraining, ["pretrain", "initialize", "train"]),
+        ("dec", SelfTraining, ["pretrain", "initialize", "train"]),
+        ("idec", SelfTraining, ["pretrain", "initialize", "train"]),
+        ("kmeans", FittedOnce, ["start", "cluster"]),
+        ("gmm", FittedOnce, ["start", "cluster"]),
+        ("ae_kmeans", FittedOnce, ["pretrain", "cluster"]),
+        ("vae_gmm", FittedOnce, ["pretrain", "cluster"]),
+    ],
+)
+def test_the_model_chooses_the_stages(tmp_path, model, kind, stages):
+    method = experiment(tmp_path, f"model={model}").method
+    assert type(method) is kind
+    assert [stage.__name__ for stage in method.stages()] == stages
+
+
+def test_every_file_is_a_method():
+    assert {"mixture", "kmeans", "gmm", "dec", "idec"} <= set(METHODS)
+    for name in METHODS:
+        covariance = "full" if name == "gmm" else "null"
+        settings = f"model.method={name}", f"model.covariance={covariance}"
+        assert callable(method_of(compose_config(*settings)))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("model=gmm", "model.covariance=null"), "covariance=null does not go with"),
+        (("model=kmeans", "model.covariance=full"), "covariance=full does not go with"),
+        (("model=dec", "model.covariance=full"), "with model.method=dec: it must be null"),
+        (("model.space=umap",), "model.space=umap does not go with model.method=mixture"),
+        (("model=idec", "model.space=samples"), "with model.method=idec: it must be code"),
+        (("model.method=dbscan",), "model.method=dbscan is out of range: .* dec, gmm, idec"),
+        (("model.method=method",), "model.method=method is out of range"),
+        (("model=gmm", "model.covariance=tied"), "model.covariance=tied is out of range"),
+        (("model=gmm", "model.components=0"), "model.components=0 is out of range"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path, overrides, message):
+    with pytest.raises(InputError, match=message):
+        experiment(tmp_path, *overrides)
+    assert not list(tmp_path.iterdir())
