@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reporting
+from reporting import TABLES, Row, document
 
 from gammvae.evaluation.metrics import agreement
-from gammvae.runs.directory import RESULT
+from gammvae.runs.contents import RESULT
+from gammvae.tables.formats import Entry
 from gammvae.tables.seeds import best_by_elbo, figures, read_labels, statistics
+from gammvae.writing import write_text
 
-TABLES = Path(__file__).parents[1] / "outputs" / "tables"
 # In the directory of a finished run: what it was computed with.
 ORIGIN = "origin.json"
 RUN_COLUMNS = (
@@ -32,6 +35,11 @@ COLUMNS = (
     *("ari_std", "elbo_seed", "elbo_seed_acc", "seed_agreement", "seconds"),
     *("commit", "machine", "notes"),
 )
+READER_COLUMNS = (
+    *("dataset", "recipe", "seeds", "ACC", "lowest", "NMI", "ARI", "ACC of the best ELBO"),
+    *("agreement of seeds (ARI)", "seconds a run", "machine", "commit"),
+)
+PAIR_COLUMNS = ("dataset", "recipe", "seeds", "ACC", "default", "difference")
 WORDS = ("dataset", "recipe", "seeds", "commit", "machine", "notes")
 
 Line = dict[str, Any]
@@ -143,16 +151,17 @@ def update(folder: Path, datasets: Sequence[str], recipes: Sequence[str]) -> Non
     table = sorted(rows(lines, folder).values(), key=place)
     write("accuracy_runs.csv", RUN_COLUMNS, lines)
     write("accuracy.csv", COLUMNS, table)
-    (TABLES / "accuracy.md").write_text(markdown(table, datasets))
-    (TABLES / "accuracy_pairs.md").write_text(pairs(lines))
+    command = shown(table, datasets)
+    write_text(TABLES / "accuracy.md", markdown(table, command))
+    write_text(TABLES / "accuracy_pairs.md", pairs(lines, command))
 
 
-def pairs(lines: Sequence[Line]) -> str:
+def pairs(lines: Sequence[Line], command: str) -> str:
     """Every recipe beside the default, over the seeds that both have, for readers."""
     known: dict[tuple[str, str], dict[float, float]] = defaultdict(dict)
     for line in lines:
         known[line["dataset"], line["recipe"]][line["seed"]] = line["acc"]
-    text = ["| dataset | recipe | seeds | ACC | default | difference |", "| --- " * 6 + "|"]
+    compared = []
     for (dataset, recipe), found in known.items():
         default = known.get((dataset, "default"), {})
         common = [seed for seed in found if seed in default]
@@ -160,10 +169,10 @@ def pairs(lines: Sequence[Line]) -> str:
             continue
         mine, other = (np.mean([runs[seed] for seed in common]) for runs in (found, default))
         seeds = " ".join(f"{seed:.0f}" for seed in common)
-        text.append(
-            f"| {dataset} | {recipe} | {seeds} | {mine:.4f} | {other:.4f} | {mine - other:+.4f} |"
-        )
-    return "\n".join(text) + "\n"
+        figures = [f"{mine:.4f}", f"{other:.4f}", f"{mine - other:+.4f}"]
+        compared.append([dataset, recipe, seeds, *figures])
+    title = "Every recipe beside the default: mean ACC over the seeds that both have."
+    return document(title, command, reporting.markdown(PAIR_COLUMNS, compared))
 
 
 def shown(table: Sequence[Line], own: Sequence[str]) -> str:
@@ -178,29 +187,24 @@ def shown(table: Sequence[Line], own: Sequence[str]) -> str:
     return shlex.join(("python", "scripts/benchmark_accuracy.py", *words))
 
 
-def markdown(table: Sequence[Line], own: Sequence[str]) -> str:
+def markdown(table: Sequence[Line], command: str) -> str:
     """The table for readers."""
     machines = list(dict.fromkeys(line["machine"] for line in table))
     notes = sorted({f"{line['dataset']}: {line['notes']}" for line in table if line["notes"]})
-    lines = [
-        "Means over seeds, all samples, classes seen by this table alone. The command computes all",
-        "rows; every run by itself is in accuracy_runs.csv, unless it is older than that file.",
-        "",
-        f"    $ {shown(table, own)}",
-        "",
-        "| dataset | recipe | seeds | ACC | lowest | NMI | ARI | ACC of the best ELBO | "
-        "agreement of seeds (ARI) | seconds a run | machine | commit |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *("| " + " | ".join(cells(line, machines)) + " |" for line in table),
-        "",
-        *(f"{number}. {machine}" for number, machine in enumerate(machines, 1)),
-        "",
-        *(f"* {note}" for note in notes),
-    ]
-    return "\n".join(lines).strip() + "\n"
+    title = (
+        "Means over seeds, all samples, classes seen by this table alone. The command computes all"
+        "\nrows; every run by itself is in accuracy_runs.csv, unless it is older than that file."
+    )
+    return document(
+        title,
+        command,
+        reporting.markdown(READER_COLUMNS, [cells(line, machines) for line in table]),
+        "\n".join(f"{number}. {machine}" for number, machine in enumerate(machines, 1)),
+        "\n".join(f"* {note}" for note in notes),
+    )
 
 
-def cells(line: Line, machines: Sequence[str]) -> list[str]:
+def cells(line: Line, machines: Sequence[str]) -> Row:
     """One row for readers, machines by their numbers."""
     chosen, alike = line["elbo_seed"], line["seed_agreement"]
     numbers = [str(n) for n, machine in enumerate(machines, 1) if machine == line["machine"]]
@@ -213,7 +217,7 @@ def cells(line: Line, machines: Sequence[str]) -> list[str]:
     ]
 
 
-def spread(line: Line, name: str) -> str:
+def spread(line: Line, name: str) -> Entry:
     """Mean and standard deviation of a figure; of a single seed the figure alone."""
-    mean = f"{line[name]:.4f}"
-    return mean if " " not in line["seeds"] else f"{mean} +- {line[f'{name}_std']:.4f}"
+    several = " " in line["seeds"]
+    return Entry(f"{line[name]:.4f}", f"{line[f'{name}_std']:.4f}" if several else "")

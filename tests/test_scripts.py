@@ -1,0 +1,169 @@
+import importlib
+import re
+import runpy
+import shutil
+import sys
+from argparse import Namespace
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from gammvae.tables.formats import Entry, Grid, to_markdown
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS, TABLES = ROOT / "scripts", ROOT / "outputs" / "tables"
+NUMBER = re.compile(r"[-+]?\d*\.\d+")
+COMMANDS = [*sorted(SCRIPTS.glob("benchmark_*.py")), SCRIPTS / "outside.py"]
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Imports a module of the scripts."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def reporting(load):
+    return load("reporting")
+
+
+@pytest.fixture
+def run(load, monkeypatch):
+    """Runs a script with arguments."""
+
+    def run(path, *arguments):
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        runpy.run_path(str(path), run_name="__main__")
+
+    return run
+
+
+def test_the_file_has_what_was_printed(reporting, tmp_path, capsys):
+    path = tmp_path / "t.md"
+    report = reporting.Report(Namespace(output=path, machine="an abacus"), "Title.")
+    report.paragraph("Of one run:")
+    report.table(["a", "b"], [["1", Entry("2", "0.1")], ["3", "4|5"]])
+    report.paragraph("The end.")
+    text = path.read_text()
+    assert text == capsys.readouterr().out
+    head, command, machine, *_ = text.split("\n\n")
+    assert (head, command[:13]) == ("Title.", "    $ python ")
+    assert machine.startswith("Machine: an abacus; ")
+    assert "| 1 | 2 ± 0.1 |\n| 3 | 4\\|5 |\n\nThe end.\n" in text
+
+
+def test_rows_are_there_as_soon_as_they_are_known(reporting, tmp_path, capsys):
+    path = tmp_path / "t.md"
+
+    def rows():
+        for name in ("first", "second"):
+            yield [name]
+            assert f"| {name} |\n" in path.read_text()
+            assert f"| {name} |\n" in capsys.readouterr().out
+        raise KeyboardInterrupt
+
+    report = reporting.Report(Namespace(output=path, machine=""), "Title.")
+    with pytest.raises(KeyboardInterrupt):
+        report.table(["name"], rows())
+    assert path.read_text().endswith("| first |\n| second |\n")
+
+
+def test_nothing_is_written_without_output(reporting, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reporting.Report(Namespace(output=None, machine=""), "Title.").table(["a"], [["1"]])
+    assert not list(tmp_path.iterdir())
+
+
+def test_markdown_is_that_of_the_package(reporting):
+    columns, cells = ["a|b", "c"], [["1*", "2"], ["|", ""]]
+    grid = Grid(columns, [[Entry(cell) for cell in row] for row in cells], [])
+    assert reporting.markdown(columns, cells) + "\n" == to_markdown(grid)
+
+
+def test_the_command_is_the_call_without_what_changes_no_figure(reporting, monkeypatch):
+    given = ["run one", "--output", "t.md", "--draws", "3", "--machine=a b", "x=1"]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/scripts/benchmark_x.py", *given])
+    assert reporting.command() == "python scripts/benchmark_x.py 'run one' --draws 3 x=1"
+
+
+def test_versions_are_named(reporting):
+    text = reporting.made_with("an abacus", ["numpy"])
+    for name in ("gammvae", "Python", "torch", "numpy"):
+        assert re.search(rf"\b{name} \d+\.\d+", text)
+    with pytest.raises(PackageNotFoundError):
+        reporting.made_with("an abacus", ["no-such-package"])
+
+
+def test_the_machine_is_described_by_default(reporting):
+    arguments = reporting.command_line("", reporting.report_options()).parse_args([])
+    assert re.search(r"\d+ cores of .+", arguments.machine)
+
+
+@pytest.mark.parametrize("missing", ["repository", "git"])
+def test_a_commit_is_named_only_where_there_is_one(reporting, tmp_path, monkeypatch, missing):
+    if missing == "git":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        monkeypatch.setattr(reporting, "ROOT", tmp_path)
+    assert reporting.commit() == ""
+    assert "()" not in reporting.made_with("")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_help_says_what_it_measures_takes_and_needs(run, path, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run(path, "--help")
+    text = capsys.readouterr().out
+    what = path.read_text().removeprefix('"""').split("\n", 1)[0]
+    assert what in text
+    assert re.search(r"^Takes ", text, re.M)
+    assert re.search(r"\bNeeds\s", text)
+
+
+def test_tables_are_written_in_one_place():
+    for path in SCRIPTS.glob("*.py"):
+        assert "| ---" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("name", ["gradients", "memory", "speed", "starts", "vade"])
+def test_kept_tables_have_the_head(name):
+    title, command, machine, *rest = (TABLES / f"{name}.md").read_text().split("\n\n")
+    assert "|" not in title
+    assert command.startswith(f"    $ python scripts/benchmark_{name}.py")
+    assert machine.startswith("Machine: ")
+    assert any(block.startswith("| ") for block in rest)
+
+
+def table(text, columns):
+    """The words of the first columns of a Markdown table, and the numbers in them."""
+    rows = [line.split(" | ")[:columns] for line in text.splitlines() if line.startswith("| ")]
+    words = [[NUMBER.sub("#", cell) for cell in row] for row in rows]
+    return words, [float(one) for row in rows for cell in row for one in NUMBER.findall(cell)]
+
+
+@pytest.mark.parametrize(("name", "columns"), [("accuracy", 7), ("accuracy_pairs", 6)])
+def test_accuracies_are_written_from_the_figures_of_runs(
+    load, tmp_path, monkeypatch, name, columns
+):
+    accuracy, benchmark = load("accuracy_table"), load("benchmark_accuracy")
+    for file in ("accuracy.csv", "accuracy_runs.csv"):
+        shutil.copy(TABLES / file, tmp_path)
+    monkeypatch.setattr(accuracy, "TABLES", tmp_path)
+    accuracy.update(tmp_path / "no folders", benchmark.DATASETS, list(benchmark.EVERYTHING))
+    written, kept = ((folder / f"{name}.md").read_text() for folder in (tmp_path, TABLES))
+    assert written.split("\n\n")[:2] == kept.split("\n\n")[:2]
+    words, numbers = table(written, columns)
+    words_kept, numbers_kept = table(kept, columns)
+    assert words == words_kept
+    # the figures of single runs are kept with four digits
+    assert numbers == pytest.approx(numbers_kept, abs=2.1e-4)
+
+
+def test_speed_is_measured(run, tmp_path, capsys):
+    path = tmp_path / "t.md"
+    run(SCRIPTS / "benchmark_speed.py", "--rounds=1", "--steps=1", "--output", path)
+    text = path.read_text()
+    assert text == capsys.readouterr().out
+    assert re.search(r"^\| SGVB, float32 \| [\d.]+ \| [\d.]+ \| 1\.00 \|$", text, re.M)
