@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gammvae.data.loading import Dataset
+    from gammvae.data.dataset import Dataset
     from gammvae.mixture.estimator import GammaMixture
 
 __all__ = ["Dataset", "GammaMixture", "__version__"]
 __version__ = "0.1.0"
 
 # Imported when they are asked for, so that the command line answers at once.
-HOMES = {"Dataset": "gammvae.data.loading", "GammaMixture": "gammvae.mixture.estimator"}
+HOMES = {"Dataset": "gammvae.data.dataset", "GammaMixture": "gammvae.mixture.estimator"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - of whatever kind it is

@@ -1,4 +1,4 @@
-"""Where a run computes, and the state that lets it go on exactly."""
+"""Devices, and the random states with which an interrupted run resumes exactly."""
 
 import platform
 import resource
@@ -23,7 +23,7 @@ def choose_device(name: str) -> torch.device:
     """The device called ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises:
-        InputError: It is not there.
+        InputError: The device is not available.
     """
     available = available_devices()
     if name == "auto":
@@ -35,7 +35,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """The state of torch's generators: the processor's and the device's."""
+    """The states of torch's random generators on the CPU and on the device."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
@@ -45,7 +45,7 @@ def random_state(device: torch.device) -> dict[str, torch.Tensor]:
 
 
 def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Restores what ``random_state`` returned, as far as the present device is in it."""
+    """Restores the states from ``random_state``; a device that is not among them is skipped."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
@@ -54,7 +54,7 @@ def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> No
 
 
 def surroundings(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
-    """What a run's figures depend on beside its configuration and data."""
+    """What a run's figures depend on besides its configuration and data."""
     return {
         "device": str(device),
         "precision": str(precision).removeprefix("torch."),
@@ -68,7 +68,7 @@ def surroundings(device: torch.device, precision: torch.dtype) -> dict[str, Any]
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:
-    """The largest memory of this process so far, and on a GPU of its tensors, in bytes."""
+    """Peak memory of this process so far, and on a GPU that of its tensors, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     peak: dict[str, Any] = {
         "host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,

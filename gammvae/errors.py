@@ -1,4 +1,4 @@
-"""The two ways a run ends that are not a defect of the program, and how they are worded."""
+"""The two errors that are not a defect of the program, and how their messages are made."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message names it, its value and the rule."""
+    """A setting or a file cannot be used; the message names it, its value and the rule."""
 
 
 class DivergenceError(ArithmeticError):
@@ -20,10 +20,13 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def blaming(path: Path) -> Iterator[None]:
-    """Names the file whose content is refused.
+    """Puts the name of a file in front of messages about its content.
+
+    Args:
+        path: The file.
 
     Raises:
-        InputError: As raised, with the file in front unless its folder is named anyway.
+        InputError: As raised inside, with the name, unless the message names its folder already.
     """
     try:
         yield
@@ -35,7 +38,10 @@ def blaming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Names the file in whatever goes wrong while it is read.
+    """Turns any error that occurs while a file is read into one that names the file.
+
+    Args:
+        path: The file.
 
     Raises:
         InputError: It cannot be opened, or its parser raised something.

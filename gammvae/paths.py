@@ -1,14 +1,14 @@
-"""Paths as users write them."""
+"""Expands paths that users write."""
 
 import os
 from pathlib import Path
 
 
 def user_path(text: str) -> Path:
-    """The path that a text stands for: ``~`` and ``~/...`` begin at home.
+    """The path of a text, in which a leading ``~`` or ``~/`` means the home directory.
 
-    Every other text is the path as it stands, ``~x.csv`` too: a shell has expanded ``~user``
-    before. Where there is no home, ``~`` stays.
+    Any other text is used as is, even ``~x.csv``, because a shell has already expanded ``~user``.
+    Without a home directory, ``~`` remains.
     """
     home = text == "~" or text.startswith("~/")
     return Path(os.path.expanduser(text) if home else text)

@@ -1,4 +1,4 @@
-"""What is printed and logged, whoever wrote it: nothing in it is obeyed by a terminal."""
+"""Prints and logs untrusted text, with control characters escaped."""
 
 import logging
 import os
@@ -12,10 +12,10 @@ from gammvae.writing import unlinked
 
 
 def say(text: object, stream: TextIO | None = None) -> None:
-    """Prints a text, whoever wrote it, on standard output or another stream.
+    """Prints a possibly untrusted text on standard output or another stream.
 
-    What the stream's encoding lacks is replaced. Nothing ends because standard error cannot be
-    written: it then leads nowhere.
+    Characters that the stream's encoding lacks are replaced. If standard error cannot be written,
+    the program continues without it.
     """
     stream = stream or sys.stdout
     coding = stream.encoding or "utf-8"
@@ -31,29 +31,29 @@ def say(text: object, stream: TextIO | None = None) -> None:
 
 
 def plain(text: str) -> str:
-    """The text with its control characters, which a terminal would obey, written out."""
+    """The text with escaped control characters, so that a terminal does not execute them."""
     return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 class LogFile(logging.StreamHandler):
-    """Writes to a file; what goes wrong there, such as a full disk, ends the run."""
+    """Logs to a file; an error there, such as a full disk, ends the run."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Raises what was raised."""
-        raise  # it is called where that was caught
+        """Raises the error again."""
+        raise  # logging calls this method while it handles the error
 
 
 class PlainFormatter(logging.Formatter):
-    """Lines of a log in which nothing can be obeyed by a terminal."""
+    """Formats log lines with escaped control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with control characters written out."""
+        """The line with escaped control characters."""
         return plain(super().format(record))
 
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Copies what the program logs into a file."""
+    """Appends what the program logs to a file."""
     with open(path, "a", encoding="utf-8", opener=unlinked) as file:
         handler = LogFile(file)
         handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))

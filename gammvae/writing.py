@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all, and never through a symbolic link.
+"""Writes files completely or not at all, and never through a symbolic link.
 
-A folder that somebody else packed may hold links under any name that a program is known to write.
+A folder from somebody else may hold links under any name that the program is known to write.
 """
 
 import os
@@ -14,19 +14,19 @@ from typing import IO, Any
 
 from gammvae.errors import InputError
 
-# What is being written has a name of its own that begins so, until it is whole.
+# Prefix of the temporary name that a file has until it is complete.
 UNFINISHED = ".gammvae-"
 
 
 def write_whole(path: Path, save: Callable[[IO[bytes]], Any]) -> None:
-    """Writes a file beside its place and renames it; what was there stays if anything goes wrong.
+    """Writes a temporary file and renames it; if that fails, an existing file is left unchanged.
 
     Args:
-        path: Of the file; a symbolic link there is replaced, not followed.
-        save: Is given the open file.
+        path: Path of the file; a symbolic link there is replaced, not followed.
+        save: Function that writes to the open file.
 
     Raises:
-        InputError: Its folder is gone.
+        InputError: The folder no longer exists, or the path is not that of a file.
     """
     check_replaceable(path)
     temporary = unfinished(path)
@@ -39,43 +39,43 @@ def write_whole(path: Path, save: Callable[[IO[bytes]], Any]) -> None:
         except BaseException as error:
             temporary.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.filename is None:
-                error.filename = str(path)  # which a full disk does not say
+                error.filename = str(path)  # missing in the error of a full disk
             raise
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuses to put a file in the place of a folder, a device or a pipe.
+    """Refuses to replace a folder, a device or a pipe by a file.
 
     Raises:
-        InputError: Something of that kind is there.
+        InputError: The path is one of these.
     """
     if path.exists() and not path.is_symlink() and not path.is_file():
         raise InputError(f"{path} is not replaced: it is no file")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text as ``write_whole`` does, in UTF-8."""
+    """Writes a text in UTF-8; see ``write_whole``."""
     write_whole(path, lambda file: file.write(text.encode()))
 
 
 def append(path: Path, text: str) -> None:
-    """Adds to the end of a file, which is made if there is none.
+    """Appends to a file, which is created if it does not exist.
 
     Raises:
-        InputError: Its folder is gone.
-        OSError: It is a symbolic link, or cannot be written.
+        InputError: The folder no longer exists.
+        OSError: The path is a symbolic link, or cannot be written.
     """
     with there(path), open(path, "a", encoding="utf-8", opener=unlinked) as file:
         file.write(text)
 
 
 def link(source: Path, target: Path) -> None:
-    """Puts a file, which is only ever replaced as a whole, in a second place as well."""
+    """Links a file to a second path, or copies it; the file must never be changed in place."""
     temporary = unfinished(target)
     try:
         try:
             os.link(source, temporary)
-        except OSError:  # another disk, or one without links
+        except OSError:  # another disk, or one without hard links
             with open(temporary, "xb", opener=unlinked) as copy, source.open("rb") as file:
                 shutil.copyfileobj(file, copy)
         os.replace(temporary, target)
@@ -85,13 +85,13 @@ def link(source: Path, target: Path) -> None:
 
 @contextmanager
 def scratch(beside: Path) -> Iterator[Path]:
-    """A folder of its own on the disk of a file that is to be made, removed at the end."""
+    """Yields a temporary folder beside a file to be written, removed at the end."""
     with there(beside), tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=beside.parent) as folder:
         yield Path(folder)
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes what killed processes left in a folder that no other process works in."""
+    """Removes temporary files of killed processes from a folder that no other process uses."""
     for path in folder.glob(f"{UNFINISHED}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -100,15 +100,15 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def refuse_replacing(key: str, target: Path, inputs: Sequence[Path]) -> None:
-    """Refuses to write over what is read.
+    """Refuses to overwrite a file that is read.
 
     Args:
         key: The setting that names the target.
-        target: What would be written.
-        inputs: What is read.
+        target: Path to write.
+        inputs: Paths to read.
 
     Raises:
-        InputError: One of them is the target.
+        InputError: One of the inputs is the target.
     """
     for path in inputs:
         if path.exists() and target.exists() and os.path.samefile(path, target):
@@ -116,18 +116,22 @@ def refuse_replacing(key: str, target: Path, inputs: Sequence[Path]) -> None:
 
 
 def unfinished(path: Path) -> Path:
-    """The name, of nothing else, of a file while it is written."""
+    """A unique temporary path for a file while it is written."""
     return path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
 
 
 def unlinked(path: str, flags: int) -> int:
-    """Opens a file that is no symbolic link, for the ``opener`` of ``open``."""
+    """Opens a file, but no symbolic link; meant as the ``opener`` of ``open``."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 @contextmanager
 def there(path: Path) -> Iterator[None]:
-    """Says so if the folder of a file is removed while it is in use."""
+    """Raises a clear error if the folder of a file is removed while it is in use.
+
+    Raises:
+        InputError: The folder no longer exists.
+    """
     try:
         yield
     except FileNotFoundError as error:

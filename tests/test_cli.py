@@ -412,7 +412,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.COMMANDS, "train", interrupt)
+    monkeypatch.setattr(cli.COMMANDS["train"], "run", interrupt)
     monkeypatch.setattr(sys, "argv", ["gammvae", "train"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

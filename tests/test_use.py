@@ -11,10 +11,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from gammvae.cli.sampling import original, table
+from gammvae.cli.sample_clusters import original, table
 from gammvae.config.overrides import override
 from gammvae.data.preprocessing import Preprocessing
-from gammvae.runs.directory import ASSIGNMENTS, GENERATION, REPORT
+from gammvae.runs.contents import ASSIGNMENTS, GENERATION, REPORT
 
 SHORT = ("architecture.hidden=[32]", "device=cpu")
 EVIL = '<script>alert("x")</script>'

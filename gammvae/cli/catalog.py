@@ -14,10 +14,14 @@ from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from gammvae.config.schema import Config, explain, to_config
-from gammvae.data.downloads import Store, digest, size_of
-from gammvae.data.loading import Dataset, check_samples, load_dataset, store_of
-from gammvae.data.samples import as_float32, chunks
+from gammvae.config.explain import explain
+from gammvae.config.schema import Config
+from gammvae.config.typed import to_config
+from gammvae.data.dataset import Dataset, check_samples
+from gammvae.data.downloads import Store, digest
+from gammvae.data.loaders import load_dataset, store_of
+from gammvae.data.rows import as_float32, chunks
+from gammvae.data.transfer import size_of
 from gammvae.errors import InputError
 from gammvae.paths import user_path
 from gammvae.tables.summary import table
@@ -48,7 +52,7 @@ class Catalog:
         ConfigStore.instance().store(name="schema", node=Config)
 
     def names(self) -> list[str]:
-        """The names that may follow ``dataset=``, but for the user's own file."""
+        """The names that may follow ``dataset=``, without ``file``."""
         with composing():
             loader = GlobalHydra.instance().config_loader()
             names = loader.get_group_options(
@@ -77,14 +81,14 @@ def composing() -> Iterator[None]:
 
 
 class State(NamedTuple):
-    """A dataset's state in a word or two, and what there is to say about it."""
+    """A dataset's state in a word or two, and a remark on it."""
 
     text: str
     remark: str = ""
 
 
 def state_of(config: Config) -> State:
-    """Whether a dataset can be used; altered files are read to find out."""
+    """Whether a dataset can be used; files that are not the published ones are read to find out."""
     store = store_of(config.dataset)
     if store.missing() and not store.stand_ins():
         begun = sum(size_of(path) for path in {store.partial(file) for file in store.missing()})
@@ -130,7 +134,7 @@ def fetch(catalog: Catalog, names: Sequence[str]) -> Iterator[str]:
     """Downloads, prepares and verifies datasets; yields a line for each.
 
     Raises:
-        InputError: Some could not be had, after all others.
+        InputError: Some failed; it is raised after all others were fetched.
     """
     failures = []
     for name in names:

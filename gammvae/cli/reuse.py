@@ -1,4 +1,4 @@
-"""The configuration of a finished run, as far as it may be used again.
+"""The configuration of a finished run, as far as it is trusted.
 
 A run's folder may come from anybody. What decides which code is called, which addresses are asked
 and where files are written is therefore not taken from it: loader and published files are those of
@@ -12,17 +12,22 @@ from dataclasses import replace
 from gammvae.cli.catalog import USERS_OWN, Catalog
 from gammvae.config.overrides import shell_word
 from gammvae.config.schema import Config, DatasetConfig
-from gammvae.data.loading import store_of
+from gammvae.data.loaders import store_of
 from gammvae.errors import InputError
-from gammvae.runs.directory import CONFIG, RunDirectory
+from gammvae.runs.contents import CONFIG
+from gammvae.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
-# What may be set when a finished run is read: where and on what, not what.
-PLACES = (
-    "device",
-    *(f"dataset.{name}" for name in ("root", "cache", "mirror", "download", "path")),
-)
+# What may be set when a finished run is used again: where its data lie and where to compute.
+PLACES = {
+    "device": "where to compute: auto, cpu, cuda, cuda:N or mps; by default as the run did",
+    "dataset.root": "the folder of dataset files",
+    "dataset.cache": "the folder of prepared datasets",
+    "dataset.mirror": "another server to download from",
+    "dataset.download": "whether missing files are downloaded: true or false",
+    "dataset.path": "the file that the run was trained on, if it was moved",
+}
 Places = dict[str, str | bool]
 SWITCH = {"true": True, "false": False}
 

@@ -1,7 +1,7 @@
 """What may be set when a finished run is used: ``key=value`` words of the command line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -10,13 +10,26 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gammvae.config.explain import explain
 from gammvae.config.overrides import literal, override
 from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
 from gammvae.config.rules import Rule, at_least, between, optional, positive
-from gammvae.config.schema import explain
 from gammvae.errors import InputError
 
 Kind = TypeVar("Kind", bound="Settings")
+
+
+def about(text: str, default: Any) -> Any:  # noqa: ANN401 - of any field's type
+    """A field of settings with its description.
+
+    Args:
+        text: What it does.
+        default: Its value, or a function that makes it.
+    """
+    metadata = {"text": text}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass
@@ -29,7 +42,7 @@ class Settings:
 
 @dataclass
 class SampleSettings(Settings):
-    """Of ``gammvae sample``; see there."""
+    """Of ``gammvae sample``."""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "cluster": optional(at_least(0, MOST_CLUSTERS)),
@@ -39,27 +52,40 @@ class SampleSettings(Settings):
         "seed": at_least(0, MOST_SEED),
     }
 
-    cluster: int | None = None
-    n: int = 64
-    min_posterior: float = 0.99
-    temperature: float = 1.0
-    seed: int = 0
-    out: str | None = None
-    device: str = "auto"
+    cluster: int | None = about("the cluster to draw from; all if it is not given", None)
+    n: int = about("samples of each cluster", 64)
+    min_posterior: float = about("the least posterior of the cluster that a sample may have", 0.99)
+    temperature: float = about("factor of the variance of the latent distribution", 1.0)
+    seed: int = about("of the random numbers", 0)
+    out: str | None = about("path without ending; samples beside the run if it is not given", None)
+    device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
 
 
 @dataclass
 class PredictSettings(Settings):
-    """Of ``gammvae predict``; see there."""
+    """Of ``gammvae predict``."""
 
     NEEDED: ClassVar[Sequence[str]] = ("data", "out")
 
-    data: str = ""
-    out: str = ""
-    array: str | None = None
-    drop: list[str] = field(default_factory=list)
-    header: bool | None = None
-    device: str = "auto"
+    data: str = about("the file of new samples, in any format of dataset=file", "")
+    out: str = about("the file to write; it must end in .npz or .csv", "")
+    array: str | None = about("name of the array in an .npz file that holds several", None)
+    drop: list[str] = about("columns to leave out", list)
+    header: bool | None = about("whether the first row of the file holds names", None)
+    device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
+
+
+def described(kind: type[Settings]) -> dict[str, str]:
+    """What each setting does, with its default and its range."""
+    texts = {}
+    for one in fields(kind):
+        text = one.metadata["text"]
+        if one.default not in (MISSING, None, ""):
+            text += f", {one.default} by default"
+        if one.name in kind.RULES:
+            text += f"; {kind.RULES[one.name].text}"
+        texts[one.name] = text
+    return texts
 
 
 def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:

@@ -1,4 +1,4 @@
-"""Sweeps: a job that fails does not stop the others, and the last lines say what became of all.
+"""Sweeps: a job that fails does not stop the others, and a summary tells how all of them ended.
 
 Jobs may run in other processes or on other machines. Each adds a line to a file in the sweep's
 folder, and the process that started them reads it at the end.
@@ -37,14 +37,14 @@ from gammvae.writing import append
 
 log = logging.getLogger(__name__)
 
-# Of one setting; their jobs would take years.
+# Most values of one setting; more are a slip of the keyboard, and their jobs would take years.
 MOST_VALUES = 10_000
 # A word of the command line that can sweep over values; flags and their values cannot.
 SWEPT = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 
 # Names the sweep's file for the jobs, which inherit it.
 SWEEP = "GAMMVAE_SWEEP"
-# What the last sweep of this process came to.
+# The jobs of the last sweep of this process.
 JOBS: list["Job"] = []
 
 
@@ -53,13 +53,14 @@ class Job:
     """One job of a sweep.
 
     Attributes:
-        overrides: What it was told on the command line.
+        overrides: Its settings, as on the command line.
         path: Of its run's directory; empty before that is known.
         state: ``done``, ``skipped`` because the run was finished before, ``failed``, or ``lost``
             with the process that was to run it.
         reason: Why it failed.
         refused: Whether that was bad input, rather than something that went wrong inside.
-        elbo: In nats per sample, by which sweeps are judged; not a number if there is none.
+        elbo: In nats per sample, by which Hydra's sweepers compare jobs; not a number if there is
+            none.
     """
 
     overrides: str
@@ -74,7 +75,7 @@ class Job:
 def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
     """Runs one job, which may fail, and leaves a line about it in the sweep's folder.
 
-    A failure is worded like any other, with its traceback if it is a defect of the program.
+    A failure is printed as for a single run, with its traceback if it is a defect of the program.
     """
     job = Job(" ".join(overrides))
     try:
@@ -95,10 +96,10 @@ def record(folder: str) -> Path:
 
 
 class Collecting(Callback):
-    """Told by Hydra when a sweep begins."""
+    """Called by Hydra when a sweep begins."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Names the sweep, and notes which jobs it has."""
+        """Names the sweep, and notes which jobs it will have."""
         os.environ[SWEEP] = uuid.uuid4().hex
         SWEEPS.append(Sweep(config.hydra.sweep.dir, planned(config.hydra.overrides.task)))
 
@@ -110,7 +111,7 @@ class Sweep(NamedTuple):
     planned: list[str]
 
 
-# Those that this process began and has not gathered.
+# Sweeps that this process began and whose jobs it has not gathered.
 SWEEPS: list[Sweep] = []
 
 
@@ -128,7 +129,11 @@ def without_repetitions(arguments: Sequence[str]) -> list[str]:
 
 
 def once(word: str) -> str:
-    """``key=1,2,1`` as ``key=1,2``."""
+    """``key=1,2,1`` as ``key=1,2``.
+
+    Raises:
+        InputError: The values cannot be listed, or are none or too many.
+    """
     swept = OverridesParser.create().parse_override(word)
     if not swept.is_discrete_sweep() or isinstance(swept.value(), Glob):
         return word
@@ -157,10 +162,10 @@ def planned(overrides: Sequence[str]) -> list[str]:
 
 
 def launch(sweep: Callable[[], Any]) -> None:
-    """Runs a sweep and gathers its jobs, or runs what is no sweep.
+    """Runs a sweep and gathers its jobs, or runs a single job.
 
-    If a process of it is killed, those beside it are ended as well. It is then begun again, as long
-    as that brings any job to its end; what remains is counted as lost.
+    If a process of the sweep is killed, its other processes end as well. The sweep is then begun
+    again, as long as that finishes any job; jobs that remain count as lost.
     """
     SWEEPS.clear()
     finished = -1
@@ -178,7 +183,11 @@ def launch(sweep: Callable[[], Any]) -> None:
 
 
 def gather() -> None:
-    """Reads the lines of a sweep's jobs; jobs that left none are lost."""
+    """Reads the lines of a sweep's jobs; jobs that left none are lost.
+
+    Raises:
+        InputError: The sweep has no jobs.
+    """
     if not SWEEPS:
         return
     folder, jobs = SWEEPS.pop()

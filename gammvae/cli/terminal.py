@@ -1,4 +1,4 @@
-"""How the program speaks on the command line, and how it ends."""
+"""Messages on the terminal, exit codes, and the order of arguments."""
 
 import argparse
 import errno
@@ -13,7 +13,7 @@ from typing import NoReturn
 from gammvae.errors import DivergenceError, InputError
 from gammvae.printing import say
 
-# What a full disk, a missing permission or a file in place of a folder raise, wherever it happens.
+# Raised for a full disk, a missing permission or a file in place of a folder.
 DISK_ERRORS = {
     errno.EACCES,
     errno.EPERM,
@@ -29,7 +29,7 @@ DISK_ERRORS = {
     errno.EIO,
 }
 
-# Characters of the last line: what is refused may be long.
+# Characters of the last line, which quotes the value that was refused.
 LONGEST = 1500
 
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
@@ -37,14 +37,14 @@ TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", 
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Ends the program with one line and an exit code for what is no defect of its own."""
+    """Ends the program with one line and an exit code, except for errors that are defects."""
     try:
         yield
     except InputError as error:
         stop(error, code=2)
     except DivergenceError as error:
         stop(error, code=1)
-    except BrokenPipeError:  # who reads has had enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
@@ -56,9 +56,10 @@ def exit_codes() -> Iterator[None]:
 
 
 def open_streams() -> None:
-    """Leads standard streams that are closed nowhere.
+    """Opens standard streams that are closed, with the null device behind them.
 
-    A file that is opened later would take such a stream's number, and what is said would go there.
+    Else a file that is opened later would get such a stream's number, and messages would be written
+    into it.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
@@ -87,7 +88,7 @@ class TerminalHandler(logging.Handler):
 
 
 def log_to_terminal() -> None:
-    """Shows what the program logs."""
+    """Shows the program's log messages on standard error."""
     logger = logging.getLogger("gammvae")
     if not logger.handlers:
         logger.addHandler(TerminalHandler(logging.INFO))
@@ -97,7 +98,11 @@ def log_to_terminal() -> None:
 
 
 def flags_first(arguments: list[str]) -> list[str]:
-    """Moves overrides behind the flags: Hydra wants them together, people mix them."""
+    """The arguments with all flags before all overrides, as Hydra needs them.
+
+    Args:
+        arguments: Flags and ``key=value`` overrides in any order.
+    """
     overrides = [
         argument
         for before, argument in zip(["", *arguments], arguments, strict=False)
@@ -108,7 +113,7 @@ def flags_first(arguments: list[str]) -> list[str]:
 
 @contextmanager
 def one_line_usage_errors() -> Iterator[None]:
-    """Makes Hydra's argument parser, which it builds itself, report errors as ours."""
+    """Makes every argument parser, also the one that Hydra builds itself, raise ``InputError``."""
 
     def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
         raise InputError(message)

@@ -1,12 +1,18 @@
-"""Tests of one value that say in words what they test."""
+"""Rules for a single value, each with its text for messages.
+
+pydantic's annotated types were considered. They accept the same values, but a refusal names only
+the violated bound, so the text of the rule would still have to be written here. The types are
+already checked by OmegaConf, whose configurations must be plain dataclasses.
+"""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
 class Rule(NamedTuple):
-    """A test of one value, and the same in words, to follow "it must be"."""
+    """A test of one value, and a text that continues "it must be"."""
 
     holds: Callable[[Any], bool]
     text: str
@@ -31,10 +37,15 @@ def positive() -> Rule:
 
 
 def one_of(*names: str) -> Rule:
-    """One of some names."""
+    """One of the given names."""
     return Rule(lambda value: value in names, "one of " + ", ".join(names))
 
 
+def matching(pattern: str, text: str) -> Rule:
+    """A text that matches a regular expression as a whole; ``text`` describes it."""
+    return Rule(lambda value: re.fullmatch(pattern, value) is not None, text)
+
+
 def optional(rule: Rule) -> Rule:
-    """What the rule allows, or null."""
+    """A value that the rule allows, or null."""
     return Rule(lambda value: value is None or rule.holds(value), f"null or {rule.text}")

@@ -1,1 +1,1 @@
-"""From a name or a file to samples: loaders, tables, downloads, preprocessing."""
+"""From the name of a dataset or a file to samples: loaders, tables, downloads, preprocessing."""

@@ -1,4 +1,4 @@
-"""The benchmarks that are small and ready to use: digits, MNIST and its like, USPS, HHAR."""
+"""Loaders of benchmarks that need little preparation: digits, MNIST, Fashion-MNIST, USPS, HHAR."""
 
 import bz2
 import logging
@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.data.dataset import Dataset
 from gammvae.data.downloads import Store, digest
-from gammvae.data.loading import Dataset
 from gammvae.data.prepared import prepared
 from gammvae.errors import InputError, first_line, reading
 
 log = logging.getLogger(__name__)
 
 HHAR_ARCHIVE = "UCI HAR Dataset.zip"
-# No member of that archive unpacks to more than a quarter of this.
+# Larger than any file of that archive, which unpack to at most a quarter of this.
 HHAR_MEMBER_BYTES = 2**28
 HHAR_OPENML = 1478
 
 
 def digits() -> Dataset:
-    """The 1,797 images of 8 x 8 pixels that scikit-learn brings along, in [0, 1]."""
+    """The 1,797 images of 8 x 8 pixels that come with scikit-learn, in [0, 1]."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -31,7 +31,7 @@ def digits() -> Dataset:
 
 
 def idx_images(store: Store, folder: str, parts: Mapping[str, int], side: int) -> Dataset:
-    """MNIST and its like, their parts joined in order, in [0, 1].
+    """MNIST and datasets in its format, with their parts concatenated in order, in [0, 1].
 
     Args:
         store: Holds ``<folder>/<part>-images-idx3-ubyte`` and ``-labels-idx1-ubyte``, torchvision's
@@ -41,7 +41,7 @@ def idx_images(store: Store, folder: str, parts: Mapping[str, int], side: int) -
         side: Height and width of an image in pixels.
 
     Raises:
-        InputError: A file is missing and cannot be fetched, or is damaged.
+        InputError: A file is missing and cannot be downloaded, or is damaged.
     """
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
@@ -58,17 +58,17 @@ def idx_images(store: Store, folder: str, parts: Mapping[str, int], side: int) -
 
 
 def usps(store: Store, parts: Mapping[str, int], side: int) -> Dataset:
-    """USPS, its parts joined in order, in [0, 1].
+    """USPS, with its parts concatenated in order, in [0, 1].
 
     Gray values are rounded down to 1/255, as torchvision does.
 
     Args:
-        store: Holds the parts in libsvm's format, packed with bzip2.
+        store: Holds the parts in libsvm's format, compressed with bzip2.
         parts: Number of samples by the file of the part.
         side: Height and width of an image in pixels.
 
     Raises:
-        InputError: A file is missing and cannot be fetched, or is damaged.
+        InputError: A file is missing and cannot be downloaded, or is damaged.
     """
     from sklearn.datasets import load_svmlight_file
 
@@ -88,19 +88,20 @@ def usps(store: Store, parts: Mapping[str, int], side: int) -> Dataset:
 def hhar(
     store: Store, cache: str, parts: Mapping[str, int], features: int, openml_digest: str | None
 ) -> Dataset:
-    """UCI-HAR: features of smartphone signals in [-1, 1], six activities, parts joined in order.
+    """UCI-HAR: features of smartphone signals in [-1, 1] during six activities.
 
-    The archive of the UCI repository is taken where it is or can be had, else OpenML's copy.
+    The parts are concatenated in order. They come from the archive of the UCI repository, or from
+    OpenML's copy if that is neither present nor can be downloaded.
 
     Args:
         store: Holds the archive, with ``UCI HAR Dataset/<part>/X_<part>.txt`` and ``y_<part>.txt``.
         cache: Folder of prepared arrays.
         parts: Number of samples by the name of the part.
         features: Number of features.
-        openml_digest: Digest of the first part, which OpenML's copy must have too.
+        openml_digest: Digest that the first part of OpenML's copy must have.
 
     Raises:
-        InputError: Neither source can be had, or the archive is damaged.
+        InputError: Neither source is available, or the archive is damaged.
     """
     try:
         path = store.require(HHAR_ARCHIVE)
@@ -114,7 +115,7 @@ def hhar(
 
 
 def hhar_from_uci(path: Path, parts: Mapping[str, int], features: int) -> dict[str, NDArray]:
-    """Samples ``x`` ``(N, F)`` and classes ``y`` ``(N,)`` from UCI's archive."""
+    """Samples ``x`` ``(N, F)`` and classes ``y`` ``(N,)`` from the archive of UCI."""
     x: list[NDArray] = []
     y: list[NDArray] = []
     with reading(path), zipfile.ZipFile(path) as archive:
@@ -138,10 +139,10 @@ def hhar_from_openml(
     features: int,
     expected: str | None,
 ) -> Dataset:
-    """The same samples from OpenML, whose own checksum scikit-learn verifies.
+    """The same samples from OpenML, whose checksum scikit-learn verifies.
 
     Raises:
-        InputError: They cannot be had, or their first part is not that of the UCI archive.
+        InputError: They are not available, or the first part is not that of the UCI archive.
     """
     from sklearn.datasets import fetch_openml
 
@@ -166,10 +167,10 @@ def hhar_from_openml(
 
 
 def of_shape(array: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """The array, if it has the shape that is published.
+    """Returns the array if it has the published shape.
 
     Raises:
-        ValueError: It has not.
+        ValueError: It has another shape.
     """
     if array.shape != shape:
         raise ValueError(f"it holds shape {array.shape}, expected {shape}")

@@ -20,7 +20,7 @@ MAX_CLASS_NAME = 200
 
 
 def counts_rows(column: "pyarrow.ChunkedArray") -> bool:
-    """Whether a column of integers holds 0, 1, 2, ... or 1, 2, 3, ..."""
+    """Whether a column holds the integers 0, 1, 2, ... or 1, 2, 3, ..."""
     from pyarrow import types
 
     if not types.is_integer(column.type) or column.null_count or len(column) < 3:
@@ -30,7 +30,7 @@ def counts_rows(column: "pyarrow.ChunkedArray") -> bool:
 
 
 def all_differ(column: "pyarrow.ChunkedArray") -> bool:
-    """Whether a column of integers has every value once."""
+    """Whether a column holds integers that are all different."""
     from pyarrow import types
 
     return types.is_integer(column.type) and len(column.unique()) == len(column) > 2
@@ -49,7 +49,7 @@ def as_numbers(name: str, column: "pyarrow.ChunkedArray") -> NDArray:
 
 
 def holds_numbers(kind: "pyarrow.DataType") -> bool:
-    """Whether values of a type of pyarrow's are real numbers."""
+    """Whether a type of pyarrow stands for real numbers."""
     from pyarrow import types
 
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
@@ -57,7 +57,7 @@ def holds_numbers(kind: "pyarrow.DataType") -> bool:
 
 
 def holds_lists(kind: "pyarrow.DataType") -> bool:
-    """Whether values of a type of pyarrow's are lists of numbers."""
+    """Whether a type of pyarrow stands for lists of real numbers."""
     from pyarrow import types
 
     tests = (types.is_list, types.is_large_list, types.is_fixed_size_list)
@@ -65,7 +65,7 @@ def holds_lists(kind: "pyarrow.DataType") -> bool:
 
 
 def first_text(column: "pyarrow.ChunkedArray", decimal: str) -> tuple[int | None, str]:
-    """Row and value of the first cell of a text table that is no number, where there is one."""
+    """Row index of the first cell of a text table that is no number, and a text that quotes it."""
     from pyarrow import types
 
     if not types.is_string(column.type):
@@ -77,10 +77,13 @@ def first_text(column: "pyarrow.ChunkedArray", decimal: str) -> tuple[int | None
 
 
 def with_lists(table: "pyarrow.Table", notes: list[str]) -> "tuple[pyarrow.Table, list[str]]":
-    """The table with a column for every position of its lists, and what is to be said of them.
+    """Replaces every column of lists by one column for each position in the lists.
+
+    Returns:
+        The table, and the notes with a remark on each such column.
 
     Raises:
-        InputError: Lists differ in length or are incomplete, or columns come to share a name.
+        InputError: Lists differ in length or are incomplete, or two columns get the same name.
     """
     import pyarrow
 
@@ -103,10 +106,10 @@ def with_lists(table: "pyarrow.Table", notes: list[str]) -> "tuple[pyarrow.Table
 
 
 def as_matrix(name: str, column: "pyarrow.ChunkedArray") -> NDArray:
-    """A column of lists that are equally long as numbers ``(N, length)``.
+    """A column of lists of equal length as an array ``(N, length)``.
 
     Raises:
-        InputError: They are not, or a value is missing.
+        InputError: The lengths differ, or a value is missing.
     """
     import pyarrow.compute as pc
 
@@ -132,7 +135,10 @@ def as_classes(column: "pyarrow.ChunkedArray", of_text: bool) -> NDArray:
 
     Args:
         column: The column.
-        of_text: Whether it comes from a file of text, where numbers have no type.
+        of_text: Whether it comes from a text file, in which numbers have no type.
+
+    Raises:
+        InputError: A class is missing, or its name is too long.
     """
     from pyarrow import types
 

@@ -1,56 +1,25 @@
-"""``dataset=file``: a user's own arrays and tables. Nothing in them is ever executed.
+"""``dataset=file``: the user's own arrays and tables. Nothing in them is ever executed.
 
-Letters: ``N`` samples, ``F`` features.
+Letters: ``N`` samples.
 """
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
-from gammvae.data.columns import Columns, Request, listed, read_csv, read_parquet
+from gammvae.data.arrays import Table, load_array, read_npy, read_npz
+from gammvae.data.columns import Columns
+from gammvae.data.dataset import Dataset
 from gammvae.data.images import arranged
 from gammvae.data.labels import checked_classes, read_labels
-from gammvae.data.loading import Dataset
-from gammvae.data.samples import (
-    IN_MEMORY_BYTES,
-    MappedRows,
-    Rows,
-    SparseRows,
-    check_fits,
-    smallest_floats,
-)
+from gammvae.data.parquet import read_parquet
+from gammvae.data.request import Request, listed
+from gammvae.data.rows import check_fits, smallest_floats
+from gammvae.data.text_table import read_csv
 from gammvae.errors import InputError, reading
 from gammvae.paths import user_path
-
-NUMERIC = "buif"  # numpy's kinds: boolean, unsigned and signed integer, floating-point
-SPARSE_ARRAYS = {"format", "shape", "data"}
-
-
-class Table(NamedTuple):
-    """What a file holds.
-
-    Attributes:
-        x: Samples ``(N, F)``.
-        shape: Shape of one sample as stored.
-        classes: ``(N,)`` as stored in the same file, or ``None``.
-        names: Of the columns or arrays that could hold classes.
-        notes: What a user should know about how the file was read.
-        features: Names of the features, if they have some.
-        hint: Ends a refusal if the first row may be a header.
-    """
-
-    x: Rows
-    shape: tuple[int, ...]
-    classes: NDArray | None = None
-    names: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    features: Sequence[str] = ()
-    hint: str = ""
 
 
 def load(
@@ -63,7 +32,7 @@ def load(
     index: str | None = None,
     channels: str | None = None,
 ) -> Dataset:
-    """The samples of a file, and their classes where the user says where these are.
+    """Loads the samples of a file, and their classes if the user says where they are.
 
     Args:
         path: ``.npy``, ``.npz``, ``.csv``, ``.tsv`` or ``.parquet``.
@@ -71,12 +40,12 @@ def load(
         labels: Name of the classes' column or array in the same file, or the path of another file.
         drop: Columns that are no features.
         shape: Shape of one sample; images are ``(channels, height, width)``.
-        header: Whether the first line of a text table holds names; ``None``: it is found out.
-        index: What becomes of a row index: see ``Request``.
-        channels: Where images have theirs, ``first`` or ``last``; ``None``: it is found out.
+        header: Whether the first line of a text table holds names; ``None``: it is detected.
+        index: What happens to a row index, see ``Request``.
+        channels: The axis of an image's channels, ``first`` or ``last``; ``None``: it is detected.
 
     Raises:
-        InputError: Something cannot be read, or could be read in more than one way.
+        InputError: Something cannot be read, or is ambiguous.
     """
     if path is None:
         raise InputError("dataset.path is missing: dataset=file needs dataset.path=FILE")
@@ -94,14 +63,17 @@ def load(
 
 
 def read(path: str, request: Request) -> tuple[Path, Table]:
-    """A file, and what is in it.
+    """Reads a file.
 
     Args:
         path: Of the file.
-        request: What is asked for.
+        request: What of it is wanted.
+
+    Returns:
+        The path as it was resolved, and the content.
 
     Raises:
-        InputError: It cannot be read, or something is asked for that it has not.
+        InputError: It cannot be read, or does not contain what is wanted.
     """
     keys = request.keys
     file = existing(keys.path, path, READERS)
@@ -119,10 +91,15 @@ def read(path: str, request: Request) -> tuple[Path, Table]:
 
 
 def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) -> Path:
-    """The path of a file of one of some kinds.
+    """The path of an existing file.
+
+    Args:
+        key: The setting that names it, for messages.
+        name: The path as given.
+        kinds: Suffixes that it may have.
 
     Raises:
-        InputError: There is no such file, or it is of another kind.
+        InputError: There is no such file, or it has another suffix.
     """
     path = user_path(name)
     if not path.exists():
@@ -134,73 +111,8 @@ def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) ->
     return path
 
 
-def read_npy(path: Path, _: Request) -> Table:
-    """One array, whose first axis counts the samples; a large one is read when it is needed."""
-    array = load_array(lambda: np.load(path, mmap_mode="r", allow_pickle=False), str(path))
-    check_array(array, str(path))
-    if 4 * array.size <= IN_MEMORY_BYTES:
-        return in_memory(np.array(array))
-    if not array.flags.c_contiguous:
-        raise InputError(
-            f"{path} is stored column by column and too large to be turned in memory: "
-            "np.save(FILE, np.ascontiguousarray(x)) writes it row by row"
-        )
-    return Table(MappedRows(path), array.shape[1:], notes=[f"{path} is streamed by batches"])
-
-
-def read_npz(path: Path, request: Request) -> Table:
-    """Arrays by name, or one sparse matrix as ``scipy.sparse.save_npz`` writes it."""
-    with zipfile.ZipFile(path) as archive:
-        check_fits(sum(info.file_size for info in archive.infolist()), path)
-    with np.load(path, allow_pickle=False) as arrays:
-        names = arrays.files
-        if set(names) >= SPARSE_ARRAYS:
-            return read_sparse(path)
-        others = [name for name in names if name not in (request.labels, *request.spare)]
-        name = request.array or the_only(others, path, request)
-        if name not in names:
-            raise InputError(f"{request.keys.array}={name} is no array of {path}: {listed(names)}")
-        what = f"{path}, array {name},"
-        samples = load_array(lambda: arrays[name], what)
-        check_array(samples, what)
-        # as float32 for training, and here with the precision it has
-        check_fits((4 + max(4, samples.itemsize)) * samples.size, path)
-        classes = None
-        if request.labels in names:
-            classes = load_array(lambda: arrays[request.labels], f"{path}, array {request.labels},")
-    return in_memory(samples)._replace(classes=classes, names=names)
-
-
-def the_only(names: Sequence[str], path: Path, request: Request) -> str:
-    """The only one of some arrays.
-
-    Raises:
-        InputError: There are more, or none.
-    """
-    if len(names) != 1:
-        raise InputError(
-            f"{path} holds {len(names)} arrays ({', '.join(names)}): "
-            f"{request.keys.array}=NAME must say which are the samples"
-        )
-    return names[0]
-
-
-def read_sparse(path: Path) -> Table:
-    """A sparse matrix, which stays sparse."""
-    with np.load(path, allow_pickle=False) as arrays:
-        n_samples, features = (int(size) for size in arrays["shape"])
-    check_fits(16 * n_samples, path)
-    stored = scipy.sparse.load_npz(path)
-    if hasattr(stored, "check_format"):  # the other formats check when they are made
-        stored.check_format(full_check=True)  # an index out of range would end the process
-    matrix = stored.tocsr()
-    matrix.sum_duplicates()
-    check_numeric(matrix.dtype, str(path))
-    return Table(SparseRows(matrix), (features,), notes=[f"{path} is kept sparse"])
-
-
 def read_table(path: Path, columns: Columns) -> Table:
-    """Columns of numbers side by side."""
+    """The columns of a table as one array of samples."""
     n_samples, features = columns.table.shape
     check_fits(8 * n_samples * features, path)
     x = np.empty((n_samples, features))
@@ -227,53 +139,19 @@ READERS: dict[str, Callable[[Path, Request], Table]] = {
 }
 
 
-def load_array(read: Callable[[], NDArray], what: str) -> NDArray:
-    """What numpy reads; pickled objects are refused in words that say why."""
-    try:
-        return read()
-    except ValueError as error:
-        if "pickle" not in str(error) and "Python objects" not in str(error):
-            raise
-        raise InputError(
-            f"{what} holds pickled Python objects, which are not read because that can run code: "
-            "numpy.save of an array of numbers, or of text with .astype(str), writes none"
-        ) from error
-
-
-def in_memory(array: NDArray) -> Table:
-    """A dense array of any number of dimensions as a table."""
-    x = np.ascontiguousarray(smallest_floats(array)).reshape(len(array), -1)
-    return Table(x, array.shape[1:])
-
-
-def check_array(array: NDArray, what: str) -> None:
-    """Refuses what is no table of numbers.
-
-    Args:
-        array: What was read.
-        what: Its name in messages.
-    """
-    check_numeric(array.dtype, what)
-    if array.ndim < 2 or 0 in array.shape:
-        raise InputError(
-            f"{what} has the shape {array.shape}: the first axis must count samples and the others "
-            "their features, none of them empty"
-        )
-
-
-def check_numeric(dtype: np.dtype, what: str) -> None:
-    """Refuses a type that is no real number."""
-    if dtype.kind not in NUMERIC:
-        raise InputError(f"{what} has the type {dtype}: it must hold real numbers")
-
-
 def classes_of_file(name: str, file: Path, table: Table) -> tuple[NDArray, list[str]]:
-    """Classes ``(N,)`` from a file of their own, and what should be said about it.
+    """Reads classes ``(N,)`` from a file of their own.
 
     Args:
         name: Path of the file.
         file: The file of the samples, for messages.
-        table: What was read from that.
+        table: The content of that file.
+
+    Returns:
+        The classes, and remarks for the user.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
     """
     if table.names and not user_path(name).exists():
         raise InputError(

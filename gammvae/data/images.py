@@ -1,4 +1,4 @@
-"""The order in which arrays hold the values of images.
+"""The order of channels, height and width in arrays of images.
 
 Letters: ``N`` samples, ``F`` features.
 """
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from gammvae.config.overrides import override
-from gammvae.data.samples import Rows, reordered
+from gammvae.data.rows import Rows, reordered
 from gammvae.errors import InputError
 
-# Gray, red green blue, and these with opacity.
+# Gray, RGB and RGBA.
 CHANNELS = (1, 3, 4)
-# Of other kinds, such as spectral bands; they are told from sizes only in squares.
+# Of other images, such as spectral bands; these are recognized only if the image is square.
 MOST_CHANNELS = 16
 
 Shape = tuple[int, ...]
@@ -28,18 +28,21 @@ def arranged(
     what: str,
     by: str = "dataset.shape=",
 ) -> tuple[Rows, Shape, list[str]]:
-    """Rows whose images are channels, height, width; their shape; what should be said about it.
+    """Puts the values of images into the order channels, height, width.
 
     Args:
         rows: ``(N, F)`` in the order of the file.
-        stored: Shape of one sample there.
-        wanted: Shape of one sample, where the user gives one.
-        channels: Where images have theirs, ``first`` or ``last``; ``None``: it is found out.
+        stored: Shape of one sample in the file.
+        wanted: Shape of one sample, if the user gives one.
+        channels: The axis of the channels, ``first`` or ``last``; ``None``: it is detected.
         what: The file, for messages.
-        by: What stands before the wanted shape in messages.
+        by: The text before the wanted shape in messages.
+
+    Returns:
+        The rows ``(N, F)``, the shape of one sample, and remarks for the user.
 
     Raises:
-        InputError: The shapes do not suit each other, or values would change places.
+        InputError: The shapes do not match, or the values of an image would be mixed up.
     """
     shape = stored if wanted is None else tuple(wanted)
     if math.prod(shape) != math.prod(stored):
@@ -72,7 +75,7 @@ def arranged(
 
 
 def is_last(stored: Shape) -> bool:
-    """Whether three sizes look like height, width, channels; not if they could be the other."""
+    """Whether three sizes look like height, width, channels and not like the other order."""
     height, width, channels = stored
     if channels not in CHANNELS:
         return channels <= MOST_CHANNELS and height == width > 2 * channels
@@ -80,14 +83,17 @@ def is_last(stored: Shape) -> bool:
 
 
 def is_image(stored: Shape) -> bool:
-    """Whether sizes may be those of an image with its channels at the end."""
+    """Whether sizes may be those of an image whose last axis has the channels."""
     return len(stored) == 3 and (stored[-1] in CHANNELS or is_last(stored))
 
 
 def check_order(found: Shape, shape: Shape, what: str) -> None:
-    """Refuses to take three sizes for three others, which would scramble the values.
+    """Refuses to reinterpret three sizes as three others, which would mix up the values.
 
-    Sizes of 1 may come and go. ``what`` begins the message.
+    Axes of size 1 do not matter. ``what`` is the beginning of the message.
+
+    Raises:
+        InputError: The sizes differ.
     """
     plain, other = ([size for size in sizes if size > 1] for sizes in (found, shape))
     if len(found) == len(shape) == 3 and plain != other:
@@ -97,7 +103,7 @@ def check_order(found: Shape, shape: Shape, what: str) -> None:
 
 
 def remark(stored: Shape, last: bool, what: str, free: bool) -> str:
-    """Says which order was taken and, if the user is ``free`` to, how to have the other."""
+    """A remark on the assumed order and, if the user is ``free``, how to choose the other one."""
     names = ("height", "width", "channels") if last else ("channels", "height", "width")
     sizes = ", ".join(f"{name} {size}" for name, size in zip(names, stored, strict=True))
     other = override("dataset.channels", "first" if last else "last")

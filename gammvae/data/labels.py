@@ -1,4 +1,4 @@
-"""Classes from files: whole numbers or text, one for every sample.
+"""Classes from files: integers or text, one for each sample.
 
 Letters: ``N`` samples.
 """
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from gammvae.errors import InputError
 
-# Integers as they are written in one way only, so that no two texts become one number.
+# Integers in their usual form only, so that no two texts become the same number.
 INTEGER = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
 CLASS_NAMES = ("class", "classes", "label", "labels", "target", "y")
-# What parts columns, which a file of classes must not have.
+# Separators of columns; a file of classes must have only one column.
 SEPARATORS = ",\t;|"
-# float64 holds all whole numbers up to here.
+# float64 represents all integers up to here exactly.
 MOST_WHOLE = 2.0**53
 
 
 def from_text(texts: Sequence[str]) -> NDArray:
-    """Classes ``(N,)`` as whole numbers if all texts are such without a doubt, else as text.
+    """Classes ``(N,)`` as integers if all texts are unambiguous integers, else as text.
 
-    ``1`` and ``01``, ``+1``, ``1_0`` or ``1e3`` beside it are text, because they are different.
-    Spaces around numbers do not count; those around text belong to it.
+    ``01``, ``+1``, ``1_0`` and ``1e3`` are text, because they differ from ``1``, ``10`` and
+    ``1000``. Spaces around numbers are ignored; spaces around text belong to the text.
     """
     numbers = [text.strip() for text in texts]
     if all(number.endswith(".0") for number in numbers):  # as pandas writes them
@@ -37,18 +37,21 @@ def from_text(texts: Sequence[str]) -> NDArray:
 
 
 def read_labels(path: Path, n_samples: int, hint: str = "") -> tuple[NDArray, list[str]]:
-    """Classes from a file of text, one a line, and what should be said about it.
+    """Reads classes from a text file with one class a line.
 
-    A line more than there are samples makes the first one a header, unless it is a class as well;
-    "0" is what pandas writes above a column without a name.
+    If there is one line more than there are samples, the first is a header, unless it is a class
+    as well. pandas writes "0" above a column without a name.
 
     Args:
-        path: The file, UTF-8; a quoted class may hold anything.
+        path: The file, UTF-8; a class in quotes may contain anything.
         n_samples: ``N``.
-        hint: Ends the refusal of one class less than there are samples.
+        hint: The end of the message if there is one class too few.
+
+    Returns:
+        Classes ``(N,)``, and remarks for the user.
 
     Raises:
-        InputError: A line holds none, or more than one.
+        InputError: A line holds no class, or several.
     """
     lines = path.read_text("utf-8-sig").rstrip().split("\n")
     for separator in SEPARATORS:
@@ -69,7 +72,7 @@ def read_labels(path: Path, n_samples: int, hint: str = "") -> tuple[NDArray, li
 
 
 def check_lines(lines: Sequence[str], separator: str, path: Path) -> None:
-    """Refuses lines that are blank, or that a separator parts.
+    """Refuses blank lines and lines with several columns.
 
     Raises:
         InputError: There is one.
@@ -92,12 +95,12 @@ def checked_classes(classes: NDArray, name: str, n_samples: int, hint: str = "")
 
     Args:
         classes: As stored.
-        name: Where, for messages.
+        name: Where they come from, for messages.
         n_samples: ``N``.
-        hint: Ends the refusal of one class less than there are samples.
+        hint: The end of the message if there is one class too few.
 
     Raises:
-        InputError: They are something else, of another number than the samples, or one is missing.
+        InputError: They are of another type, their number is not ``N``, or one is missing.
     """
     if classes.ndim == 2 and classes.shape[1] == 1:
         classes = classes[:, 0]
@@ -126,7 +129,7 @@ def checked_whole(classes: NDArray, name: str) -> NDArray[np.int64]:
     """Classes ``(N,)`` of a floating-point type as integers.
 
     Raises:
-        InputError: One is missing, or no whole number.
+        InputError: One is missing, or is no integer.
     """
     if (missing := ~np.isfinite(classes)).any():
         sample = missing.argmax()

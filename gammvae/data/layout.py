@@ -1,4 +1,10 @@
-"""How the lines of a text table are to be read, found out from its first ones."""
+"""Detects from the first lines of a text table how it must be read.
+
+arrow parses the table, but must be told all of this. The libraries that were considered detect
+less: csv.Sniffer, clevercsv and pandas (``sep=None``) take decimal commas for separators or text;
+pandas and polars take the first line as names unless told otherwise; DuckDB detects separator and
+header, but neither decimal commas nor spaces as separators.
+"""
 
 import csv
 import itertools
@@ -11,27 +17,27 @@ from typing import NamedTuple
 from gammvae.errors import InputError
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
-# So much of a file is looked at: lines, comments among them, bytes, and fields of each line.
+# How much of a file is examined: rows, lines of comments, bytes, and fields of each line.
 LINES, COMMENT_LINES, LINE_BYTES, FIELDS = 12, 100, 2**24, 200
 COMMENT = "#"
-# Texts that stand for no value.
+# Texts that stand for a missing value.
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", ".")
-# What arrow reads as a number; Python's float takes more, such as 1_1 or a no-break space.
+# What arrow reads as a number; Python's float accepts more, such as 1_1 or a no-break space.
 NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[ \t]*", re.ASCII | re.IGNORECASE)
 
 
 class Layout(NamedTuple):
-    """How the lines of a text table are to be read.
+    """How the lines of a text table must be read.
 
     Attributes:
         separator: A key of ``SEPARATORS``; several spaces count as one.
         decimal: ``.`` or ``,``.
-        names: Of all columns, by number where the file has none; ``""`` for row names of R.
-        skipped: Lines before the first row.
-        comments: How many of these are comments, but for one that holds the names.
-        has_header: Whether the names are the file's.
-        first: The fields of its first line but for comments.
-        longest: Characters of the longest of its first lines.
+        names: Of all columns; numbers from 1 if the file has none, ``""`` for row names of R.
+        skipped: Number of lines before the first row.
+        comments: Number of comments among these, without one that holds the names.
+        has_header: Whether the names come from the file.
+        first: The fields of the first line that is no comment.
+        longest: Length of the longest of the first lines, in characters.
     """
 
     separator: str
@@ -45,16 +51,16 @@ class Layout(NamedTuple):
 
 
 def find_layout(path: Path, header: bool | None, wanted: Sequence[str]) -> Layout:
-    """Separator, decimal mark and header of a text table.
+    """Detects separator, decimal mark and header of a text table.
 
-    Unless it is given, the first line is a header if it looks like one, or if it has a name that is
-    asked for. Fields that are their own positions, 0, 1, 2, ..., count as names:
-    pandas writes such a header for an array.
+    Unless ``header`` is given, the first line is a header if it looks like one, or if it contains
+    one of the ``wanted`` names. The numbers 0, 1, 2, ... count as names, because pandas writes them
+    above the columns of an array.
 
     Args:
-        path: The file, UTF-8, whose lines may begin with comments.
-        header: Whether its first line holds names, where the user says so.
-        wanted: Names of columns that the user asks for.
+        path: The file, UTF-8; comments may come before the table.
+        header: Whether the first line holds names; ``None``: it is detected.
+        wanted: Names of columns that the user mentions.
 
     Raises:
         InputError: It has no rows.
@@ -85,9 +91,12 @@ def find_layout(path: Path, header: bool | None, wanted: Sequence[str]) -> Layou
 
 
 def first_lines(path: Path) -> tuple[list[str], int, list[str]]:
-    """Comments at the beginning of a file, how many lines come before the first row, and the first.
+    """Reads the beginning of a file.
 
-    If all lines look like comments, which colors do, none is.
+    If all lines look like comments, as hexadecimal colors do, none of them is one.
+
+    Returns:
+        The comments, the number of lines before the first row, and the first rows.
     """
     with path.open("rb") as file:
         lines = list(itertools.takewhile(len, (file.readline(LINE_BYTES) for _ in range(2))))
@@ -107,22 +116,22 @@ def first_lines(path: Path) -> tuple[list[str], int, list[str]]:
 
 
 def fields(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
-    """Reads lines as fields; several spaces count as one."""
+    """Yields the fields of each line; several spaces count as one."""
     if separator == " ":
         lines = [re.sub(r"[ \t]+", " ", line.strip()) for line in lines]
     return csv.reader(lines, delimiter=separator)
 
 
 def find_separator(lines: Sequence[str]) -> tuple[str, str]:
-    """Separator and decimal mark with which lines have equally many fields, most of them numbers.
+    """The separator and decimal mark that give most numbers, and equally many fields a line.
 
-    If there is none, the separator that is most frequent in the first line.
+    If there are none, the separator that is most frequent in the first line.
     """
     best, share = None, -1.0
     for separator in filter(lines[0].__contains__, SEPARATORS):
         try:
             rows = list(fields(lines, separator))
-        except csv.Error:  # a field beyond the parser's limit: they are parted by another
+        except csv.Error:  # a field beyond the parser's limit: this is not the separator
             continue
         widths = {len(row) for row in rows[1:]} or {len(rows[0])}
         if len(widths) > 1 or max(widths) < 2 or len(rows[0]) not in (max(widths), max(widths) - 1):
@@ -138,23 +147,23 @@ def find_separator(lines: Sequence[str]) -> tuple[str, str]:
 
 
 def decimal_mark(cells: Sequence[str]) -> str:
-    """The comma, if it makes numbers of cells and a point makes fractions of none."""
+    """The comma if some cells have a decimal comma and none has a decimal point, else the point."""
     commas = any("," in cell and is_number(cell, ",") for cell in cells)
     return "," if commas and not any("." in cell and is_number(cell) for cell in cells) else "."
 
 
 def is_number(text: str, decimal: str = ".") -> bool:
-    """Whether a text reads as a finite number."""
+    """Whether a text is a finite number."""
     if decimal != ".":
         text = text.replace(".", " .").replace(decimal, ".")
     return NUMBER.fullmatch(text) is not None
 
 
 def is_header(first: Sequence[str], second: Sequence[str], decimal: str) -> bool:
-    """Whether the fields of a first line are names, judged by those of the second.
+    """Whether the fields of the first line are names, judged by those of the second.
 
-    More texts than numbers stand above numbers then, or no number does. Positions, which pandas
-    writes for an array, count as neither; above the names of rows it writes nothing.
+    They are if, above the numbers of the second line, texts outnumber numbers or there are no
+    numbers. The positions 0, 1, 2, ..., which pandas writes above an array, count as neither.
     """
     if not second:
         return not all(is_number(one, decimal) for one in first)
@@ -170,7 +179,7 @@ def is_header(first: Sequence[str], second: Sequence[str], decimal: str) -> bool
 
 
 def could_be_header(layout: Layout) -> bool:
-    """Whether numbers in the first line rise from left to right, as years or wave lengths do."""
+    """Whether the numbers of the first line increase, as years or wavelengths in a header do."""
     numbers = [one for one in layout.first if is_number(one, layout.decimal)]
     values = [float(one.replace(layout.decimal, ".")) for one in numbers]
     rising = all(one < other for one, other in itertools.pairwise(values))
@@ -178,18 +187,21 @@ def could_be_header(layout: Layout) -> bool:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """The names, with those of unnamed columns at the front as pandas would read them."""
+    """The names, where unnamed columns at the front are named as pandas names them."""
     unnamed = sum(1 for _ in itertools.takewhile(lambda name: name == "", names))
     more = [f"Unnamed: {position}" for position in range(1, unnamed)]
     return [*names[:1], *more, *names[max(1, unnamed) :]]
 
 
 def without_comments(text: bytes, layout: Layout) -> tuple[bytes, int]:
-    """A text table with its comments made empty lines, and how many there are below the first row.
+    """Empties the lines of a text table that are comments.
 
     Args:
-        text: The table, in which nothing is quoted.
-        layout: Its.
+        text: The table, without quotes.
+        layout: How it is read.
+
+    Returns:
+        The table, and the number of comments below the first row.
     """
     lines = re.compile(rb"(?<=\n)# [^\n]*")
     shortened, count = lines.subn(b"", text)
@@ -198,7 +210,7 @@ def without_comments(text: bytes, layout: Layout) -> tuple[bytes, int]:
 
 
 def with_single_spaces(text: bytes) -> bytes:
-    """A text table without quotes whose spaces are single, and none at an end of a line."""
+    """A text table without quotes, with single spaces and none at the ends of lines."""
     if b"  " in text or b"\t" in text:
         text = re.sub(rb"[ \t]+", b" ", text)
     if b" \n" in text or b" \r" in text or text.endswith(b" "):
@@ -207,18 +219,18 @@ def with_single_spaces(text: bytes) -> bytes:
 
 
 def plain(path: Path, layout: Layout) -> tuple[Path | bytes, int]:
-    """What arrow can read in a text table's place, every line in its place.
+    """A text table in a form that arrow can read, with all lines at their places.
 
     Args:
         path: The file.
-        layout: Its.
+        layout: How it is read.
 
     Returns:
-        The file, or its content with single spaces and without comments; how many lines of these
-        there are, but for one that holds the names.
+        The file, or its content with single spaces and without comments; and the number of
+        comments, without one that holds the names.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        # Quotes may stand around spaces and ends of lines: then these are left as they are.
+        # Quotes may enclose spaces and ends of lines: then the file is left as it is.
         commented = content.find(b"\n# ") >= 0
         if (layout.separator != " " and not commented) or content.find(b'"') >= 0:
             return path, layout.comments

@@ -1,4 +1,4 @@
-"""Arrays that took long to prepare, kept until their source changes."""
+"""A cache of arrays that take long to prepare, valid until their source changes."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ Arrays = dict[str, NDArray]
 
 
 class Source(TypedDict):
-    """``source.json``: what arrays were prepared from, and the digest of each by its name."""
+    """``source.json``: the digest of what arrays were prepared from, and of each array by name."""
 
     source: str
     arrays: dict[Annotated[str, Field(pattern=r"^\w+$")], str]
@@ -36,14 +36,14 @@ SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) -> Arrays:
     """Arrays by name, from ``<cache>/<name>`` if they were prepared from the same source.
 
-    Each array is a ``.npy`` file; ``source.json`` holds the digests of source and arrays. A cache
-    that cannot be written is done without.
+    Each array is a ``.npy`` file; ``source.json`` holds the digests of source and arrays. If the
+    cache is not writable, nothing is stored.
 
     Args:
         cache: Folder of all prepared arrays.
-        name: Their folder below it.
-        source: Digest of everything they depend on.
-        prepare: Makes them.
+        name: Of their folder in the cache.
+        source: Digest of everything that they depend on.
+        prepare: Computes them.
     """
     folder = user_path(cache) / name
     arrays = read(folder, source)
@@ -64,7 +64,7 @@ def prepared(cache: str, name: str, source: str, prepare: Callable[[], Arrays]) 
 
 
 def read(folder: Path, source: str) -> Arrays | None:
-    """The arrays, if they are there, undamaged and of this source."""
+    """The cached arrays; ``None`` if they are missing, damaged or of another source."""
     try:
         about = SOURCE.validate_json((folder / "source.json").read_bytes())
         if about["source"] != source:
@@ -84,7 +84,7 @@ def read(folder: Path, source: str) -> Arrays | None:
 
 
 def write(folder: Path, source: str, arrays: Arrays) -> None:
-    """Replaces the folder as a whole."""
+    """Writes the arrays to a new folder, which then replaces the old one."""
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         digests = {}

@@ -1,4 +1,4 @@
-"""What may be done to samples before training: each row by itself, with figures of all rows.
+"""Transformations of samples before training, with statistics of all samples.
 
 Letters: ``N`` samples, ``F`` features, ``B`` rows of one access.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler, normalize
 
-from gammvae.data.samples import Rows, Scan, chunks
+from gammvae.data.rows import Rows, Scan, chunks
 from gammvae.errors import InputError
 
 
@@ -18,11 +18,12 @@ from gammvae.errors import InputError
 class Preprocessing:
     """A transformation of rows ``(B, F)``, computed in float64.
 
-    Features may be far larger than they are spread, and squares of float32 overflow at 1.8e19.
+    Float32 is not enough: a feature can be far larger than its spread, and the square of anything
+    above 1.8e19 overflows.
 
     Attributes:
         name: ``none``, or a key of ``FUNCTIONS``.
-        figures: What it needs to know of all rows, ``(F,)`` each, by the function's argument.
+        figures: Statistics of all rows, ``(F,)`` each, by name of the function's argument.
     """
 
     name: str
@@ -36,28 +37,28 @@ class Preprocessing:
 
     @property
     def invertible(self) -> bool:
-        """Whether the original rows can be had back."""
+        """Whether the original rows can be recovered."""
         return self.name in INVERSES
 
     def invert(self, x: NDArray) -> NDArray:
-        """The rows ``(B, F)`` in the data's original units; needs ``invertible``."""
+        """The rows ``(B, F)`` in their original units; only if ``invertible``."""
         return INVERSES[self.name](x, **self.figures)
 
 
 def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocessing:
-    """The transformation that a name stands for.
+    """Fits a transformation to the samples.
 
     Args:
-        name: ``none``; ``standardize``, to mean 0 and deviation 1 of every feature; ``minmax``, to
-            [0, 1] by the range of every feature, or of all pixels if the samples are images;
+        name: ``none``; ``standardize``, to mean 0 and standard deviation 1 of each feature;
+            ``minmax``, to [0, 1] by the range of each feature, or of all pixels of images;
             ``l2``, to rows of length 1; ``tfidf``, from counts to rows of length 1 as
             ``sklearn.feature_extraction.text.TfidfTransformer`` makes them.
         rows: All samples, ``(N, F)``.
         scan: What a pass over them found.
-        shape: Shape of a sample; three numbers make it an image.
+        shape: Of one sample; three axes mean an image.
 
     Raises:
-        InputError: The samples do not suit it.
+        InputError: It is ``tfidf`` and a sample has negative values.
     """
     figures: dict[str, NDArray] = {}
     if name == "standardize":
@@ -79,7 +80,7 @@ def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocess
 
 
 def mean_and_deviation(rows: Rows) -> dict[str, NDArray]:
-    """Of every feature, ``(F,)`` each; the deviation of a constant one is taken for 1."""
+    """Mean and standard deviation of each feature, ``(F,)``; the latter is 1 for a constant one."""
     scaler = StandardScaler()
     for chunk in chunks(rows, "standardizing"):
         scaler.partial_fit(chunk.astype(np.float64))
@@ -87,12 +88,12 @@ def mean_and_deviation(rows: Rows) -> dict[str, NDArray]:
 
 
 def standardized(x: NDArray, mean: NDArray, deviation: NDArray) -> NDArray:
-    """To mean 0 and deviation 1, given those of every feature, ``(F,)`` each."""
+    """To mean 0 and standard deviation 1, given those of each feature, ``(F,)``."""
     return (x - mean) / deviation
 
 
 def minmax(x: NDArray, low: NDArray, high: NDArray) -> NDArray:
-    """From ``[low, high]``, ``(F,)`` each, to [0, 1]; where they are equal, to 0."""
+    """From ``[low, high]``, ``(F,)`` each, to [0, 1]; to 0 where both are equal."""
     return np.clip((x - low) / span(low, high), 0, 1)
 
 
@@ -108,7 +109,7 @@ def inverse_document_frequency(rows: Rows) -> NDArray:
 
 
 def tfidf(x: NDArray, idf: NDArray) -> NDArray:
-    """Counts times inverse document frequency ``(F,)``, to rows of length 1."""
+    """Counts times inverse document frequency ``(F,)``, as rows of length 1."""
     return normalize(x * idf)
 
 
@@ -118,7 +119,7 @@ FUNCTIONS: dict[str, Callable[..., NDArray]] = {
     "l2": normalize,
     "tfidf": tfidf,
 }
-# Names of the figures that each needs.
+# The statistics that each transformation needs.
 FIGURES: dict[str, tuple[str, ...]] = {
     "none": (),
     "standardize": ("mean", "deviation"),

@@ -1,4 +1,4 @@
-"""Reuters-10k: 10,000 documents of RCV1-v2 with one of four root categories, as tf-idf."""
+"""Reuters-10k: 10,000 documents of RCV1-v2 from exactly one of four root categories, as tf-idf."""
 
 import hashlib
 import logging
@@ -16,14 +16,14 @@ from joblib.numpy_pickle import NumpyUnpickler
 from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
+from gammvae.data.dataset import Dataset
 from gammvae.data.downloads import Store, digest
-from gammvae.data.loading import Dataset
 from gammvae.data.prepared import Arrays, prepared
 from gammvae.errors import reading
 
 log = logging.getLogger(__name__)
 
-# All that scikit-learn's cache is made of. Anything else in a pickle could run code.
+# The only names in scikit-learn's cache. Any other name in a pickle could run code.
 HARMLESS = {
     *(("numpy", name) for name in ("dtype", "ndarray")),
     *(
@@ -38,7 +38,7 @@ HARMLESS = {
 
 
 class Corpus(NamedTuple):
-    """Documents as weighted terms, and the categories each is in."""
+    """Documents as weighted terms, and their categories."""
 
     terms: scipy.sparse.csr_matrix  # (N, V)
     topics: scipy.sparse.csr_matrix  # (N, T), of 0 and 1
@@ -53,19 +53,19 @@ def reuters10k(
     features: int,
     seed: int,
 ) -> Dataset:
-    """Documents of exactly one root category, a sample of them, as their most frequent terms.
+    """A random sample of documents of exactly one root category, as their most frequent terms.
 
     Args:
-        store: Holds the corpus as ``sklearn.datasets.fetch_rcv1`` downloads it; or, as stand-ins,
-            the pickles that this function makes of it: terms, topics and topic names.
+        store: Holds the files that ``sklearn.datasets.fetch_rcv1`` downloads; or, as stand-ins, the
+            pickles that it caches: terms, topics and names of topics.
         cache: Folder of prepared arrays.
         roots: Names of the root categories.
-        samples: Documents to draw.
-        features: Terms to keep.
-        seed: Seed of the draw.
+        samples: Number of documents to draw.
+        features: Number of terms to keep.
+        seed: Of the draw.
 
     Raises:
-        InputError: A file is missing and cannot be fetched, or is damaged.
+        InputError: A file is missing and cannot be downloaded, or is damaged.
     """
     pickles = store.stand_ins()
     files = pickles or [store.require(file) for file in store.files]
@@ -83,9 +83,9 @@ def reuters10k(
 
 
 def parsed(files: Sequence[Path]) -> Corpus:
-    """The corpus as scikit-learn reads it, in a folder of its own.
+    """The corpus as scikit-learn reads it, in a temporary folder.
 
-    ``fetch_rcv1`` checks the files, and deletes them when it is done: here only links to them.
+    ``fetch_rcv1`` verifies the files and deletes them afterwards, so it is given links to them.
     """
     from sklearn.datasets import fetch_rcv1
 
@@ -99,13 +99,13 @@ def parsed(files: Sequence[Path]) -> Corpus:
 
 
 class HarmlessUnpickler(NumpyUnpickler):
-    """Reads what joblib wrote, as long as it consists of numpy's and scipy's arrays."""
+    """Reads files of joblib that contain nothing but arrays of numpy and scipy."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as pickle's
-        """A class that a pickle names.
+        """The class that a pickle names.
 
         Raises:
-            UnpicklingError: It is none of the harmless ones.
+            UnpicklingError: It is not one of ``HARMLESS``.
         """
         if (module, name) not in HARMLESS:
             raise UnpicklingError(f"it names {module}.{name}, which no array needs")
@@ -113,7 +113,7 @@ class HarmlessUnpickler(NumpyUnpickler):
 
 
 def unpickled(path: Path) -> Any:  # noqa: ANN401 - whatever was pickled
-    """One file of scikit-learn's cache.
+    """Reads a file of scikit-learn's cache.
 
     Raises:
         InputError: It is damaged, or holds more than arrays.
@@ -125,10 +125,10 @@ def unpickled(path: Path) -> Any:  # noqa: ANN401 - whatever was pickled
 def drawn(
     corpus: Corpus, roots: Sequence[str], samples: int, features: int, seed: int
 ) -> dict[str, NDArray]:
-    """Samples ``x`` ``(N, F)`` and classes ``y`` ``(N,)``.
+    """Draws samples ``x`` ``(N, F)`` and classes ``y`` ``(N,)``.
 
-    The terms kept are those in most documents of a single root category. The rows' mean square is
-    one, the scale of the DEC authors' file.
+    The terms that occur in most documents of exactly one root category are kept. The mean square
+    of each row is one, as in the file of the authors of DEC.
     """
     names = list(corpus.topic_names)
     in_root = corpus.topics[:, [names.index(root) for root in roots]].toarray()  # (N, 4)

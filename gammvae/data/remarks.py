@@ -1,4 +1,4 @@
-"""What looks odd about samples or classes: said to the user, who knows what was meant.
+"""Remarks on samples or classes that look odd. Nothing is changed: the user decides.
 
 Letters: ``N`` samples, ``F`` features.
 """
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.data.samples import Rows, Scan, as_float32, subset
+from gammvae.data.rows import Rows, Scan, as_float32
+from gammvae.data.samples import subset
 from gammvae.errors import InputError
 
-# Values that instruments and file formats write where there is none.
+# Values that instruments and file formats write in place of a missing one.
 FILLS = as_float32(
     np.array(
         [
@@ -21,16 +22,16 @@ FILLS = as_float32(
         ]
     )
 )
-# All others are as large as this, such as netCDF's 9.97e36 and the largest of float32.
+# Any value of at least this size is one as well, such as netCDF's 9.97e36.
 LEAST_FILL = np.float32(1e30)
-# They are looked for in so many rows, fewer where these are long, and features at most.
+# The search is limited to so many rows, values and features.
 FILL_ROWS, FILL_VALUES, FILL_FEATURES = 10_000, 2**24, 1_000
-# A spread of fewer than so many steps of float32 is called lost.
+# The spread of a feature is called lost if it is fewer steps of float32 than this.
 STEPS = 100
 
 
 def advice(found: Scan, preprocess: str) -> list[str]:
-    """What to consider if the samples are in units that hardly suit any likelihood."""
+    """Advice on preprocessing, if the units of the samples suit no likelihood."""
     if preprocess != "none":
         return []
     if found.low.min() == 0 and found.high.max() == 255:
@@ -55,17 +56,17 @@ def described(low: float, high: float) -> str:
 def check_squares(
     low: NDArray, high: NDArray, n_values: int, what: str, remarks: Sequence[str]
 ) -> None:
-    """Refuses values whose sum of squares overflows float32, which all models compute with.
+    """Refuses values whose sum of squares overflows float32, in which all models compute.
 
     Args:
-        low: Smallest value of every feature, ``(F,)``.
-        high: Largest, ``(F,)``.
-        n_values: How many are added up at most.
-        what: Begins the message.
-        remarks: End it.
+        low: Smallest value of each feature, ``(F,)``.
+        high: Largest value of each feature, ``(F,)``.
+        n_values: Largest number of squares in the sum.
+        what: The beginning of the message.
+        remarks: The end of the message.
 
     Raises:
-        InputError: It does.
+        InputError: The sum can overflow.
     """
     largest = max(abs(float(low.min())), abs(float(high.max())))
     if largest <= np.sqrt(np.finfo(np.float32).max / n_values):
@@ -77,11 +78,11 @@ def check_squares(
 
 
 def remark_on_rounding(found: Scan, preprocess: str, names: Sequence[str]) -> list[str]:
-    """Says which features lose their spread in float32, if nothing shifts them before.
+    """Names features whose spread is lost in float32, unless preprocessing shifts them.
 
     Args:
-        found: About the samples.
-        preprocess: What they go through.
+        found: What a pass over the samples found.
+        preprocess: The name of the transformation.
         names: Of the features, where known.
     """
     span = found.high - found.low
@@ -97,11 +98,11 @@ def remark_on_rounding(found: Scan, preprocess: str, names: Sequence[str]) -> li
 
 
 def remark_on_fill(rows: Rows, found: Scan, names: Sequence[str]) -> list[str]:
-    """Says which features have a value far from all others that often stands for a missing one.
+    """Names features with an outlying value that often stands for a missing one.
 
     Args:
-        rows: All samples ``(N, F)``, of which some are looked at.
-        found: About all of them.
+        rows: All samples ``(N, F)``, of which a random part is examined.
+        found: What a pass over all samples found.
         names: Of the features, where known.
     """
     ends = as_float32(np.stack([found.low, found.high]))
@@ -123,14 +124,15 @@ def remark_on_fill(rows: Rows, found: Scan, names: Sequence[str]) -> list[str]:
 
 
 def may_be_fill(values: NDArray) -> NDArray[np.bool_]:
-    """Whether values of float32 often stand for a missing one."""
+    """Whether a value of float32 is one that often stands for a missing one."""
     return np.isin(values, FILLS) | (np.abs(values) >= LEAST_FILL)
 
 
 def fill_of(column: NDArray) -> float | None:
-    """The value of a feature ``(N,)`` at one of its ends that seems to stand for a missing one.
+    """The smallest or largest value of a feature ``(N,)``, if it seems to stand for a missing one.
 
-    It may be one, is not alone, and is farther from all others than these are from each other.
+    It does if it is a usual fill value, occurs more than once, and is farther from the other values
+    than these are from each other.
     """
     for value in (column.min(), column.max()):
         others = column[column != value].astype(np.float64)
@@ -142,7 +144,7 @@ def fill_of(column: NDArray) -> float | None:
 
 
 def features(one: int, all_of_them: NDArray, names: Sequence[str]) -> str:
-    """Some features as the beginning of a sentence, with one of them for all."""
+    """The beginning of a sentence about some features, which names one of them."""
     name = repr(names[one]) if names else str(one)
     if len(all_of_them) == 1:
         return f"feature {name} has"
@@ -150,7 +152,7 @@ def features(one: int, all_of_them: NDArray, names: Sequence[str]) -> str:
 
 
 def remark_on_classes(y: NDArray[Any] | None) -> list[str]:
-    """Says that no two samples share a class, if that is so."""
+    """A remark if no two samples share a class."""
     if y is None or len(np.unique(y)) < len(y):
         return []
     return [f"all {len(y)} classes differ, as names of samples do: ACC, NMI and ARI say nothing"]

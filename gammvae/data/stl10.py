@@ -1,4 +1,4 @@
-"""STL-10 as features of an ImageNet network, extracted once."""
+"""STL-10 as features of a network trained on ImageNet, which are extracted once."""
 
 import hashlib
 import logging
@@ -14,8 +14,8 @@ from torchvision.models import ResNet50_Weights, resnet50
 from tqdm import tqdm
 
 from gammvae.data.benchmarks import of_shape
+from gammvae.data.dataset import Dataset
 from gammvae.data.downloads import Store, digest
-from gammvae.data.loading import Dataset
 from gammvae.data.prepared import Arrays, prepared
 from gammvae.devices import choose_device
 from gammvae.errors import reading
@@ -29,17 +29,17 @@ BATCH = 64
 
 
 def stl10(store: Store, cache: str, device: str, parts: Mapping[str, int], weights: str) -> Dataset:
-    """ResNet-50 features of STL-10's labelled images, 2,048 each, parts joined in order.
+    """2,048 ResNet-50 features of each labeled image of STL-10, with the parts in order.
 
     Args:
         store: Holds ``stl10_binary/<part>_X.bin`` and ``<part>_y.bin``, and the weights.
-        cache: Folder of prepared arrays, and of those being prepared.
-        device: Where the network runs, as ``devices.choose_device`` takes it.
+        cache: Folder of prepared arrays, finished or not.
+        device: Of the network, as for ``devices.choose_device``.
         parts: Number of images by the name of the part.
-        weights: File of the weights, torchvision's ``IMAGENET1K_V1``.
+        weights: File with the weights ``IMAGENET1K_V1`` of torchvision.
 
     Raises:
-        InputError: A file is missing and cannot be fetched, or is damaged.
+        InputError: A file is missing and cannot be downloaded, or is damaged.
     """
     images = {part: store.require(f"stl10_binary/{part}_X.bin") for part in parts}
     labels = {part: store.require(f"stl10_binary/{part}_y.bin") for part in parts}
@@ -62,14 +62,14 @@ def stl10(store: Store, cache: str, device: str, parts: Mapping[str, int], weigh
 
 
 def pixels(path: Path, n_images: int) -> NDArray[np.uint8]:
-    """Images ``(N, 3, 96, 96)``, which the file holds column by column."""
+    """Images ``(N, 3, 96, 96)``, which the file stores column by column."""
     with reading(path):
         flat = of_shape(np.fromfile(path, np.uint8), (n_images * 3 * SIDE * SIDE,))
     return flat.reshape(n_images, 3, SIDE, SIDE).swapaxes(2, 3)
 
 
 def classes(path: Path, n_images: int) -> NDArray[np.int64]:
-    """Classes ``(N,)`` from 0."""
+    """Classes ``(N,)``, counted from 0."""
     with reading(path):
         return of_shape(np.fromfile(path, np.uint8), (n_images,)).astype(np.int64) - 1
 
@@ -85,12 +85,12 @@ def resnet(weights: Path, device: str) -> nn.Module:
 
 @torch.no_grad()
 def extract(images: NDArray[np.uint8], network: nn.Module, begun: Path) -> NDArray[np.float32]:
-    """Features ``(N, 2048)`` of images ``(N, 3, H, W)``, as torchvision prepares them for ImageNet.
+    """Features ``(N, 2048)`` of images ``(N, 3, H, W)``, scaled as torchvision does for ImageNet.
 
     Args:
-        images: In order.
+        images: The images.
         network: Maps ``(B, 3, 224, 224)`` to ``(B, 2048)``.
-        begun: Every batch is added to this file, and what whole batches it holds is not done again.
+        begun: The file to which every batch is added; the batches in it are not computed again.
     """
     transform = ResNet50_Weights.IMAGENET1K_V1.transforms()
     device = next(network.parameters()).device

@@ -1,4 +1,4 @@
-"""Warnings of scikit-learn as lines of the log."""
+"""Warnings of scikit-learn, as lines of the log."""
 
 import logging
 import warnings
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def warned_once(where: str) -> Iterator[None]:
-    """Says once, in one line of the log, what would be warned of at every one of many starts.
+    """Logs a warning once that would be repeated at each of many starts.
 
     Args:
-        where: What is done, for the log.
+        where: What is being computed, for the log.
     """
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", ConvergenceWarning)

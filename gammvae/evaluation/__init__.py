@@ -1,1 +1,1 @@
-"""What a trained model says of its samples, and how good that is."""
+"""Cluster assignments and their scores, generated samples and their realism."""

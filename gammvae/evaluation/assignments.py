@@ -1,4 +1,4 @@
-"""What a trained model says about every sample, and the figures that judge it.
+"""Cluster assignments of all samples by a trained model, and their scores.
 
 Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
@@ -30,7 +30,7 @@ class Assignments(NamedTuple):
 
 @torch.no_grad()
 def assign(model: MixtureVAE, x: Samples) -> Iterator[Assignments]:
-    """Clusters ``x`` ``(N, F)``, a chunk at a time: deterministic, nothing is sampled."""
+    """Clusters ``x`` ``(N, F)``, a chunk at a time; deterministic, without sampling."""
     for chunk in in_order(x, "assigning"):
         q_z = model.encoder(chunk)
         responsibilities = model.assign(q_z).probs.cpu().numpy()
@@ -38,18 +38,18 @@ def assign(model: MixtureVAE, x: Samples) -> Iterator[Assignments]:
 
 
 TERMS = ("reconstruction", "kl_z", "kl_c")
-# Samples whose ELBO is below this percentile of the training samples' are called unlikely.
+# A sample is called unlikely if its ELBO is below this percentile of the training samples' ELBOs.
 UNLIKELY = 1
 
 
 @torch.no_grad()
 def bounds(model: MixtureVAE, x: Samples, seed: int) -> Iterator[NDArray[np.float32]]:
-    """The ELBO's terms of every sample in nats, one sample of z each: chunks ``(B, 3)``.
+    """Yields the ELBO's terms of every sample in nats, with one draw of z each: chunks ``(B, 3)``.
 
     Args:
-        model: In any precision; the ELBO is computed in float32.
+        model: Model in any precision; the ELBO is computed in float32.
         x: The samples ``(N, F)``.
-        seed: Seed of torch's generators, which are restored when all is done.
+        seed: Seed of torch's generators, whose state is restored at the end.
     """
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
@@ -60,12 +60,12 @@ def bounds(model: MixtureVAE, x: Samples, seed: int) -> Iterator[NDArray[np.floa
 
 
 def bound(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]:
-    """Means of the ELBO and its terms over ``x`` ``(N, F)``, and what few samples fall below.
+    """Means of the ELBO and its terms over ``x``, and the ELBO below which a sample is unlikely.
 
     Args:
         model: See ``bounds``.
-        x: The samples.
-        seed: Of the samples of z.
+        x: The samples ``(N, F)``.
+        seed: Seed of the draws of z.
     """
     sums, elbos, start = np.zeros(len(TERMS)), np.empty(len(x), np.float32), 0
     for part in bounds(model, x, seed):
@@ -93,14 +93,14 @@ def evaluate(
     seed: int,
     keep: Callable[[Assignments], None],
 ) -> dict[str, Any]:
-    """The figures of a clustering by a model: those that need no labels, and those that do.
+    """Scores the clustering by a model, with and without the classes.
 
     Args:
         model: A trained model.
         x: Samples ``(N, F)`` on the model's device.
         y: Classes ``(N,)`` or ``None``; without them ACC, NMI and ARI are absent.
-        seed: Seed of the ELBO's samples and the silhouette's.
-        keep: Is given the assignments of all samples, a chunk at a time.
+        seed: Seed of the ELBO's draws of z and of the choice of samples for the silhouette.
+        keep: Function that receives the assignments of all samples, a chunk at a time.
     """
     figures = judge(assign(model, x), len(x), y, seed, keep)
     return {**figures, **bound(model, x, seed)} if model.has_bound else figures
@@ -113,19 +113,19 @@ def judge(
     seed: int,
     keep: Callable[[Assignments], None],
 ) -> dict[str, Any]:
-    """The figures of any clustering.
+    """Scores any clustering, with and without the classes.
 
     Args:
         parts: The assignments of all samples, a chunk at a time.
         n_samples: ``N``.
         y: Classes ``(N,)`` or ``None``; without them ACC, NMI and ARI are absent.
-        seed: Seed of the silhouette's samples.
-        keep: Is given the assignments.
+        seed: Seed of the choice of samples for the silhouette.
+        keep: Function that receives the assignments, a chunk at a time.
     """
     chosen = subset(n_samples, SILHOUETTE_SAMPLES, seed)
     first = next(parts)
-    # Made beforehand: small arrays that outlive a chunk would sit in the holes that its large ones
-    # leave, so that the next chunk's would not fit there again and memory would grow with the data.
+    # Allocated in advance: small arrays that outlive a chunk would fragment the space freed by its
+    # large arrays. The next chunk would not fit there, and memory would grow with the data.
     labels = np.empty(n_samples, np.int64)
     embedding = np.empty((len(chosen), first.embedding.shape[1]), np.float32)
     sizes = np.zeros(first.responsibilities.shape[1], np.int64)
@@ -151,7 +151,7 @@ def judge(
 def silhouette(embedding: NDArray, labels: NDArray) -> float | None:
     """Mean silhouette in [-1, 1] of points ``(N, D)`` and clusters ``(N,)``.
 
-    ``None`` if it is undefined: it needs at least two clusters, and a larger one than one.
+    ``None`` if it is undefined: it needs two clusters, and one with more than a single sample.
     """
     if not 1 < len(np.unique(labels)) < len(labels):
         return None

@@ -1,4 +1,4 @@
-"""New samples of a chosen cluster: from its component, through the decoder.
+"""Generates samples of a chosen cluster: draws from its component, decoded.
 
 Letters: ``n`` draws, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
@@ -12,9 +12,9 @@ from torch.distributions import Gamma, Normal
 from gammvae.errors import InputError
 from gammvae.model.vae import MixtureVAE
 
-# Of a cluster, given the z of a sample that is to show it.
+# The posterior of a cluster that z must exceed if its decoded sample is to represent the cluster.
 MIN_POSTERIOR = 0.99
-# Draws for every sample that is wanted, after which the search ends, and at a time.
+# Maximum number of draws per requested sample, and number of draws at a time.
 MAX_DRAWS, BATCH = 1000, 4096
 
 
@@ -22,10 +22,10 @@ class Drawn(NamedTuple):
     """Samples of one cluster.
 
     Attributes:
-        z: Latent, ``(n, D)``.
-        x: Means of ``p(x|z)``, ``(n, F)``, as the model sees data: preprocessed.
-        posterior: Of the cluster given ``z``, ``(n,)``.
-        accepted: The share of all draws whose posterior was high enough.
+        z: Latent features, ``(n, D)``.
+        x: Means of ``p(x|z)``, ``(n, F)``, in the units of the preprocessed data.
+        posterior: Posterior of the cluster given ``z``, ``(n,)``.
+        accepted: Share of all draws whose posterior was high enough.
     """
 
     z: Tensor
@@ -38,20 +38,20 @@ class Drawn(NamedTuple):
 def draw(
     model: MixtureVAE, cluster: int, n: int, min_posterior: float, temperature: float, seed: int
 ) -> Drawn:
-    """Draws ``z`` from a component until ``n`` are surely its own, and decodes them.
+    """Draws ``z`` from a component until ``n`` clearly belong to it, and decodes these.
 
-    Components overlap: a draw from one may lie where another is the more probable origin.
+    Components overlap: at a draw from one component, another may have the larger posterior.
 
     Args:
         model: A trained model.
-        cluster: Which component.
-        n: Samples wanted.
-        min_posterior: ``p(c|z)`` must exceed it; 0 keeps all draws.
-        temperature: Factor on the variance of every latent feature, whose mean stays.
-        seed: Of the draws; torch's generators are restored.
+        cluster: Index of the component.
+        n: Number of samples to return.
+        min_posterior: Posterior ``p(c|z)`` that a draw must exceed; 0 keeps all draws.
+        temperature: Factor on the variance of every latent feature; the mean is unchanged.
+        seed: Seed of the draws; the state of torch's generators is restored.
 
     Raises:
-        InputError: Hardly any draw is good enough.
+        InputError: Too few of the draws exceed ``min_posterior``.
     """
     prior = model.prior()
     first = prior.logits
@@ -76,7 +76,7 @@ def draw(
 
 
 def tempered(components: Any, cluster: int, temperature: float) -> Gamma | Normal:  # noqa: ANN401
-    """One of ``K`` components ``(K, D)``, its variances multiplied by ``temperature``.
+    """One of the components ``(K, D)``, with its variances multiplied by ``temperature``.
 
     Gamma(a/T, b/T) has the mean of Gamma(a, b) and T times its variance.
     """
@@ -88,7 +88,7 @@ def tempered(components: Any, cluster: int, temperature: float) -> Gamma | Norma
 
 
 def sample_exactly(distribution: Any, n: int) -> Tensor:  # noqa: ANN401 - either family, any shape
-    """``n`` draws by torch's own samplers, whatever sampler a model is trained with."""
+    """Draws ``n`` samples with torch's own sampler, not with the one used in training."""
     if isinstance(distribution, Gamma):
         plain = Gamma(distribution.concentration, distribution.rate, validate_args=False)
         z = plain.sample(torch.Size([n]))

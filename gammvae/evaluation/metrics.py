@@ -1,4 +1,4 @@
-"""Clustering accuracy, NMI and ARI: judges of a finished run, seen by nothing that trains."""
+"""Clustering accuracy, NMI and ARI against classes: scores of finished runs, unused in training."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from sklearn.metrics.cluster import contingency_matrix
 def clustering_accuracy(labels_true: NDArray, labels_pred: NDArray) -> float:
     """The share of samples that agree under the best one-to-one match of clusters to classes.
 
-    The Hungarian algorithm finds the match. With more clusters than classes, or fewer, the
-    unmatched ones count as errors.
+    The Hungarian algorithm finds the match. If there are more clusters than classes or fewer,
+    samples of unmatched clusters or classes count as errors.
 
     Args:
         labels_true: Classes ``(N,)``, integers or strings.
@@ -27,13 +27,14 @@ def clustering_accuracy(labels_true: NDArray, labels_pred: NDArray) -> float:
 
 
 class Matching(NamedTuple):
-    """Clusters beside the classes they agree with best.
+    """The best one-to-one match of clusters to classes.
 
     Attributes:
         classes: All classes, ``(C,)``, sorted.
-        counts: Samples by class and cluster, ``(C, K)``.
-        cluster_of: The matched cluster of every class, ``(C,)``; -1 for one without.
-        class_of: The matched class of every cluster, ``(K,)``, as an index into ``classes``.
+        counts: Number of samples by class and cluster, ``(C, K)``.
+        cluster_of: The matched cluster of every class, ``(C,)``; -1 if there is none.
+        class_of: The matched class of every cluster, ``(K,)``, as an index into ``classes``; -1 if
+            there is none.
     """
 
     classes: NDArray
@@ -43,7 +44,7 @@ class Matching(NamedTuple):
 
 
 def match(labels_true: NDArray, labels_pred: NDArray, n_clusters: int) -> Matching:
-    """The one-to-one match of clusters to classes that ``clustering_accuracy`` counts.
+    """The best one-to-one match of clusters to classes, as used by ``clustering_accuracy``.
 
     Args:
         labels_true: Classes ``(N,)``, integers or strings.
@@ -69,11 +70,11 @@ def clustering_metrics(labels_true: NDArray, labels_pred: NDArray) -> dict[str, 
 
 
 def agreement(partitions: Sequence[NDArray]) -> float:
-    """Mean ARI of every two of several partitions ``(N,)``, which needs no classes; 1 for one."""
+    """Mean ARI over all pairs of partitions ``(N,)``, without classes; 1 for one partition."""
     pairs = list(itertools.combinations(partitions, 2))
     return float(np.mean([adjusted_rand_score(*pair) for pair in pairs])) if pairs else 1.0
 
 
 def used_clusters(counts: NDArray[np.int64]) -> int:
-    """How many clusters hold at least 1 % of their fair share, given their sizes ``(K,)``."""
+    """Number of clusters with at least 1 % of the average size, given the sizes ``(K,)``."""
     return int((counts >= 0.01 * counts.sum() / len(counts)).sum())

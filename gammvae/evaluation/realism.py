@@ -1,8 +1,9 @@
-"""How real generated samples are: judged by a classifier, by neighbors, by the likelihood.
+"""Realism of generated samples, measured by a classifier, nearest neighbors and likelihood.
 
-Classes may be looked at here. They train the judge, never the model that is judged.
+Classes may be used here. They train the classifier ("judge"), never the model that is judged.
 
-Letters: ``n`` samples, ``F`` features of the data, ``H`` of the judge, ``S`` draws of z a sample.
+Letters: ``n`` samples, ``F`` features of the data, ``H`` features of the judge, ``S`` draws of z
+per sample.
 """
 
 import logging
@@ -28,12 +29,12 @@ from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
 
-# Real samples that the judge is trained on, samples compared by neighbors (of either kind), samples
-# whose likelihood is estimated, and draws of z for each.
+# Numbers of real samples that train the judge, of samples compared by neighbors (both real and
+# generated), of samples whose likelihood is estimated, and of draws of z for each of these.
 JUDGED_BY, COMPARED, ESTIMATED, DRAWS = 30_000, 2000, 500, 100
-# Training samples among which the nearest is looked for.
+# Number of training samples in which nearest neighbors are searched.
 SEARCHED = 100_000
-# Neighbors whose distance is the radius of a sample's ball; of a cluster at least so many samples.
+# The radius of a ball is the distance to this nearest neighbor. Minimum of samples per cluster.
 NEIGHBORS, FEWEST = 3, 50
 
 
@@ -43,7 +44,7 @@ class Judge:
     Args:
         x: Real samples ``(n, F)``.
         y: Their classes ``(n,)``.
-        seed: Of its weights and of the samples that it is tested on.
+        seed: Seed of its weights and of the split into training and test samples.
     """
 
     def __init__(self, x: NDArray, y: NDArray, seed: int) -> None:
@@ -51,7 +52,7 @@ class Judge:
         parts = train_test_split(x, y, test_size=0.1, random_state=seed)
         self.network = MLPClassifier((256,), max_iter=20, random_state=seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # it need not be the best judge
+            warnings.simplefilter("ignore", ConvergenceWarning)  # full convergence is not needed
             self.network.fit(self._units(parts[0]), parts[2])
         self.accuracy = float((self.predict(parts[1]) == parts[3]).mean())
 
@@ -74,27 +75,29 @@ def realism(
     labels: NDArray[np.int64],
     seed: int,
 ) -> dict[str, Any]:
-    """Figures of samples that are drawn from all clusters in their proportions.
+    """Measures the realism of samples drawn from all clusters in proportion to their weights.
 
-    * ``agreement``: the share of generated samples that the judge gives the class that their
-      cluster is matched to, of all and by cluster, beside the judge's own accuracy.
-    * ``precision``: the share of generated samples that lie within the reach of real ones,
-      ``recall``: the share of real ones within the reach of generated ones, in the judge's
-      features (without classes, in the samples' own); ``real_...``: of real against other real.
-    * ``distance``: the median from generated samples to the nearest real one, ``real_distance``:
-      from real samples to the nearest that differs from them; ``copies``: the share of generated
-      samples closer than all but 1 % of the real. Far above .01 it exposes memorized samples.
-    * ``log_likelihood``: a lower bound on the mean of ``log p(x)`` in nats, by importance sampling,
-      ``log_likelihood_error``: its standard error over the samples that it is estimated from.
+    * ``agreement``: share of generated samples that the judge assigns to the class matched to their
+      cluster, for all clusters and for each, along with the judge's own accuracy.
+    * ``precision``: share of generated samples inside the nearest-neighbor balls of real ones.
+      ``recall``: share of real samples inside the balls of generated ones. Both are measured in the
+      judge's features, or in the data's if there are no classes. ``real_precision`` and
+      ``real_recall`` compare real samples with other real samples.
+    * ``distance``: median distance from generated samples to the nearest training sample.
+      ``real_distance``: the same from real samples to the nearest different one. ``copies``: share
+      of generated samples that are closer than 99 % of the real ones; a value far above .01
+      indicates memorized samples.
+    * ``log_likelihood``: lower bound on the mean of ``log p(x)`` in nats, by importance sampling.
+      ``log_likelihood_error``: its standard error over the samples used for the estimate.
 
-    The model was trained on all samples, as clustering does, so none of them was held out.
+    As usual in clustering, the model was trained on all samples, so none of them was held out.
 
     Args:
         model: A trained model.
-        x: All samples ``(N, F)``, as the model sees them.
-        classes: ``(N,)`` or ``None``.
+        x: All samples ``(N, F)``, preprocessed as for the model.
+        classes: Classes ``(N,)`` or ``None``.
         labels: Clusters ``(N,)``.
-        seed: Of all that is random.
+        seed: Seed of all random choices.
 
     References:
         Improved precision and recall metric for assessing generative models (Kynkaanniemi et al.,
@@ -108,7 +111,7 @@ def realism(
     if classes is not None:
         chosen = subset(len(x), JUDGED_BY, seed)
         judge = Judge(rows(x, chosen), classes[chosen], seed)
-        log.info("generation: the judge is right for %.1f %% of real samples", 100 * judge.accuracy)
+        log.info("generation: accuracy of the judge %.1f %% on real samples", 100 * judge.accuracy)
         figures |= agreement(judge, generated, origin, classes, labels, len(model.prior.logits))
         features = judge.features
     chosen = np.random.default_rng(seed).permutation(len(x))[: 2 * len(generated)]
@@ -136,7 +139,7 @@ def generate(model: MixtureVAE, seed: int) -> tuple[NDArray, NDArray[np.int64]]:
     """Samples ``(n, F)`` of all clusters in proportion to their weights, and their clusters.
 
     Raises:
-        InputError: Hardly any draw of a cluster is surely its own.
+        InputError: Too few draws of a cluster have a posterior above ``MIN_POSTERIOR``.
     """
     weights = model.prior().weights.probs.cpu().numpy()
     sizes = np.maximum(FEWEST, np.round(weights * COMPARED)).astype(int)
@@ -146,8 +149,8 @@ def generate(model: MixtureVAE, seed: int) -> tuple[NDArray, NDArray[np.int64]]:
             parts.append(draw(model, cluster, size, MIN_POSTERIOR, 1.0, seed).x.cpu().numpy())
         except InputError as error:
             raise InputError(
-                f"generation=true cannot judge cluster {cluster}: too few of its draws are surely "
-                f"its own, with a posterior above {MIN_POSTERIOR}"
+                f"generation=true cannot judge cluster {cluster}: too few of its draws have a "
+                f"posterior above {MIN_POSTERIOR}"
             ) from error
     return np.concatenate(parts), np.repeat(np.arange(len(sizes)), sizes)
 
@@ -160,9 +163,9 @@ def agreement(
     labels: NDArray[np.int64],
     n_clusters: int,
 ) -> dict[str, Any]:
-    """How often the judge gives a generated sample the class that its cluster is matched to.
+    """Share of generated samples that the judge assigns to the class matched to their cluster.
 
-    Clusters beyond the number of classes have no class and are left out.
+    If there are more clusters than classes, clusters without a class are left out.
     """
     matching = match(classes, labels, n_clusters)
     expected = matching.class_of[origin]
@@ -179,9 +182,9 @@ def agreement(
 
 
 def within(samples: NDArray, manifold: NDArray) -> float:
-    """The share of samples that lie in the ball around one of a manifold's points.
+    """Share of samples that lie in the ball around at least one of a manifold's points.
 
-    A ball reaches to its center's ``NEIGHBORS``-th neighbor among the manifold's points.
+    The radius of a ball is the distance to the ``NEIGHBORS``-th nearest other manifold point.
     """
     radii, _ = NearestNeighbors(n_neighbors=NEIGHBORS).fit(manifold).kneighbors()
     squares = (manifold**2).sum(1)
@@ -194,15 +197,15 @@ def within(samples: NDArray, manifold: NDArray) -> float:
 
 
 def memorized(x: NDArray, real: NDArray, generated: NDArray) -> dict[str, float]:
-    """Distances to the nearest training samples, of generated and of other training samples.
+    """Compares distances to the nearest training sample, from generated and from real samples.
 
-    Exact doubles among the training samples count as one: else the distance to the nearest other
-    would be zero wherever there are some, and no copy could be closer.
+    Exact duplicates among the training samples count once. Otherwise the distance from a duplicated
+    sample to the nearest other one would be zero, and no copy could be closer.
 
     Args:
         x: Training samples ``(N, F)``, at least two of them different.
-        real: Some of them, or others like them, ``(n, F)``.
-        generated: Samples ``(n, F)``.
+        real: Some of the training samples, or similar samples, ``(n, F)``.
+        generated: Generated samples ``(n, F)``.
     """
     distinct = np.unique(x, axis=0)
     everything = NearestNeighbors(n_neighbors=2).fit(distinct)
@@ -224,8 +227,8 @@ def log_likelihood(model: MixtureVAE, x: Samples, seed: int) -> dict[str, float]
     .. math:: \mathbb{E} \log \frac{1}{S} \sum_s \frac{p(x|z_s) \, p(z_s)}{q(z_s|x)},
               \qquad z_s \sim q(z|x)
 
-    The draws are exact ones of ``q(z|x)``, whatever sampler the model was trained with. The error
-    is that of the mean over samples, and has in it what the draws of each add.
+    The draws follow ``q(z|x)`` exactly, whatever sampler the model was trained with. The error is
+    the standard error of the mean over samples, which includes the noise of the draws.
     """
     index = subset(len(x), ESTIMATED, seed)
     parts = []

@@ -1,4 +1,4 @@
-"""Where ``q(c|x)`` is held while the latent space forms around a partition, and until when.
+"""Holds ``q(c|x)`` at a partition for the first epochs, while the latent space forms around it.
 
 Letters: ``N`` samples.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Held(NamedTuple):
-    """Clusters ``(N,)`` of all samples, and the graph in whose modularity they are renewed."""
+    """Held labels ``(N,)`` of all samples, and the settings of the graph that updates them."""
 
     labels: NDArray[np.int64]
     n_neighbors: int
@@ -31,18 +31,18 @@ class Held(NamedTuple):
 
 
 class Anchor:
-    """The labels at which an epoch of SGVB holds ``q(c|x)``; the ELBO is then one given ``c``.
+    """Gives the labels at which an epoch holds ``q(c|x)``; the ELBO is then the one given ``c``.
 
-    At the beginning of every round but the first the labels are renewed: they move to a maximum of
-    modularity in the neighbor graph of what the network has learned by then, and on to the shapes
-    of the clusters where these can be known.
+    At the start of every round except the first, the labels are updated. They move to a local
+    maximum of modularity in a neighbor graph of the network's current features. If there are enough
+    samples to estimate covariances, they are then refined by the shapes of the clusters.
 
     Args:
-        config: ``train.anchored`` and ``train.rounds``, and ``init`` for the graph.
+        config: Configuration of the run, with ``train.anchored`` and ``train.rounds``.
         model: The model in training.
         x: All samples.
-        epochs: Of the stage.
-        held: To begin with.
+        epochs: Number of epochs of the stage.
+        held: Labels to start with, and the settings of the graph.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Anchor:
         self.held = held
 
     def __call__(self, epoch: int) -> Tensor | None:
-        """The labels ``(N,)`` for an epoch, counted from 0, or ``None`` once they are let go."""
+        """The labels ``(N,)`` for an epoch, counted from 0, or ``None`` after the held epochs."""
         if epoch >= self.epochs:
             return None
         if epoch in self.renewals:
@@ -86,13 +86,13 @@ class Anchor:
 def spread(
     model: MixtureVAE, x: Samples, chosen: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Labels ``(N,)`` of all samples from those of the ``chosen``; the model predicts the others.
+    """Extends labels of the ``chosen`` samples to all, ``(N,)``; the model predicts the others.
 
     Args:
-        model: Its mixture is that of the labels.
+        model: Model whose mixture components are numbered like the labels.
         x: All samples.
-        chosen: Indices of samples, in order.
-        labels: Their clusters.
+        chosen: Indices of the labeled samples, in ascending order.
+        labels: Clusters of the chosen samples.
     """
     if len(chosen) == len(x):
         return labels

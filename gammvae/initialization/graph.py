@@ -1,23 +1,23 @@
-r"""Partitions of a neighbor graph by modularity, to start the mixture from.
+r"""Partitions of a neighbor graph by modularity, from which the mixture is initialized.
 
-Points that lie on curved sheets are near their neighbors though far from their cluster's mean. So
-the graph of nearest neighbors says more about the clusters than distances to centers do. A good
-partition keeps more of the graph's weight inside its clusters than chance would:
+Points on a curved manifold are near their neighbors, although they may be far from their cluster's
+mean. So a graph of nearest neighbors says more about the clusters than distances to centers do. A
+good partition keeps more of the graph's weight inside its clusters than expected by chance:
 
 .. math:: Q = \sum_c \left( \frac{w_c}{w} - \gamma \left( \frac{v_c}{w} \right)^2 \right)
 
-with the weight :math:`w` of all edges, counted from both ends, :math:`w_c` of those inside cluster
-``c``, and the volume :math:`v_c` of its points, the weight of all edges that start at them. The
-resolution :math:`\gamma` is 1 for modularity proper; the smaller it is, the less it costs that
-clusters differ in volume, and the more what hardly hangs together decides.
+Here :math:`w` is the weight of all edges, each counted from both ends, and :math:`w_c` the weight
+of the edges inside cluster ``c``. The volume :math:`v_c` of the cluster is the weight of all edges
+that start at its points. The resolution :math:`\gamma` is 1 for standard modularity. A smaller
+resolution penalizes unequal volumes less, so that boundaries follow weak connections more.
 
 References:
     Finding and evaluating community structure in networks (Newman and Girvan, 2004),
     https://arxiv.org/abs/cond-mat/0308217
     Statistical mechanics of community detection (Reichardt and Bornholdt, 2006), for the
     resolution, https://arxiv.org/abs/cond-mat/0603718
-    An ensemble learning strategy for graph clustering (Ovelgoenne and Geyer-Schulz, 2012), whose
-    core groups ``consensus`` takes up: what all starts agree on is not cut again
+    An ensemble learning strategy for graph clustering (Ovelgoenne and Geyer-Schulz, 2012), for the
+    core groups in ``consensus``: the sets of points that all starts keep together
 
 Letters: ``N`` points, ``K`` clusters, ``G`` groups, ``D`` features.
 """
@@ -36,18 +36,18 @@ from threadpoolctl import threadpool_limits
 Labels = NDArray[np.int64]
 Sparse: TypeAlias = scipy.sparse.csr_matrix
 
-# Small groups that a start is merged from: enough to follow curved clusters.
+# A start merges this many small groups, enough to follow curved clusters.
 GROUPS, POINTS_PER_GROUP = 300, 10
-# Of all starts together; groups beyond these are dissolved into the others.
+# Maximum number of core groups of all starts; smaller groups are dissolved into the others.
 MAX_CORE_GROUPS = 1500
 SWEEPS = 100
-# Distances that a GPU holds at a time: 0.5 GB in float64.
+# Number of distances that a GPU computes at a time: 0.5 GB in float64.
 DISTANCES = 2**26
 CPU = torch.device("cpu")
 
 
 class Graph(NamedTuple):
-    """Symmetric weights ``(N, N)``, and the resolution at which its partitions are judged."""
+    """A graph with symmetric weights ``(N, N)``, and the resolution of its modularity."""
 
     weights: Sparse
     resolution: float = 1.0
@@ -63,16 +63,16 @@ class Partition(NamedTuple):
 def neighbor_graph(
     z: NDArray, n_neighbors: int, resolution: float = 1.0, device: torch.device = CPU
 ) -> Graph:
-    """The graph of ``N`` points: 1 between mutual nearest neighbors, 1/2 between others.
+    """The neighbor graph of ``N`` points: weight 1 if both are neighbors of each other, else 1/2.
 
-    The distances are not weighted further: on codes of MNIST and USPS a fuzzy graph as UMAP builds
-    it gave the same partitions.
+    Edges are not weighted by distance: on embeddings of MNIST and USPS, a fuzzy graph as in UMAP
+    gave the same partitions.
 
     Args:
         z: Points ``(N, D)``.
-        n_neighbors: Neighbors per point, itself not counted; fewer if there are not so many.
-        resolution: Of the graph.
-        device: Where neighbors are looked for.
+        n_neighbors: Neighbors per point, without the point itself; at most ``N - 1`` are used.
+        resolution: Resolution of the modularity.
+        device: Device that computes the neighbors.
     """
     n_neighbors = min(n_neighbors, len(z) - 1)
     if device.type == "cuda":
@@ -86,19 +86,19 @@ def neighbor_graph(
 
 
 def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int64]:
-    """Every point's nearest neighbors but itself, in any order, ``(N, n_neighbors)``.
+    """The nearest neighbors of every point except itself, in any order, ``(N, n_neighbors)``.
 
-    For GPUs, which compare all pairs faster than a processor walks a tree.
+    Meant for GPUs, where comparing all pairs is faster than a tree search on the CPU.
 
     Args:
         z: Points ``(N, D)``.
-        n_neighbors: Fewer than ``N``.
+        n_neighbors: Neighbors per point, fewer than ``N``.
     """
     z = z.double()  # differences of squares cancel in float32
     half_squares = z.square().sum(1) / 2
     nearest = np.empty((len(z), n_neighbors), np.int64)
     for rows in torch.arange(len(z), device=z.device).split(max(1, DISTANCES // len(z))):
-        # -|z - z'|^2 / 2 up to what is the same in a row
+        # -|z - z'|^2 / 2 up to a constant in each row
         closeness = torch.addmm(-half_squares, z[rows], z.T)
         closeness.scatter_(1, rows[:, None], -torch.inf)
         nearest[rows[0] : rows[-1] + 1] = closeness.topk(n_neighbors, sorted=False).indices.cpu()
@@ -106,28 +106,28 @@ def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int64]:
 
 
 def weights_between(graph: Graph, labels: Labels, n_groups: int) -> NDArray[np.float64]:
-    """Shares of the graph's weight between every two groups, ``(G, G)``, summing to one."""
+    """Shares of the graph's weight between every pair of groups, ``(G, G)``, summing to one."""
     members = membership(labels, n_groups)
     return (members.T @ graph.weights @ members).toarray() / graph.weights.sum()
 
 
 def modularity(graph: Graph, labels: Labels) -> float:
-    """Modularity ``Q`` of labels ``(N,)``; see the head of this file."""
+    """Modularity ``Q`` of labels ``(N,)``; see the top of this file."""
     weights = weights_between(graph, labels, labels.max() + 1)
     return float(np.trace(weights) - graph.resolution * (weights.sum(1) ** 2).sum())
 
 
 def normalized_cut(graph: Graph, labels: Labels) -> float:
-    """How much of every cluster's weight leaves it, as a share of it, summed: 0 to ``K``.
+    """The share of a cluster's volume on edges that leave it, summed over clusters: 0 to ``K``.
 
-    It does not depend on the resolution. Cutting through what hangs together costs much; so does
-    splitting off single points, which have next to no weight inside.
+    It does not depend on the resolution. It is large if densely connected points are separated, and
+    also if single points are split off, because these have almost no weight inside.
 
     References:
         Normalized cuts and image segmentation (Shi and Malik, 2000)
 
     Args:
-        graph: Of ``N`` points.
+        graph: Graph of ``N`` points.
         labels: Clusters ``(N,)``.
     """
     weights = weights_between(graph, labels, labels.max() + 1)
@@ -137,25 +137,25 @@ def normalized_cut(graph: Graph, labels: Labels) -> float:
 
 
 def membership(labels: Labels, n_groups: int) -> Sparse:
-    """Sparse indicator ``(N, G)`` of every point's group; none where the label is -1."""
+    """Sparse indicator ``(N, G)`` of every point's group; its row is zero if the label is -1."""
     points = np.flatnonzero(labels >= 0)
     ones = np.ones(len(points))
     return scipy.sparse.csr_matrix((ones, (points, labels[points])), (len(labels), n_groups))
 
 
 def merge(graph: Graph, groups: Labels, n_clusters: int, *, relative: bool) -> Labels:
-    """Joins two groups at a time until ``K`` are left.
+    """Merges two groups at a time until ``K`` clusters are left; returns their labels ``(N,)``.
 
     Args:
-        graph: Of ``N`` points.
+        graph: Graph of ``N`` points.
         groups: Every point's group, ``(N,)``, at least ``K`` different ones.
         n_clusters: ``K``.
-        relative: Join the two with the most weight between them in relation to chance, rather than
-            the two that raise modularity most. The first keeps apart what hardly hangs together,
-            the second keeps clusters of about one size; neither is better on all data.
+        relative: Whether to merge the two groups with the most weight between them relative to
+            chance, instead of the two that raise modularity most. The first keeps weakly connected
+            groups apart, the second favors clusters of similar size; neither is better on all data.
     """
     weights = weights_between(graph, groups, groups.max() + 1)
-    cluster = np.arange(len(weights))  # of every group, named by one of its groups
+    cluster = np.arange(len(weights))  # (G,), each cluster numbered like one of its groups
     alive = np.ones(len(weights), bool)
     for _ in range(len(weights) - n_clusters):
         volumes = weights.sum(1)
@@ -177,10 +177,10 @@ def merge(graph: Graph, groups: Labels, n_clusters: int, *, relative: bool) -> L
 
 
 def refine(graph: Graph, labels: Labels, n_clusters: int, rng: np.random.Generator) -> Partition:
-    """Moves points to the cluster where they raise modularity most, until none would.
+    """Moves points to the cluster where they raise modularity most, until no move raises it.
 
-    All points that would gain are looked at together and a random half of them moves, so that
-    neighbors do not swap places for ever. The best partition on the way is returned.
+    Each sweep moves a random half of the points that would gain, so that neighbors do not swap
+    clusters forever. Returns the best partition found within ``SWEEPS`` sweeps.
     """
     degrees = np.asarray(graph.weights.sum(1)).ravel()
     total, points = degrees.sum(), np.arange(len(labels))
@@ -191,14 +191,14 @@ def refine(graph: Graph, labels: Labels, n_clusters: int, rng: np.random.Generat
     volumes = np.bincount(labels, degrees, n_clusters)
     for _ in range(SWEEPS):
         gains = inside - chance * degrees[:, None] * volumes
-        gains[points, labels] += chance * degrees**2  # a point is no neighbor of itself
+        gains[points, labels] += chance * degrees**2  # a point is not its own neighbor
         targets = gains.argmax(1)
         moving = np.flatnonzero(targets != labels)
         if not moving.size:
             break
         moving = moving[rng.random(len(moving)) < 0.5]
         changes = membership(targets[moving], n_clusters) - membership(labels[moving], n_clusters)
-        inside += (graph.weights[moving].T @ changes).toarray()  # only what moved counts
+        inside += (graph.weights[moving].T @ changes).toarray()  # only moved points matter
         labels = labels.copy()
         labels[moving] = targets[moving]
         volumes = np.bincount(labels, degrees, n_clusters)
@@ -223,7 +223,7 @@ def graph_partitions(
         graph: Their neighbor graph.
         n_clusters: ``K``.
         n_init: Number of partitions.
-        seed: Seed of all of them.
+        seed: Seed of all partitions.
     """
     n_groups = min(max(n_clusters, min(GROUPS, len(z) // POINTS_PER_GROUP)), len(z))
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(n_init)):
@@ -241,17 +241,17 @@ def graph_partitions(
 def partition(
     graph: Graph, groups: Labels, n_clusters: int, rng: np.random.Generator, *, relative: bool
 ) -> Partition:
-    """``K`` clusters from finer groups ``(N,)``, merged as ``relative`` says, and refined."""
+    """Merges smaller groups ``(N,)`` into ``K`` clusters and refines them; see ``merge``."""
     names = np.unique(groups, return_inverse=True)[1]
     merged = merge(graph, names, n_clusters, relative=relative)
     return refine(graph, merged, n_clusters, rng)
 
 
 def consensus(graph: Graph, partitions: list[Partition], n_clusters: int, seed: int) -> Partition:
-    """The best of all partitions and of two more, merged from the core groups of all.
+    """The best of the given partitions and of two more that are merged from their core groups.
 
-    Core groups are the points that no partition separates: their merger goes on from what all
-    agree on, and chooses again only where they do not.
+    A core group is a set of points that no partition separates. Merging core groups keeps what all
+    partitions agree on, and decides again only where they differ.
     """
     together = np.stack([found.labels for found in partitions], axis=1)
     groups = np.unique(together, axis=0, return_inverse=True)[1].ravel()
@@ -266,7 +266,7 @@ def consensus(graph: Graph, partitions: list[Partition], n_clusters: int, seed: 
 
 
 def dissolve_small(graph: Graph, groups: Labels, n_groups: int) -> Labels:
-    """Gives the points of all but the largest groups to the groups of their neighbors."""
+    """Moves the points of all but the ``n_groups`` largest groups to their neighbors' groups."""
     sizes = np.bincount(groups)
     if len(sizes) <= n_groups:
         return groups
@@ -276,7 +276,7 @@ def dissolve_small(graph: Graph, groups: Labels, n_groups: int) -> Labels:
     while (left := np.flatnonzero(groups < 0)).size:
         weights = graph.weights[left] @ membership(groups, n_groups)  # (left, G)
         reached = np.asarray(weights.sum(1)).ravel() > 0
-        if not reached.any():  # they hang together with no large group
+        if not reached.any():  # they are not connected to any large group
             groups[left] = 0
             break
         groups[left[reached]] = np.asarray(weights[reached].argmax(1)).ravel()

@@ -1,4 +1,4 @@
-"""Clusters as parts of the neighbor graph that a network's features span.
+"""Initial clusters from a partition of the neighbor graph of a network's features.
 
 Letters: ``N`` samples, ``K`` clusters, ``P`` principal components.
 """
@@ -13,7 +13,8 @@ from sklearn.decomposition import PCA
 from tqdm import tqdm
 
 from gammvae.config.schema import Config, InitConfig
-from gammvae.data.samples import Samples, rows_per_chunk, subset
+from gammvae.data.rows import rows_per_chunk
+from gammvae.data.samples import Samples, subset
 from gammvae.evaluation.metrics import agreement
 from gammvae.initialization.graph import (
     CPU,
@@ -31,16 +32,18 @@ from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
 
-# Exact neighbors are found fast among this many features, which hold nearly all of the variance.
+# Principal components for the neighbor search, which hold nearly all of the variance and keep the
+# exact search fast, and samples from which they are computed.
 COMPONENTS, PCA_SAMPLES = 60, 10_000
-# A point's neighbors are at most the n-th part of a cluster of mean size, or so few.
+# A point has at most 1/PART_OF_CLUSTER as many neighbors as the average cluster has points, but the
+# limit is never below FEWEST_NEIGHBORS.
 PART_OF_CLUSTER, FEWEST_NEIGHBORS = 4, 3
-# Documents as weights of words: hardly any differs from zero, and topics are anything but equal in
-# size, as the resolution of modularity proper has it.
+# Below this share of nonzero values, samples are treated as documents with word weights. Topics
+# differ widely in size, and standard modularity (resolution 1) favors clusters of equal size.
 FILLED_BY_WORDS, RESOLUTION_OF_TOPICS = 0.05, 0.25
-# The resolution is halved if the normalized cut falls to less than this share of what it was, which
-# means that a cluster had been cut in two though it hangs together; or if halves of the starts do
-# not even agree to this ARI.
+# The resolution is halved in two cases: if the normalized cut then falls below this share of its
+# previous value, which means that a connected cluster had been split; or if the ARI between the two
+# halves of the starts is below this value.
 FALL_OF_CUT, DOUBTFUL = 1 / 3, 0.7
 
 
@@ -53,8 +56,8 @@ def manifold_points(
     Args:
         model: A trained autoencoder.
         x: All samples.
-        index: Which of them, ``(N,)``.
-        seed: Of the samples that the components are found on, and of their solver.
+        index: Indices of the samples, ``(N,)``.
+        seed: Seed of the solver, and of the choice of samples for computing the components.
     """
     size = rows_per_chunk(x.shape[1])
 
@@ -75,11 +78,11 @@ class ManifoldStart(NamedTuple):
 
     Attributes:
         labels: Clusters ``(N,)``.
-        modularity: Of the partition in its graph.
-        cut: Its normalized cut.
-        stability: ARI of the partitions that either half of the starts alone leads to.
-        n_neighbors: Neighbors per point of that graph.
-        resolution: Of the modularity.
+        modularity: Modularity of the partition in its graph.
+        cut: Normalized cut of the partition.
+        stability: ARI between the partitions from the first and from the second half of the starts.
+        n_neighbors: Neighbors per point in the graph.
+        resolution: Resolution of the modularity.
     """
 
     labels: Labels
@@ -91,32 +94,33 @@ class ManifoldStart(NamedTuple):
 
 
 def first_resolution(config: InitConfig, filled: float) -> float:
-    """The configured resolution; if there is none, 1, or less for documents.
+    """The configured resolution, or if there is none a default: 1, or less for documents.
 
     Args:
-        config: With a resolution or without.
-        filled: The share of values in the samples that are not zero.
+        config: Settings of the initialization; ``resolution`` may be ``None``.
+        filled: Share of nonzero values in the samples, in [0, 1].
     """
     if config.resolution is not None:
         return config.resolution
     if filled >= FILLED_BY_WORDS:
         return 1.0
     log.info(
-        "init: only %.1f %% of the values are not zero, as of words in documents: resolution %g",
+        "init: only %.1f %% of the values are nonzero, as in word weights of documents; using "
+        "resolution %g",
         *(100 * filled, RESOLUTION_OF_TOPICS),
     )
     return RESOLUTION_OF_TOPICS
 
 
 def numbers_of_neighbors(config: InitConfig, n_points: int, n_clusters: int) -> list[int]:
-    """The configured number of neighbors, doubled as often as it may be.
+    """The numbers of neighbors to try: the configured one, and its allowed doublings.
 
-    No point gets more neighbors than a quarter of the points that a cluster has on average: a graph
-    that reaches beyond the clusters does not show them.
+    No point gets more neighbors than a quarter of the average cluster size (but at least three are
+    allowed): a graph that connects different clusters does not show them.
 
     Args:
-        config: Neighbors of a point, and how often they may be doubled.
-        n_points: Points of the graph.
+        config: Settings with the number of neighbors and the maximum number of doublings.
+        n_points: Number of points in the graph.
         n_clusters: ``K``.
     """
     most = max(FEWEST_NEIGHBORS, n_points // (PART_OF_CLUSTER * n_clusters))
@@ -131,14 +135,14 @@ def manifold_start(
     config: Config,
     resolution: float,
 ) -> ManifoldStart:
-    """The partition of some samples that the mixture starts from.
+    """Partitions some samples, as the start of the mixture.
 
     Args:
         model: A trained autoencoder.
         x: All samples.
-        chosen: Indices of those that are partitioned, ``(N,)``.
-        config: ``init``, ``n_clusters`` and ``seed``.
-        resolution: Of the modularity, to begin with.
+        chosen: Indices of the samples to partition, ``(N,)``.
+        config: Configuration of the run, with ``init``, ``n_clusters`` and ``seed``.
+        resolution: Resolution of the modularity at which the search begins.
     """
     init, n_clusters, seed = config.init, config.n_clusters, config.seed
     points = manifold_points(model, x, chosen, seed)
@@ -152,20 +156,21 @@ def manifold_start(
 
 
 class Search:
-    """Looks for the graph and the resolution whose best partition to start from.
+    """Searches for the neighbor graph and the resolution that give the best partition.
 
-    Where many partitions are about as good as each other, what is found depends on the start. Two
-    things can be the reason. Few neighbors leave the graph rough: they are doubled until two
-    independent halves of the starts lead to the same. Or the clusters differ so much in size that
-    modularity has to cut the large ones somewhere: then its resolution has to be halved. That may
-    also be so where all starts agree on where to cut.
+    If many partitions are about equally good, the result depends on the random start. There are two
+    possible reasons. With few neighbors the graph is noisy: their number is doubled until two
+    independent halves of the starts lead to the same partition. Or the clusters differ so much in
+    size that modularity has to split the large ones somewhere: then the resolution is halved. This
+    can also be necessary if all starts agree on where to split.
 
     Args:
-        points: ``(N, P)``.
-        config: Starts, neighbors, stability asked for, how often the resolution may be halved.
+        points: Points ``(N, P)``.
+        config: Settings of the initialization: number of starts, neighbors, doublings and halvings,
+            and the required stability.
         n_clusters: ``K``.
         seed: Seed of all starts.
-        device: Where neighbors are looked for.
+        device: Device that computes the neighbors.
     """
 
     def __init__(
@@ -181,7 +186,7 @@ class Search:
         self.neighbors = numbers_of_neighbors(config, len(points), n_clusters)
 
     def __call__(self, resolution: float) -> ManifoldStart:
-        """The start that is taken, beginning with a resolution."""
+        """Searches from a resolution downwards, and returns the selected start."""
         first = self.at(self.neighbors[0], resolution)
         best = self.most_stable(first)
         for _ in range(self.config.halvings):
@@ -196,10 +201,10 @@ class Search:
         return best
 
     def most_stable(self, first: ManifoldStart) -> ManifoldStart:
-        """The first stable one, or else the most stable, as the neighbors are doubled.
+        """Doubles the neighbors, and returns the first stable start, or else the most stable.
 
         Args:
-            first: With the fewest neighbors.
+            first: Start with the fewest neighbors; its resolution is used for all.
         """
         found = best = first
         for n_neighbors in self.neighbors[1:]:
@@ -211,15 +216,15 @@ class Search:
         return best
 
     def at(self, n_neighbors: int, resolution: float) -> ManifoldStart:
-        """The best partition of one graph."""
+        """The best partition for one number of neighbors and one resolution."""
         graph = neighbor_graph(self.points, n_neighbors, resolution, self.device)
         partition, stability = stable_partition(
             self.points, graph, self.config.n_init, self.n_clusters, self.seed
         )
         cut = normalized_cut(graph, partition.labels)
         log.info(
-            "init: modularity %.4f with %d neighbors a point at resolution %g, cut %.3f, "
-            "stable to ARI %.3f over the starts",
+            "init: modularity %.4f with %d neighbors per point at resolution %g, cut %.3f, "
+            "ARI %.3f between halves of the starts",
             *(partition.modularity, n_neighbors, resolution, cut, stability),
         )
         return ManifoldStart(*partition, cut, stability, n_neighbors, resolution)
@@ -228,7 +233,7 @@ class Search:
 def stable_partition(
     points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int
 ) -> tuple[Partition, float]:
-    """The best partition of a graph, and how little it depends on the starts."""
+    """The best partition of a graph, and its stability: the ARI between halves of the starts."""
     starts = []
     with tqdm(total=n_init, desc="init", unit="start", disable=None) as bar:
         for start in graph_partitions(points, graph, n_clusters, n_init, seed):

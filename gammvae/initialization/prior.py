@@ -1,9 +1,9 @@
 """From a pretrained autoencoder to a mixture prior: coordinate ascent on the ELBO.
 
 With encoder and decoder fixed, the ELBO depends on the mixture only through the expected sufficient
-statistics of ``q(z|x)``. Its ascent is EM on them: the E-step is the best ``q(c|x)``, the M-step a
-weighted maximum-likelihood fit. Point embeddings would ignore the width of ``q(z|x)`` and give
-components that are too narrow.
+statistics of ``q(z|x)``. Coordinate ascent is EM on these statistics: the E-step computes the best
+``q(c|x)``, the M-step is a weighted maximum-likelihood fit. Point embeddings would ignore the width
+of ``q(z|x)`` and give components that are too narrow.
 
 Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.distributions import Gamma, Independent, Normal
 
-from gammvae.data.samples import Samples, rows_per_chunk
+from gammvae.data.rows import rows_per_chunk
+from gammvae.data.samples import Samples
 from gammvae.data.warned import warned_once
 from gammvae.mixture.em import (
     Array,
@@ -37,7 +38,7 @@ from gammvae.model.vae import MixtureVAE
 
 
 class Initialization(NamedTuple):
-    """The mixture of the best start, the partition it began with, and what all starts reached."""
+    """The mixture of the best start, the partition it began with, and the outcome of each start."""
 
     fit: MixtureFit
     labels: NDArray[np.int64]  # (N,)
@@ -45,7 +46,7 @@ class Initialization(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What one start reached: the bound on ``-kl_z - kl_c`` up to a constant, and its cost."""
+    """Outcome of one start: the bound on ``-kl_z - kl_c`` up to a constant, and EM iterations."""
 
     bound: float
     n_iter: int
@@ -56,9 +57,9 @@ def posteriors(model: MixtureVAE, x: Samples, index: Tensor) -> Independent:
     """``q(z|x)`` of some samples, batch shape ``(N,)``, event shape ``(D,)``.
 
     Args:
-        model: Its encoder gives the posteriors.
+        model: Model whose encoder computes the posteriors.
         x: All samples.
-        index: Which of them, ``(N,)`` on their device.
+        index: Indices of the samples, ``(N,)``, on the device of ``x``.
     """
     parameters: dict[str, Tensor] = {}
     size = rows_per_chunk(x.shape[1])
@@ -96,7 +97,7 @@ def starting_labels(
         embedding: Posterior means.
         n_clusters: ``K``.
         n_init: Number of partitions.
-        seed: Seed of all of them.
+        seed: Seed of all partitions.
     """
     for random_state in np.random.RandomState(seed).randint(2**31 - 1, size=n_init):
         if start == "gmm":
@@ -121,8 +122,8 @@ def fit_mixture(
         q_z: Posteriors of all samples.
         starts: Partitions ``(N,)`` with labels in ``0 .. K - 1``, at least one.
         n_clusters: ``K``.
-        max_iter: Iterations of EM at most, per start.
-        tol: EM ends when an iteration raises the bound by less, in nats per sample.
+        max_iter: Maximum number of EM iterations per start.
+        tol: EM stops when an iteration raises the bound by less than this, in nats per sample.
     """
     family, statistics = expected_statistics(q_z)
     best: Initialization | None = None
@@ -143,6 +144,6 @@ def fit_mixture(
 def set_prior(model: MixtureVAE, fit: MixtureFit) -> None:
     """Writes a fitted mixture into the model's prior."""
     n_samples = len(fit.log_resp)
-    # An empty component keeps a hundredth of a sample, so that its logit is finite.
+    # An empty component keeps the weight of 1/100 sample, so that its logit is finite.
     log_weights = np.maximum(fit.log_weights, -np.log(100 * n_samples))
     model.prior.assign(*(torch.from_numpy(array) for array in (log_weights, *fit.parameters)))

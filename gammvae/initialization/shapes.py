@@ -1,9 +1,9 @@
-"""Clusters of few features, refined by their shapes.
+"""Refines clusters of samples with few features by their shapes.
 
-Where clusters overlap, the neighbor graph hardly says where one ends: modularity then draws the
-boundary where it makes their volumes equal. A mixture of Gaussians with full covariances draws it
-where the densities do, if there are samples enough to estimate covariances. So EM goes on from the
-graph's partition, in the data themselves; what it finds is taken if the graph has nothing against.
+Where clusters overlap, the neighbor graph hardly shows where one ends, and modularity draws the
+boundary that makes their volumes equal. A Gaussian mixture with full covariances draws it according
+to the densities, if there are enough samples to estimate covariances. So EM continues from the
+graph's partition, on the data themselves. Its result is kept unless modularity falls too far.
 
 Letters: ``N`` samples, ``K`` clusters, ``F`` features.
 """
@@ -21,24 +21,24 @@ from gammvae.initialization.graph import Graph, Labels, modularity
 
 log = logging.getLogger(__name__)
 
-# Added to the variances, in units of each feature's variance among all samples: a feature may be
-# the same in a whole cluster.
+# Added to the variances, in units of each feature's variance over all samples, because a feature
+# may be constant within a cluster.
 REGULARIZATION = 1e-6
 MAX_ITER, TOL = 1000, 1e-6
-# Share of the modularity that must be left.
+# A refined partition must keep at least this share of the modularity.
 NEARLY = 0.95
 
 
 def affords_covariances(
     n_samples: int, n_features: int, n_clusters: int, samples_per_entry: float | None
 ) -> bool:
-    """Whether a cluster of mean size has so many samples for each entry of its covariance.
+    """Whether an average cluster has enough samples for each entry of its covariance matrix.
 
     Args:
         n_samples: ``N``.
-        n_features: ``F``; a covariance has ``F (F + 1) / 2`` entries.
+        n_features: ``F``; a covariance matrix has ``F (F + 1) / 2`` distinct entries.
         n_clusters: ``K``.
-        samples_per_entry: What is asked for, above 0; ``None``: nothing affords it.
+        samples_per_entry: Required samples per entry, above 0; with ``None`` the answer is no.
     """
     if samples_per_entry is None:
         return False
@@ -47,17 +47,17 @@ def affords_covariances(
 
 
 def refine_by_shapes(x: NDArray, labels: Labels, n_clusters: int) -> Labels:
-    """Clusters ``(N,)`` of the Gaussian mixture that EM reaches from a partition.
+    """Clusters ``(N,)`` of the Gaussian mixture that EM finds when started from a partition.
 
-    If a cluster dies out on the way, the partition stays as it was.
+    If EM empties a cluster, the partition is returned unchanged.
 
     References:
         Model-based clustering, discriminant analysis, and density estimation (Fraley and Raftery,
-        2002), where EM goes on from the partition of another method
+        2002), where EM is started from the partition of another method
 
     Args:
         x: Samples ``(N, F)``, in any units.
-        labels: The partition ``(N,)``, in ``0 .. K - 1``, none of them missing.
+        labels: The partition ``(N,)`` in ``0 .. K - 1``, without empty clusters.
         n_clusters: ``K``.
     """
     scale = x.std(0, dtype=np.float64)
@@ -80,27 +80,27 @@ def refine_by_shapes(x: NDArray, labels: Labels, n_clusters: int) -> Labels:
 
 
 def shaped(x: Samples, chosen: NDArray[np.int64], graph: Graph, labels: Labels) -> Labels:
-    """The partition of the chosen samples, refined by shapes unless the graph objects.
+    """Refines a partition of the chosen samples by shapes, unless its modularity falls too far.
 
-    Many partitions are of nearly the highest modularity. Among them densities may choose; a
-    partition that the graph tells apart from them is not taken, however well Gaussians fit it.
+    Many partitions have nearly the highest modularity, and densities may choose among these. A
+    partition of clearly lower modularity is rejected, however well Gaussians fit it.
 
     References:
         Performance of modularity maximization in practical contexts (Good et al., 2010),
-        https://arxiv.org/abs/0910.0165, for the many
+        https://arxiv.org/abs/0910.0165, on the many partitions of nearly the highest modularity
 
     Args:
         x: All samples.
-        chosen: Indices of those that have labels.
-        graph: Their neighbor graph.
-        labels: Their clusters, ``0 .. K - 1``, none of them missing.
+        chosen: Indices of the labeled samples.
+        graph: Neighbor graph of the chosen samples.
+        labels: Clusters of the chosen samples in ``0 .. K - 1``, without empty clusters.
     """
     rows = x[torch.from_numpy(chosen).to(x.device)].cpu().numpy()
     refined = refine_by_shapes(rows, labels, labels.max() + 1)
     before, after = modularity(graph, labels), modularity(graph, refined)
     taken = after >= NEARLY * before
     log.info(
-        "full covariances of the data move %d of %d samples, modularity %.4f to %.4f: %s",
-        *((refined != labels).sum(), len(labels), before, after, "taken" if taken else "refused"),
+        "EM with full covariances moves %d of %d samples, modularity %.4f to %.4f: %s",
+        *((refined != labels).sum(), len(labels), before, after, "kept" if taken else "rejected"),
     )
     return refined if taken else labels

@@ -1,6 +1,6 @@
 """Expectation-maximization for mixtures of exponential families.
 
-A family is seen through its sufficient statistics ``T(z)``. EM needs only their expectation, so the
+A family is given by its sufficient statistics ``T(z)``. EM needs only their expectation, so the
 same code fits a mixture to points (``T(z)`` itself) and, as coordinate ascent on the ELBO, to
 posteriors ``q(z|x)`` (``E_q[T(z)]``). The expected log density is then one matrix product for all
 samples and components, where a pairwise KL would need a special function for every pair.
@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 Array = NDArray[np.float64]
 
 MIN_CONCENTRATION = 1e-3
-MAX_CONCENTRATION = 1e7  # above it the equation for the concentration cancels in float64
-SMALLEST = 1e-300  # smaller samples count as this one, so that every rate is finite
+MAX_CONCENTRATION = 1e7  # above it, cancellation in float64 spoils the equation for it
+SMALLEST = 1e-300  # smaller values are raised to this one, so that every rate is finite
 NEWTON_STEPS = 12
 
 
@@ -29,21 +29,21 @@ class Family(Protocol):
     """A component's distribution over ``D`` independent features, with two parameters each."""
 
     def statistics(self, z: Array) -> Array:
-        """Sufficient statistics of points ``(N, D)``, side by side: ``(N, 2 D)``."""
+        """Sufficient statistics of points ``(N, D)``, concatenated: ``(N, 2 D)``."""
 
     def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
         """Maximum-likelihood parameters ``(K, D)`` given mean statistics ``(K, 2 D)``."""
 
     def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
-        """Log density, expected where the statistics are, of every component, ``(N, K)``."""
+        """Log density under every component, ``(N, K)``; expected if the statistics are."""
 
 
 class GammaFamily:
     """Gamma(concentration, rate) with statistics ``z`` and ``log z``.
 
     Args:
-        max_concentration: Cap of the concentration, that is, of how narrow a component may get.
-            A constant feature would otherwise have an unbounded likelihood.
+        max_concentration: Upper limit of the concentration, so that components do not become too
+            narrow. Without it, the likelihood of a constant feature would be unbounded.
     """
 
     def __init__(self, max_concentration: float = 1e6) -> None:
@@ -71,7 +71,7 @@ class NormalFamily:
     """Normal(mean, variance) with statistics ``z`` and ``z^2``.
 
     Args:
-        min_variance: Floor of the variance.
+        min_variance: Lower limit of the variance.
     """
 
     def __init__(self, min_variance: float = 1e-6) -> None:
@@ -96,18 +96,18 @@ class NormalFamily:
 def fit_concentration(gap: Array, max_concentration: float) -> Array:
     r"""Solves :math:`\log a - \psi(a) = s` for the concentration ``a`` of a Gamma distribution.
 
-    Newton's method on ``1/a``, from a start that is within 1.5 % of the solution. The likelihood is
-    unimodal in ``a``, so that clipping the solution gives the best ``a`` inside the range.
+    Uses Newton's method on ``1/a``, from a start within 1.5 % of the solution. The likelihood is
+    unimodal in ``a``, so clipping the solution gives the best ``a`` within the range.
 
     References:
         Estimating a Gamma distribution (Minka, 2002),
         https://tminka.github.io/papers/minka-gamma.pdf
 
     Args:
-        gap: ``s = log(mean of z) - mean of log z``, not negative, any shape.
+        gap: ``s = log(mean of z) - mean of log z``, nonnegative, any shape.
         max_concentration: Upper end of the range of ``a``; the lower is ``MIN_CONCENTRATION``.
     """
-    # For large a the gap tends to 1 / (2 a): below this one the solution lies above the cap.
+    # For large a the gap tends to 1 / (2 a): below this value the solution exceeds the maximum.
     s = np.maximum(gap, 0.5 / max_concentration)
     a = (3 - s + np.sqrt((s - 3) ** 2 + 24 * s)) / (12 * s)
     for _ in range(NEWTON_STEPS):
@@ -117,7 +117,7 @@ def fit_concentration(gap: Array, max_concentration: float) -> Array:
 
 
 class MixtureFit(NamedTuple):
-    """One state of EM: the parameters, and what they give on the data."""
+    """State after an iteration of EM: the parameters, and their responsibilities and bound."""
 
     log_weights: Array  # (K,)
     parameters: tuple[Array, Array]  # (K, D) each
@@ -132,7 +132,7 @@ def maximize(
 ) -> tuple[Array, tuple[Array, Array]]:
     """M-step: log-weights ``(K,)`` and parameters ``(K, D)`` from responsibilities ``(N, K)``.
 
-    A component that is responsible for nothing takes its parameters from ``empty``.
+    A component without any responsibility takes its parameters from ``empty``.
     """
     counts = resp.sum(0)  # (K,)
     alive = counts > 10 * np.finfo(np.float64).eps
@@ -152,9 +152,9 @@ def expectation_maximization(
     Args:
         family: The components' distribution.
         statistics: Sufficient statistics or their expectations, ``(N, 2 D)``.
-        resp: Responsibilities to start from, ``(N, K)``, rows summing to one.
-        max_iter: Iterations at most.
-        tol: Ends when an iteration raises the bound by less, in nats per sample.
+        resp: Initial responsibilities, ``(N, K)``, rows summing to one.
+        max_iter: Maximum number of iterations.
+        tol: EM stops when an iteration raises the bound by less than this, in nats per sample.
     """
     everything = family.maximize(statistics.mean(0, keepdims=True))
     parameters: tuple[Array, Array] = (
@@ -176,14 +176,14 @@ def expectation_maximization(
 
 
 def one_hot(labels: NDArray[np.int64], n_components: int) -> Array:
-    """Responsibilities ``(N, K)`` that give every sample wholly to its label's component."""
+    """Responsibilities ``(N, K)`` that assign every sample fully to its label's component."""
     return np.eye(n_components)[labels]
 
 
 def kmeans_labels(z: Array, n_components: int, random_state: int) -> NDArray[np.int64]:
-    """Labels ``(N,)`` of one k-means run on features scaled to unit deviation.
+    """Labels ``(N,)`` of one k-means run on features scaled to unit standard deviation.
 
-    One thread, because the order in which threads add up the centers would change the last bits.
+    Runs in one thread: the order in which threads sum up the centers would change the last bits.
     """
     deviation = z.std(0)
     scaled = z / np.where(deviation > 0, deviation, 1.0)
@@ -193,10 +193,10 @@ def kmeans_labels(z: Array, n_components: int, random_state: int) -> NDArray[np.
 
 
 def checked_labels(labels: ArrayLike, n_samples: int, n_components: int) -> NDArray[np.int64]:
-    """``labels`` as integers ``(N,)``.
+    """Checks ``labels`` and returns them as integers ``(N,)``.
 
     Raises:
-        ValueError: They are not ``n_samples`` integers in ``0 .. n_components - 1``.
+        ValueError: The labels are not ``n_samples`` integers in ``0 .. n_components - 1``.
     """
     array = np.asarray(labels)
     if array.shape != (n_samples,):

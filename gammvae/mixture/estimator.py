@@ -26,24 +26,24 @@ class GammaMixture(DensityMixin, BaseEstimator):
     """A mixture of Gamma distributions with independent features, fitted by EM.
 
     Args:
-        n_components: ``K``.
-        tol: EM ends when an iteration raises the mean log-likelihood by less, in nats.
-        max_iter: Iterations of EM at most, per start.
-        n_init: Starts; the one with the highest likelihood is kept.
+        n_components: Number of components, ``K``.
+        tol: EM stops when an iteration raises the mean log-likelihood by less than this, in nats.
+        max_iter: Maximum number of EM iterations per start.
+        n_init: Number of starts; the one with the highest likelihood is kept.
         init_params: ``"kmeans"``, ``"random"`` (random responsibilities), or labels ``(N,)`` in
-            ``0 .. n_components - 1`` to start from, which make one start.
-        max_concentration: Cap of the concentration, see ``GammaFamily``.
+            ``0 .. n_components - 1`` for a single start from these.
+        max_concentration: Upper limit of the concentration, see ``GammaFamily``.
         random_state: Seed of the starts and of ``sample``.
 
     Attributes:
-        weights_: ``(K,)``.
-        concentrations_: ``(K, D)``.
-        rates_: ``(K, D)``.
+        weights_: Weights of the components, ``(K,)``.
+        concentrations_: Concentrations of the components, ``(K, D)``.
+        rates_: Rates of the components, ``(K, D)``.
         labels_: Cluster of every training sample, ``(N,)``.
         lower_bound_: Mean log-likelihood of the training data, in nats.
-        lower_bounds_: The same after every iteration of the best start.
-        n_iter_: Iterations of the best start.
-        converged_: Whether the best start ended by ``tol``.
+        lower_bounds_: Mean log-likelihood after every iteration of the best start, in nats.
+        n_iter_: Number of iterations of the best start.
+        converged_: Whether the best start stopped by ``tol``.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class GammaMixture(DensityMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: None = None) -> "GammaMixture":
-        """Fits the mixture to ``X`` ``(N, D)``, all entries positive.
+        """Fits the mixture to ``X`` ``(N, D)``, whose entries must be positive.
 
         Raises:
-            ValueError: ``X`` has an entry that is not positive and finite or fewer samples than
-                components, or a parameter is out of its range.
+            ValueError: ``X`` has an entry that is not positive and finite, or fewer samples than
+                components, or a parameter is out of range.
         """
         X = self._validated(X, reset=True)
         self._check_parameters(len(X))
@@ -98,16 +98,16 @@ class GammaMixture(DensityMixin, BaseEstimator):
         return self.fit(X).labels_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """The most probable component of each row of ``X`` ``(N, D)``, ``(N,)``."""
+        """The most probable component, ``(N,)``, of each row of ``X`` ``(N, D)``."""
         return self._log_joint(X).argmax(1)
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Responsibilities ``(N, K)``."""
+        """Responsibilities ``(N, K)`` for the rows of ``X`` ``(N, D)``."""
         log_joint = self._log_joint(X)
         return np.exp(log_joint - logsumexp(log_joint, axis=1, keepdims=True))
 
     def score_samples(self, X: ArrayLike) -> Array:
-        """Log density of each row of ``X`` ``(N, D)`` in nats, ``(N,)``."""
+        """Log density in nats, ``(N,)``, of each row of ``X`` ``(N, D)``."""
         return logsumexp(self._log_joint(X), axis=1)
 
     def score(self, X: ArrayLike, y: None = None) -> float:

@@ -1,4 +1,6 @@
-"""Random changes of the encoder's input that leave the cluster as it is; the target stays clean.
+"""Random changes of the encoder's input that should not change the cluster.
+
+The decoder's target is the unchanged sample.
 
 Letters: ``B`` batch, ``F`` features of the data.
 """
@@ -14,50 +16,52 @@ Augmentation = Callable[[Tensor], Tensor]
 
 
 class Swapping:
-    """Takes features at random from other samples of the batch, as noise in the data's own units.
+    """Replaces random features by those of other samples of the batch, as noise in their own units.
 
     Args:
-        probability: Of every feature of every sample to be taken from another one.
+        probability: With which each feature of each sample is replaced, from 0 to 1.
     """
 
     def __init__(self, probability: float) -> None:
         self.probability = probability
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Changed copies of samples ``(B, F)``."""
+        """Returns changed copies ``(B, F)`` of samples ``(B, F)``."""
         others = torch.randint(len(x), x.shape, device=x.device)
         swapped = torch.rand_like(x) < self.probability
         return torch.where(swapped, x.gather(0, others), x)
 
 
 class Chain:
-    """Several changes one after the other.
+    """Applies several changes one after the other.
 
     Args:
-        changes: The first comes first.
+        changes: In the order in which they are applied.
     """
 
     def __init__(self, changes: Sequence[Augmentation]) -> None:
         self.changes = changes
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Changed copies of samples ``(B, F)``."""
+        """Returns changed copies ``(B, F)`` of samples ``(B, F)``."""
         for change in self.changes:
             x = change(x)
         return x
 
 
 class RandomAffine:
-    """Rotates, scales, shears and moves every image by a random amount of its own.
+    """Rotates, scales, shears and shifts each image by random amounts of its own.
 
-    torchvision's transform of that name draws one amount for a whole batch.
+    torchvision's transform of that name draws one set of amounts for a whole batch. That of kornia
+    draws one for each image, but with other random numbers, so that earlier runs could not be
+    repeated or continued; it also takes longer, and draws on the CPU unless told otherwise.
 
     Args:
         shape: Channels, height and width of a sample.
-        degrees: Largest angle of rotation.
-        translate: Largest shift, as a fraction of the side.
+        degrees: Largest angle of rotation in either direction.
+        translate: Largest shift along either axis, as a fraction of that side.
         scale: Largest relative change of size.
-        shear: Largest angle of the horizontal shear in degrees.
+        shear: Largest angle of the horizontal shear, in degrees.
     """
 
     def __init__(
@@ -73,7 +77,10 @@ class RandomAffine:
         self.scale, self.shear = scale, math.tan(math.radians(shear))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Changed copies of images ``(B, F)``, bilinearly interpolated; outside is zero."""
+        """Returns changed copies ``(B, F)`` of images ``(B, F)``.
+
+        They are interpolated bilinearly; pixels from outside the image are zero.
+        """
         _, height, width = self.shape
         draws = torch.rand(5, len(x), device=x.device) * 2 - 1
         angle, stretch, shear = draws[0] * self.angle, 1 + draws[1] * self.scale, draws[2]

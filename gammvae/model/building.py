@@ -1,4 +1,4 @@
-"""From a configuration to a model, an optimizer and a number of epochs."""
+"""Builds the model, the augmentation and the optimizer from a configuration."""
 
 import inspect
 import math
@@ -24,16 +24,16 @@ FLOAT_BYTES = 4
 
 
 def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
-    """The untrained model.
+    """Builds the untrained model.
 
     Args:
-        config: What to build.
-        shape: Of a sample; channels, height and width for convolutions.
-        likelihood: ``bernoulli`` or ``normal``, for the decoder.
+        config: Configuration of the run.
+        shape: Shape of a sample; channels, height and width for convolutions.
+        likelihood: Likelihood of the decoder, ``bernoulli`` or ``normal``.
 
     Raises:
-        InputError: Convolutions are wanted of samples that are no images, or the model is too large
-            for this machine.
+        InputError: Convolutions are configured for samples that are not images, or the model is too
+            large for this machine.
     """
     with torch.device("meta"):  # without memory, and without drawing random numbers
         check_memory(assembled(config, shape, likelihood), config, shape)
@@ -41,21 +41,21 @@ def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixt
 
 
 def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> None:
-    """Refuses a model that this machine has no memory for.
+    """Refuses a model that does not fit into the memory of this machine.
 
     Args:
-        model: On the device ``meta``.
-        config: Of it.
-        shape: Of a sample.
+        model: The model, on the device ``meta``.
+        config: Configuration of the run.
+        shape: Shape of a sample.
 
     Raises:
-        InputError: It is too large.
+        InputError: The model is too large.
     """
     architecture, trained = config.architecture, config.model.space != "samples"
     n_values = sum(parameter.numel() for parameter in model.parameters())
     table = min(config.batch_size, CHUNK_ROWS) * config.n_clusters * architecture.latent_dim
-    # Weights with their gradients and, as Adam keeps, two moments; the table of all divergences of
-    # a batch, which is made in several steps.
+    # Weights, their gradients and Adam's two moments; and the table of all KL divergences of a
+    # batch, with its intermediate results.
     needed = FLOAT_BYTES * (4 * (n_values + table) if trained else n_values)
     if needed > (memory := memory_of_machine()):
         layers = architecture.channels or architecture.hidden
@@ -69,7 +69,7 @@ def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> N
 
 
 def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
-    """The untrained model, however large it is; see ``build_model``."""
+    """Builds the untrained model without checking its size; see ``build_model``."""
     latent_dim, units = config.architecture.latent_dim, Units(math.prod(shape))
     body, width, mirror, head = build_bodies(config.architecture, shape)
     encoder: nn.Module
@@ -87,7 +87,7 @@ def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixtur
 def build_bodies(
     config: ArchitectureConfig, shape: tuple[int, ...]
 ) -> tuple[nn.Module, int, nn.Module, nn.Module]:
-    """The encoder's body and its width, the decoder's body and its last layer."""
+    """The encoder's body and its output width, and the decoder's body and last layer."""
     if config.channels:
         image = image_shape(shape, f"architecture={config.name}")
         convolutions = Convolutions(image, config.channels)
@@ -106,25 +106,25 @@ def image_shape(shape: tuple[int, ...], wanted_by: str) -> tuple[int, int, int]:
     """``shape`` as channels, height and width.
 
     Raises:
-        InputError: It is not that of an image; the message names the setting that needs one.
+        InputError: It is not the shape of an image; the message names the setting that needs one.
     """
     if len(shape) != 3:
         raise InputError(
-            f"{wanted_by} needs images: a sample's shape must be channels, height and width, it "
-            f"is {list(shape)}; for dataset=file it is dataset.shape"
+            f"{wanted_by} needs images: a sample's shape must be channels, height and width, but "
+            f"it is {list(shape)}; dataset=file takes it from dataset.shape"
         )
     return shape[0], shape[1], shape[2]
 
 
 def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Augmentation | None:
-    """What changes the encoder's input, or ``None`` for nothing.
+    """Builds the augmentation of the encoder's input, ``None`` if there is none.
 
     Args:
-        config: Affine maps, swapped features or both.
-        shape: Of a sample.
+        config: Settings of affine maps and swapped features.
+        shape: Shape of a sample.
 
     Raises:
-        InputError: Affine maps are wanted of samples that are no images.
+        InputError: Affine maps are configured for samples that are not images.
     """
     changes: list[Augmentation] = []
     if any((config.degrees, config.translate, config.scale, config.shear)):
@@ -137,10 +137,10 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
 
 
 def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
-    """The optimizer, with a rate of its own and no weight decay for the mixture's parameters.
+    """Builds the optimizer; the mixture has its own learning rate and no weight decay.
 
     Raises:
-        InputError: There is no such optimizer, or it refuses its arguments.
+        InputError: There is no such optimizer, or it rejects its arguments.
     """
     name, arguments = config.optimizer.name, config.optimizer.arguments
     optimizer: Any = getattr(torch.optim, name, object)
@@ -155,7 +155,7 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
         "lr": config.optimizer.mixture_lr,
     }
     if "weight_decay" in inspect.signature(optimizer).parameters:
-        mixture["weight_decay"] = 0.0  # zero means nothing special for a logarithm
+        mixture["weight_decay"] = 0.0  # logarithms should not decay towards zero
     try:
         return optimizer([{"params": networks}, mixture], lr=config.optimizer.lr, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -163,14 +163,14 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
 
 
 def number_of_epochs(stage: StageConfig, n_samples: int, batch_size: int) -> int:
-    """``stage.epochs``, or as many, at least one, as make about ``stage.updates`` steps."""
+    """``stage.epochs``, or else as many as make about ``stage.updates`` steps, but at least 1."""
     if stage.epochs is not None:
         return stage.epochs
     return max(1, round(stage.updates / math.ceil(n_samples / batch_size)))
 
 
 def read_labels(path: str, n_samples: int, n_clusters: int) -> NDArray[np.int64]:
-    """Starting labels ``(N,)`` from a ``.npy`` file.
+    """Reads starting labels ``(N,)`` from a ``.npy`` file.
 
     Raises:
         InputError: The file cannot be read, or does not hold a label in ``0 .. K - 1`` per sample.

@@ -15,26 +15,26 @@ Shape = tuple[int, int, int]
 class _Float32(nn.Module):
     """A layer that computes in float32, whatever the precision of the others.
 
-    oneDNN's bfloat16 convolutions go wrong where the smaller of the two maps is one pixel wide:
-    outputs and gradients are then off by as much as their size, or not finite, at random.
+    oneDNN's bfloat16 convolutions fail at random if the smaller of the two maps is one pixel wide:
+    the errors of outputs and gradients are then as large as their values, or not finite.
     """
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """The layer's output; it has the size that the layer was built for."""
+        """Returns the layer's output; its size is fixed, and ``output_size`` is ignored."""
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
 
 
 class NarrowConv2d(_Float32, nn.Conv2d):
-    """A convolution to maps with a side of one pixel."""
+    """A convolution whose output maps have a side of one pixel."""
 
 
 class NarrowConvTranspose2d(_Float32, nn.ConvTranspose2d):
-    """A transposed convolution of maps with a side of one pixel."""
+    """A transposed convolution whose input maps have a side of one pixel."""
 
 
 def halved(shape: Shape, channels: list[int]) -> list[Shape]:
-    """Shapes of an image and of what every convolution makes of it."""
+    """Shapes of an image and of the output of every convolution."""
     shapes = [shape]
     for number in channels:
         _, height, width = shapes[-1]
@@ -47,7 +47,7 @@ class Convolutions(nn.Sequential):
 
     Args:
         shape: Channels, height and width of a sample.
-        channels: Of every convolution's output.
+        channels: Number of output channels of every convolution.
     """
 
     def __init__(self, shape: Shape, channels: list[int]) -> None:
@@ -66,12 +66,12 @@ class Convolutions(nn.Sequential):
 
 
 class TransposedConvolutions(nn.Sequential):
-    """The mirror of ``Convolutions`` but for its last layer, from ``(B, D)``.
+    """The mirror of ``Convolutions`` without its last layer; takes latent features ``(B, D)``.
 
     Args:
         latent_dim: ``D``.
         shape: Channels, height and width of a sample.
-        channels: Of the convolutions that are mirrored.
+        channels: Number of output channels of every mirrored convolution.
     """
 
     def __init__(self, latent_dim: int, shape: Shape, channels: list[int]) -> None:
@@ -83,18 +83,18 @@ class TransposedConvolutions(nn.Sequential):
         super().__init__(*layers)
 
     def middle(self, z: Tensor) -> Tensor:
-        """Activations of the first layer, ``(B, its width)``."""
+        """Activations of the first layer, ``(B, width of the layer)``."""
         return self[1](self[0](z))
 
 
 def last_layer(shape: Shape, channels: list[int]) -> nn.Sequential:
-    """The last layer of the mirror, to images ``(B, F)``."""
+    """The last layer of the mirror, which returns images ``(B, F)``."""
     before = halved(shape, channels)[1]
     return nn.Sequential(transposed(before, shape), nn.Flatten())
 
 
 def transposed(inputs: Shape, outputs: Shape) -> nn.ConvTranspose2d:
-    """The layer that undoes a halving of the sides."""
+    """A transposed convolution that reverses one halving of the sides."""
     padding = tuple(after - (2 * before - 1) for before, after in zip(inputs, outputs, strict=True))
     kind = NarrowConvTranspose2d if 1 in inputs[1:] else nn.ConvTranspose2d
     return glorot(

@@ -1,8 +1,8 @@
 """Gamma reparameterizations and mixtures, as ``torch.distributions``.
 
-A reparameterization is a subclass of ``Gamma`` that replaces ``rsample`` and nothing else, so the
-density, the moments and the closed-form KL hold for all of them. ``Gamma`` itself is torch's, but
-for a KL that is accurate in float32.
+A reparameterization is a subclass of ``Gamma`` that overrides only ``rsample``, so the density, the
+moments and the closed-form KL are the same for all of them. ``Gamma`` itself is torch's class with
+a KL divergence that is accurate in float32.
 
 Letters: ``B`` batch, ``K`` clusters, ``D`` latent features.
 """
@@ -23,7 +23,7 @@ from torch.distributions import (
     register_kl,
 )
 
-# From this concentration on Stirling's series are used: what they leave out is below 1e-11.
+# Stirling's series are used from this concentration on; their truncation error is below 1e-11.
 STIRLING = 8.0
 
 
@@ -38,16 +38,16 @@ def gamma_kl(q: Gamma, p: Gamma) -> Tensor:
 
 
 class GammaKL(torch.autograd.Function):
-    r"""The KL divergence of Gamma distributions, to ``1e-5 max(1, KL)`` in float32.
+    r"""The KL divergence of Gamma distributions, with errors up to ``1e-5 max(1, KL)`` in float32.
 
     .. math:: (q - c)(\psi(q) - \ln q) + r(c) - r(q) + c \, (\rho - 1 - \ln \rho),
               \qquad r(a) = \ln \Gamma(a) - a \ln a + a
 
-    with the concentrations :math:`q, c` from 0.05 to 1e6, and :math:`\rho` the ratio of the means.
-    It is the textbook's, in terms that are not much larger than their sum: those of the textbook
-    are about 1e5 at a concentration of 1e4, and cancel. Of the ratio, only the logarithm's many
-    digits matter, which are there in float64. What depends on one of the two distributions is
-    computed at its own shape.
+    Here :math:`q, c` are the concentrations, from 0.05 to 1e6, and :math:`\rho` is the ratio of the
+    means. This is the textbook formula, written in terms that are not much larger than their sum;
+    the textbook's terms are about 1e5 at a concentration of 1e4, and cancel. Only the logarithm of
+    the ratio needs many digits, so it is computed in float64. Terms that depend on one of the two
+    distributions are computed at that distribution's shape.
 
     References:
         KL-divergences of normal, gamma, Dirichlet and Wishart densities (Penny, 2001),
@@ -62,7 +62,7 @@ class GammaKL(torch.autograd.Function):
         p: Tensor,
         p_rate: Tensor,
     ) -> Tensor:
-        """The divergence, from concentration and rate of both."""
+        """Returns the divergence from the concentrations and rates of both distributions."""
         ratio = log_mean(q, q_rate) - log_mean(p, p_rate)
         excess = ratio.exp() - 1
         beyond, excess, ratio = (excess - ratio).to(q), excess.to(q), ratio.to(q)
@@ -73,9 +73,9 @@ class GammaKL(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - torch's
-        """The derivatives, each from terms that do not cancel either."""
+        """Returns the derivatives, also computed from terms that do not cancel."""
         q, q_rate, p, p_rate, gap, ratio, excess = ctx.saved_tensors
-        means = weight * p * excess  # by the logarithm of the ratio of the means
+        means = weight * p * excess  # derivative by the log-ratio of the means
         by_mean = means.sum_to_size(q.shape)
         by_width = (weight * (q - p)).sum_to_size(q.shape) * log_gap_slope(q)
         by_p = (weight * (log_gap(p) - gap - ratio)).sum_to_size(p.shape)
@@ -84,7 +84,7 @@ class GammaKL(torch.autograd.Function):
 
 
 def wide(a: Tensor) -> Tensor:
-    """In float64, but on devices that have none."""
+    """The tensor in float64, or unchanged on devices without float64."""
     return a if a.device.type == "mps" else a.double()
 
 
@@ -116,7 +116,7 @@ def log_gamma_remainder(a: Tensor) -> Tensor:
 
 
 def _wilson_hilferty(alpha: Tensor, generator: Generator | None) -> Tensor:
-    """Unit-rate draws ``alpha (1 - 1/(9 alpha) + eps/(3 sqrt(alpha)))^3``; may fall below zero."""
+    """Unit-rate draws ``alpha (1 - 1/(9 alpha) + eps/(3 sqrt(alpha)))^3``; may be negative."""
     eps = torch.randn(alpha.shape, dtype=alpha.dtype, device=alpha.device, generator=generator)
     return alpha * (1 - 1 / (9 * alpha) + eps / (3 * alpha.sqrt())) ** 3
 
@@ -173,10 +173,10 @@ class BoostedWilsonHilfertyGamma(_ReparameterizedGamma):
     .. math:: z = z' u^{1/\alpha}, \qquad z' \sim \mathrm{WilsonHilferty}(\alpha + 1, \beta),
               \qquad u \sim \mathrm{Uniform}(0, 1)
 
-    The transformation is applied only where it is accurate, so that the distance to the Gamma
-    distribution stays below 0.005 for every concentration from 0.1 on. Below that the limit of
-    every sampler is float32: of Gamma(0.05, 1), 1.3 % lie under its smallest number and are
-    clamped; in float64 the distance is below 0.005 there as well.
+    The transformation is applied only where it is accurate, so that the Kolmogorov-Smirnov distance
+    to the Gamma distribution stays below 0.005 for every concentration from 0.1 on. Below that,
+    float32 limits every sampler: 1.3 % of Gamma(0.05, 1) lies below its smallest number and is
+    clamped. In float64 the distance is below 0.005 there as well.
     """
 
     def _standard_rsample(self, alpha: Tensor, generator: Generator | None) -> Tensor:
@@ -191,10 +191,10 @@ class MarsagliaTsangGamma(_ReparameterizedGamma):
               \qquad a = \alpha + B,
               \qquad z = \frac{z'}{\beta} \prod_{i=1}^{B} u_i^{1/(\alpha + i - 1)}
 
-    The samples are exact: ``eps`` has the law of the *accepted* proposals, found by drawing ``z'``
-    from a Gamma distribution and inverting the proposal, which needs no rejection loop. The
-    gradient leaves out the correction term of the acceptance probability; with ``B = 4`` steps of
-    shape augmentation the bias this leaves is below 0.1 %.
+    The samples are exact: ``eps`` has the distribution of the *accepted* proposals. It is found
+    without a rejection loop, by drawing ``z'`` from a Gamma distribution and inverting the
+    proposal. The gradient leaves out the correction term of the acceptance probability; with
+    ``B = 4`` steps of shape augmentation, the resulting bias is below 0.1 %.
 
     References:
         Reparameterization Gradients through Acceptance-Rejection Sampling Algorithms
@@ -220,9 +220,9 @@ class Reparameterization(NamedTuple):
     min_concentration: float
 
 
-# 0.1: below it float32 samples underflow, 0.02 % of them there and 1.3 % at 0.05. 1 for plain
-# Wilson-Hilferty: below it the samples no longer follow the density that the closed-form KL
-# assumes, and the bound is biased.
+# Below 0.1 float32 samples underflow: 0.02 % of them at 0.1 and 1.3 % at 0.05. Below 1 the samples
+# of plain Wilson-Hilferty no longer follow the density that the closed-form KL assumes, and the
+# bound is biased.
 GAMMA_REPARAMETERIZATIONS = {
     "wilson_hilferty": Reparameterization(WilsonHilfertyGamma, 1.0),
     "wilson_hilferty_boosted": Reparameterization(BoostedWilsonHilfertyGamma, 0.1),
@@ -248,12 +248,12 @@ class Mixture(MixtureSameFamily):
 
     @property
     def weights(self) -> Categorical:
-        """The distribution of the component, over ``K``."""
+        """The categorical distribution over the ``K`` components."""
         return self.mixture_distribution
 
     @property
     def logits(self) -> Tensor:
-        """Log-weights, normalized, ``(K,)``."""
+        """Normalized log-weights, ``(K,)``."""
         return self.mixture_distribution.logits
 
     @property
@@ -262,7 +262,7 @@ class Mixture(MixtureSameFamily):
         return cast(Independent, self.component_distribution)
 
     def posterior(self, z: Tensor) -> Categorical:
-        """The component's distribution given ``z`` ``(*, D)``, by Bayes' rule."""
+        """The distribution over components given ``z`` ``(*, D)``, by Bayes' rule."""
         return Categorical(logits=self.logits + self.components.log_prob(z.unsqueeze(-2)))
 
 
@@ -270,8 +270,8 @@ def pairwise_kl(q: Independent, components: Independent) -> Tensor:
     """Closed-form ``KL(q_b || p_k)`` of every pair, ``(B, K)``.
 
     Args:
-        q: Batch shape ``(B,)``, event shape ``(D,)``.
-        components: Batch shape ``(K,)``, event shape ``(D,)``.
+        q: Distributions with batch shape ``(B,)`` and event shape ``(D,)``.
+        components: Distributions with batch shape ``(K,)`` and event shape ``(D,)``.
     """
     base: Distribution = q.base_dist
     parameters = {name: getattr(base, name).unsqueeze(-2) for name in base.arg_constraints}

@@ -12,18 +12,18 @@ from torch.distributions import Bernoulli, Independent, Normal
 
 from gammvae.model.distributions import Reparameterization
 
-# exp(10) = 22,026: far beyond any latent scale, far inside float32, so that no mean overflows.
+# exp(10) = 22,026: far above any latent scale, and well within float32, so that no mean overflows.
 MAX_LOG_MEAN = 10.0
-# A standard deviation of 1 % of the mean, as narrow as a latent feature need ever be.
+# A standard deviation of 1 % of the mean, as narrow as a latent feature ever needs to be.
 MAX_CONCENTRATION = 1e4
-# The same relative width as a Gamma distribution at the cap of its concentration.
+# The lower end is the relative width of a Gamma distribution at its maximum concentration.
 LOG_SCALE_RANGE = (math.log(1e-2), math.log(1e2))
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def bounded(h: Tensor, low: float, high: float) -> Tensor:
-    """Squashes ``h`` into ``(low, high)``: nearly the identity inside, a gradient everywhere."""
+    """Squashes ``h`` into ``(low, high)``: nearly the identity inside, nonzero slope everywhere."""
     middle, half = (high + low) / 2, (high - low) / 2
     return middle + half * torch.tanh((h - middle) / half)
 
@@ -32,7 +32,7 @@ class MLP(nn.Sequential):
     """A fully connected ReLU network, Glorot-initialized.
 
     Args:
-        sizes: Width of the input and of every layer.
+        sizes: Widths of the input and of every layer.
     """
 
     def __init__(self, sizes: list[int]) -> None:
@@ -42,7 +42,7 @@ class MLP(nn.Sequential):
             self.append(nn.ReLU())
 
     def middle(self, x: Tensor) -> Tensor:
-        """Activations of the middle layer, the later one of two, ``(B, its width)``."""
+        """Activations of the middle layer (the later of two), ``(B, width of the layer)``."""
         layers = len(self) // 2
         for module in list(self)[: 2 * (layers // 2 + 1)]:
             x = module(x)
@@ -50,7 +50,7 @@ class MLP(nn.Sequential):
 
 
 def glorot(layer: Layer) -> Layer:
-    """Glorot-uniform weights and zero biases, the initialization VaDE's results depend on."""
+    """Sets Glorot-uniform weights and zero biases, on which VaDE's results depend."""
     nn.init.xavier_uniform_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -58,9 +58,9 @@ def glorot(layer: Layer) -> Layer:
 
 
 class Units(nn.Module):
-    """Shifts every feature and scales all by one number, and back; nothing unless it is set.
+    """Centers every feature and scales all by one number, and back; the identity until fitted.
 
-    Networks start, and learn, best on values around one, whatever units the data have.
+    Networks start and learn best on values around one, whatever the units of the data.
 
     Args:
         features: ``F``.
@@ -75,31 +75,31 @@ class Units(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def fit(self, x: Tensor) -> None:
-        """Takes mean 0 of every feature and mean variance 1 from samples ``(N, F)``."""
+        """Fits shift and scale: samples ``(N, F)`` get zero means and a mean variance of 1."""
         variance, center = torch.var_mean(x.double(), dim=0, correction=0)
         self.center.copy_(center)
         self.scale.copy_(variance.mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny))
 
     def forward(self, x: Tensor) -> Tensor:
-        """From the data's units, ``(B, F)``."""
+        """Converts ``(B, F)`` from the data's units."""
         return (x - self.center) / self.scale
 
     def back(self, x: Tensor) -> Tensor:
-        """To the data's units, ``(B, F)``."""
+        """Converts ``(B, F)`` to the data's units."""
         return x * self.scale + self.center
 
 
 class GammaEncoder(nn.Module):
     r"""Returns :math:`q(z|x) = \prod_d \mathrm{Gamma}(\alpha_d(x), \beta_d(x))`.
 
-    The head gives the logarithms of mean and concentration; the rate is their quotient.
+    The head returns the logarithms of mean and concentration; the rate is concentration over mean.
 
     Args:
-        units: Of the data.
-        body: Maps ``(B, F)`` to ``(B, width)``.
-        width: Features of the body's output.
+        units: Shift and scale of the data.
+        body: Network that maps ``(B, F)`` to ``(B, width)``.
+        width: Number of features of the body's output.
         latent_dim: ``D``.
-        reparameterization: The sampler, and the floor of the concentration it needs.
+        reparameterization: The sampler, and the minimum concentration that it needs.
     """
 
     def __init__(
@@ -133,9 +133,9 @@ class NormalEncoder(nn.Module):
     r"""Returns :math:`q(z|x) = \prod_d \mathcal{N}(\mu_d(x), \sigma_d(x)^2)`.
 
     Args:
-        units: Of the data.
-        body: Maps ``(B, F)`` to ``(B, width)``.
-        width: Features of the body's output.
+        units: Shift and scale of the data.
+        body: Network that maps ``(B, F)`` to ``(B, width)``.
+        width: Number of features of the body's output.
         latent_dim: ``D``.
     """
 
@@ -155,12 +155,12 @@ class NormalEncoder(nn.Module):
 class BernoulliDecoder(nn.Module):
     """Returns ``p(x|z)`` for data in [0, 1], one Bernoulli per feature.
 
-    Gray values between 0 and 1 are scored by the cross-entropy, as the field does.
+    Gray values between 0 and 1 are scored by the cross-entropy, as is common in the field.
 
     Args:
-        units: Of the data; probabilities have none.
-        body: Maps ``(B, D)`` to what ``head`` takes.
-        head: Its last layer, to ``(B, F)``.
+        units: Unused, because probabilities have no units.
+        body: Network that maps ``(B, D)`` to the input of ``head``.
+        head: Last layer, whose output is ``(B, F)``.
     """
 
     def __init__(self, units: Units, body: nn.Module, head: nn.Module) -> None:
@@ -175,12 +175,12 @@ class BernoulliDecoder(nn.Module):
 
 
 class NormalDecoder(nn.Module):
-    """Returns ``p(x|z)`` for real data: a mean per feature and one learned scale for all.
+    """Returns ``p(x|z)`` for real-valued data: a mean per feature and one learned scale for all.
 
     Args:
-        units: Of the data.
-        body: Maps ``(B, D)`` to what ``head`` takes.
-        head: Its last layer, to ``(B, F)``.
+        units: Shift and scale of the data.
+        body: Network that maps ``(B, D)`` to the input of ``head``.
+        head: Last layer, whose output is ``(B, F)``.
     """
 
     def __init__(self, units: Units, body: nn.Module, head: nn.Module) -> None:

@@ -17,7 +17,7 @@ from gammvae.model.distributions import Gamma, Mixture, pairwise_kl
 
 
 class MixturePrior(nn.Module):
-    """A mixture of ``K`` components as a module; the families add the components' parameters."""
+    """Base class of priors with ``K`` components; subclasses add the components' parameters."""
 
     def __init__(self, n_clusters: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class MixturePrior(nn.Module):
 
 
 class GammaMixturePrior(MixturePrior):
-    """A mixture of ``K`` Gamma components with trainable log-weights, -concentrations, -rates."""
+    """``K`` Gamma components with trainable log-weights, log-concentrations and log-rates."""
 
     def __init__(self, n_clusters: int, latent_dim: int) -> None:
         super().__init__(n_clusters)
@@ -77,10 +77,10 @@ class ELBO(NamedTuple):
     """The terms of the evidence lower bound in nats, each ``(B,)``, and ``q(c|x)``.
 
     Attributes:
-        reconstruction: ``E_q log p(x|z)``, one sample.
+        reconstruction: ``E_q log p(x|z)``, estimated from one draw of ``z``.
         kl_z: ``E_q(c|x) KL(q(z|x) || p(z|c))``.
         kl_c: ``KL(q(c|x) || p(c))``.
-        agreement: ``E_q(c|x) log q*(c|view)`` with the best ``q*`` for the view; no term of the
+        agreement: ``E_q(c|x) log q*(c|view)`` with the best ``q*`` for the view; not a term of the
             bound.
         q_c: ``q(c|x)``.
     """
@@ -92,7 +92,7 @@ class ELBO(NamedTuple):
     q_c: Categorical
 
     def value(self, kl_weight: float = 1.0) -> Tensor:
-        """``reconstruction - kl_weight (kl_z + kl_c)``, ``(B,)``; 1 gives the bound itself."""
+        """``reconstruction - kl_weight (kl_z + kl_c)``, ``(B,)``; the bound if the weight is 1."""
         if kl_weight == 0:
             return self.reconstruction
         return self.reconstruction - kl_weight * (self.kl_z + self.kl_c)
@@ -102,12 +102,12 @@ class MixtureVAE(nn.Module):
     """A variational autoencoder with a mixture prior.
 
     Args:
-        encoder: Maps ``x`` ``(B, F)`` to ``q(z|x)``.
-        decoder: Maps ``z`` ``(B, D)`` to ``p(x|z)``.
-        prior: Returns the mixture ``p(c) p(z|c)``.
+        encoder: Network that maps ``x`` ``(B, F)`` to ``q(z|x)``.
+        decoder: Network that maps ``z`` ``(B, D)`` to ``p(x|z)``.
+        prior: Module that returns the mixture ``p(c) p(z|c)``.
 
     Attributes:
-        has_bound: Whether ``elbo`` is one; methods that borrow the parts put other terms there.
+        has_bound: Whether ``elbo`` returns a lower bound; other methods return other terms.
     """
 
     has_bound = True
@@ -119,19 +119,19 @@ class MixtureVAE(nn.Module):
         self.prior = prior
 
     def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
-        r"""The evidence lower bound of ``x`` ``(B, F)``, one sample of ``z`` for the decoder.
+        r"""The evidence lower bound of ``x`` ``(B, F)``, with one draw of ``z`` for the decoder.
 
         .. math:: \mathbb{E}_{q(z|x)} \log p(x|z)
                   - \mathbb{E}_{q(c|x)} \mathrm{KL}(q(z|x) \| p(z|c))
                   - \mathrm{KL}(q(c|x) \| p(c))
 
-        Any ``q(z|x)`` and ``q(c|x)`` give a bound, so one may be read off a changed ``view`` of
-        ``x``, and the other be held where it is.
+        Any ``q(z|x)`` and ``q(c|x)`` give a bound. So ``q(z|x)`` may be computed from an augmented
+        ``view`` of ``x``, and ``q(c|x)`` may be held fixed.
 
         Args:
-            x: The samples that the decoder explains.
-            view: What the encoder sees, ``(B, F)``; ``x`` itself by default.
-            q_c: ``q(c|x)``; the best one by default.
+            x: Samples that the decoder reconstructs, ``(B, F)``.
+            view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
+            q_c: Fixed ``q(c|x)``; by default the one that maximizes the bound.
         """
         q_z, prior = self.encoder(x if view is None else view), self.prior()
         kl = pairwise_kl(q_z, prior.components)  # (B, K)
@@ -147,23 +147,24 @@ class MixtureVAE(nn.Module):
         )
 
     def set_units(self, x: Tensor) -> None:
-        """Takes mean and scale of the data from samples ``(N, F)``."""
+        """Sets the mean and scale of the data from samples ``(N, F)``."""
         cast(Any, self.encoder).units.fit(x)
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Categorical:
         """``q(c|x)`` of samples ``(B, F)``, without gradients.
 
-        All changed views of a sample show the same cluster, so it is read off the clean one.
+        All augmented views of a sample show the same cluster, so the original sample decides it.
         """
         return self.assign(self.encoder(x))
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """Directions of the middle layers of encoder and decoder, ``(B, both widths)``.
+        """L2-normalized activations of both middle layers, ``(B, sum of the two widths)``.
 
-        Distances between them follow the classes better than those of the few latent features,
-        which must keep all that the decoder needs.
+        The layers are those of encoder and decoder. Distances between these features match the
+        classes better than distances between the few latent features, which must keep everything
+        that the decoder needs.
         """
         code = self.encoder(x).mean
         encoder, decoder = cast(Any, self.encoder), cast(Any, self.decoder)

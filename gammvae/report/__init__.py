@@ -1,1 +1,1 @@
-"""A run in pictures, as one HTML file."""
+"""Reports: the figures and pictures of runs in one HTML file."""

@@ -1,4 +1,4 @@
-"""Charts as SVG text that takes its ink from the page, so that it reads on light and on dark.
+"""Charts as SVG text in the page's text color, so that they suit light and dark pages.
 
 Letters: ``N`` samples, ``K`` clusters, ``F`` features of the data, ``G`` points of a grid.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-# Stands for the page's ink, and is replaced by it.
+# A placeholder, replaced by the page's text color.
 INK = "#010203"
 STYLE: Any = {
     **dict.fromkeys(
@@ -27,21 +27,21 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gammvae",  # the same file for the same run
 }
-# One path, which is drawn far faster than bars.
+# One path, which browsers draw far faster than separate bars.
 HISTOGRAM: Any = {"histtype": "stepfilled", "color": "#9aa4b2", "alpha": 0.6}
 LOSSES = ("reconstruction", "elbo", "kl_z", "kl_c")
 HEALTH = ("used_clusters", "assignment_entropy", "weights_entropy")
 
 
 def svg(figure: Figure, title: str) -> str:
-    """A figure as an element of a page, with a title for those who cannot see it."""
+    """A figure as an SVG element for a page, with a title for screen readers."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Title": title}, transparent=True)
     return text.getvalue()[text.getvalue().index("<svg") :].replace(INK, "currentColor")
 
 
 def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
-    """Terms of the ELBO, and figures of health where there are some, over the epochs of a stage.
+    """Plots the ELBO's terms, and clusters in use and entropies if known, over a stage's epochs.
 
     Args:
         records: Lines of ``metrics.jsonl``.
@@ -60,7 +60,7 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
             for name in names:
                 if known[name]:
                     axis.plot(*zip(*known[name], strict=True), label=name.replace("_", " "))
-            # above the lines, where it hides none
+            # above the plot, where it hides no line
             axis.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
             axis.set_xlabel("epoch")
         figure.suptitle(stage)
@@ -69,14 +69,14 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
 
 
 def density(z: NDArray, grid: NDArray, parts: NDArray, name: str, colors: Sequence[str]) -> str:
-    """The mixture's density of a latent feature over a histogram of what the encoder gives.
+    """Plots the mixture's density of a latent feature over a histogram of draws from ``q(z|x)``.
 
     Args:
         z: Draws from ``q(z|x)`` of many samples, ``(N,)``.
-        grid: Points, ``(G,)``.
-        parts: Density of every component there times its weight, ``(G, K)``.
-        name: Of the feature.
-        colors: Of the components.
+        grid: Points at which the density is given, ``(G,)``.
+        parts: Density of every component at these points, times its weight, ``(G, K)``.
+        name: Name of the feature.
+        colors: Colors of the components.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.3, 1.8), layout="constrained")
@@ -93,11 +93,11 @@ def density(z: NDArray, grid: NDArray, parts: NDArray, name: str, colors: Sequen
 
 
 def profiles(means: NDArray, names: Sequence[str]) -> str:
-    """Standardized feature means of every cluster as a heat map.
+    """Plots the standardized feature means of every cluster as a heat map.
 
     Args:
-        means: ``(K, F)``, in standard deviations from the mean of all samples.
-        names: Of the features.
+        means: Means ``(K, F)``, in standard deviations from the mean of all samples.
+        names: Names of the features.
     """
     clusters, features = means.shape
     with mpl.rc_context(STYLE):
@@ -113,5 +113,5 @@ def profiles(means: NDArray, names: Sequence[str]) -> str:
 
 
 def safe(name: str) -> str:
-    """A name that matplotlib does not read as a formula, and that is not too long."""
+    """A name, shortened and escaped so that matplotlib does not read it as a formula."""
     return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""The report of runs: one HTML file with everything in it.
+"""Writes the report of one or more runs as a self-contained HTML file.
 
 Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
@@ -30,16 +30,16 @@ from gammvae.report.panels import (
 )
 from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.report.subject import Subject
-from gammvae.runs.stored import Result
+from gammvae.runs.records import Result
 from gammvae.tables.summary import judgement
 from gammvae.writing import write_text
 
-# Dots of the map, its size, and the steps of t-SNE, of which twice as many show little more.
+# Dots on the map, its size in pixels, and steps of t-SNE: twice as many steps change little.
 DOTS, MAP, STEPS = 1000, (720, 520), 500
 
 
 def write_report(subjects: Sequence[Subject], path: Path) -> None:
-    """Writes the report of runs, several side by side, as a whole or not at all."""
+    """Writes the report of one run or of several side by side, completely or not at all."""
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     runs = [described(subject) for subject in subjects]
     names = [run["name"] for run in runs]
@@ -53,7 +53,7 @@ def write_report(subjects: Sequence[Subject], path: Path) -> None:
 
 
 def described(subject: Subject) -> dict[str, Any]:
-    """All that the template shows of one run."""
+    """Everything that the template shows of one run."""
     config, result = subject.config, subject.result
     versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
     colors = palette(config.n_clusters)
@@ -91,7 +91,7 @@ def described(subject: Subject) -> dict[str, Any]:
 
 
 def headline(result: Result) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of the figures that a run is judged by."""
+    """Name, value and unit or meaning of the main figures of a run."""
     metrics: Mapping[str, Any] = result["metrics"]
     n_clusters = result["n_clusters"]
     known = [
@@ -113,7 +113,7 @@ def headline(result: Result) -> list[tuple[str, str, str]]:
 
 
 def palette(n: int) -> list[str]:
-    """``n`` colors that can be told apart, on light and on dark."""
+    """``n`` distinguishable colors for light and dark backgrounds."""
     parts = [
         colorsys.hls_to_rgb(k * 0.381966 % 1, (0.52, 0.42, 0.62)[k % 3], 0.65) for k in range(n)
     ]
@@ -130,7 +130,7 @@ def legends(subject: Subject, colors: Sequence[str]) -> dict[str, list[tuple[str
 
 
 def dots(subject: Subject, colors: Sequence[str]) -> dict[str, Any]:
-    """The map: places, colors and texts of some samples, and their pictures in one."""
+    """The map: positions, colors and texts of some samples, and a single image of them all."""
     chosen = subset(len(subject.x), DOTS, subject.config.seed)
     place = flat(subject.arrays["embedding"][chosen].astype(np.float64), subject.config.seed)
     labels, responsibilities = subject.arrays["labels"], subject.arrays["responsibilities"]
@@ -156,7 +156,7 @@ def dots(subject: Subject, colors: Sequence[str]) -> dict[str, Any]:
 
 
 def flat(embedding: NDArray, seed: int) -> NDArray:
-    """Places ``(n, 2)`` on the map of embeddings ``(n, D)``, by t-SNE."""
+    """Positions ``(n, 2)`` of embeddings ``(n, D)`` on the map, by t-SNE."""
     deviation = embedding.std(0)
     scaled = (embedding - embedding.mean(0)) / np.where(deviation > 0, deviation, 1)
     perplexity = min(30.0, (len(scaled) - 1) / 3)
@@ -167,7 +167,7 @@ def flat(embedding: NDArray, seed: int) -> NDArray:
 
 
 def confusion(subject: Subject) -> dict[str, Any] | None:
-    """Samples by class and cluster, clusters in the order of the classes they are matched to."""
+    """Numbers of samples by class and cluster, with clusters in the order of matched classes."""
     matching = subject.matching()
     if matching is None:
         return None

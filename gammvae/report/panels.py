@@ -20,12 +20,12 @@ from gammvae.report.charts import density, profiles
 from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.report.subject import Subject, members
 
-# Samples of a row of pictures, features of a profile, samples of a histogram.
+# Samples in a row of pictures, features in a profile, samples in a histogram.
 SHOWN, PROFILED, DRAWN = 12, 40, 5000
 
 
 def embedded(image: Image.Image) -> str:
-    """A picture as an address that holds it."""
+    """An image as a data URL."""
     data = io.BytesIO()
     image.save(data, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
@@ -47,7 +47,7 @@ def cluster(subject: Subject, k: int, color: str) -> dict[str, Any]:
         try:
             drawn = draw(subject.model, k, SHOWN, MIN_POSTERIOR, 1.0, subject.config.seed)
             parts["generated"] = drawn.x.cpu().numpy()
-        except InputError:  # a component that others cover
+        except InputError:  # other components cover this one
             parts["generated"] = parts["typical"][:0]
     if is_image(subject.facts.shape):
         pictures = [
@@ -65,7 +65,7 @@ def cluster(subject: Subject, k: int, color: str) -> dict[str, Any]:
 
 
 def profiled(subject: Subject) -> dict[str, Any]:
-    """The heat map of feature means by cluster, of the features that differ most."""
+    """The heat map of feature means by cluster, for the features that differ most."""
     chosen = subset(len(subject.x), 10 * DRAWN, subject.config.seed)
     x, labels = subject.rows(chosen).astype(np.float64), subject.arrays["labels"][chosen]
     scaled = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
@@ -84,7 +84,7 @@ def profiled(subject: Subject) -> dict[str, Any]:
 
 @torch.no_grad()
 def reconstructions(subject: Subject) -> Markup:
-    """Some samples over what the decoder makes of their code."""
+    """Images above their reconstructions; for other data, the share of explained variance."""
     n = SHOWN if is_image(subject.facts.shape) else DRAWN
     x = subject.rows(subset(len(subject.x), n, subject.config.seed))
     device = subject.x.device
@@ -101,7 +101,7 @@ def reconstructions(subject: Subject) -> Markup:
 
 @torch.no_grad()
 def interpolation(subject: Subject) -> Markup:
-    """Decoded steps from the largest cluster's mean to the second largest's."""
+    """Decoded steps from the mean of the largest cluster to that of the second largest."""
     sizes = np.bincount(subject.arrays["labels"], minlength=subject.config.n_clusters)
     first, *others = np.argsort(-sizes, kind="stable").tolist()
     last = others[0] if others else first

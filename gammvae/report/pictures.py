@@ -1,6 +1,6 @@
 """Samples as pictures.
 
-Letters: ``n`` samples, ``F`` features, ``B`` rows of pictures.
+Letters: ``n`` samples, ``F`` features.
 """
 
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ SIDE = 28
 
 
 def is_image(shape: Sequence[int]) -> bool:
-    """Whether samples of a shape can be looked at: gray or color, height, width."""
+    """Whether a shape is that of images: one or three channels, height and width."""
     return len(shape) == 3 and shape[0] in (1, 3)
 
 
 def gray_range(x: NDArray) -> tuple[float, float]:
-    """What is shown as black and white: 0 and 1 if all values lie there, else their range."""
+    """Values shown as black and white: 0 and 1 if all values are in [0, 1], else their range."""
     low, high = float(x.min()), float(x.max())
     return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high if high > low else low + 1)
 
 
 def grid(x: NDArray, shape: Sequence[int], columns: int, span: tuple[float, float]) -> Image.Image:
-    """Images side by side.
+    """Arranges images in a grid.
 
     Args:
-        x: ``(n, F)``.
-        shape: Of a sample: channels, height, width.
-        columns: Images in a row.
+        x: Images ``(n, F)``.
+        shape: Shape of a sample: channels, height, width.
+        columns: Number of images in a row.
         span: The values that are shown as black and white.
     """
     images = torch.from_numpy(np.ascontiguousarray(x, np.float32)).reshape(len(x), *shape)

@@ -1,4 +1,4 @@
-"""What a report is about: one finished run with its model and its data."""
+"""The subject of a report: one finished run with its model and data."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -22,16 +22,16 @@ class Subject(NamedTuple):
     """One finished run.
 
     Attributes:
-        path: Of its directory.
-        config: What was run.
-        result: What it came to.
+        path: Path of its directory.
+        config: Its configuration.
+        result: Its result.
         records: Lines of ``metrics.jsonl``.
         arrays: ``labels`` ``(N,)``, ``responsibilities`` ``(N, K)``, ``embedding`` ``(N, D)``.
-        model: Trained.
-        x: All samples ``(N, F)``, as the model sees them.
-        classes: ``(N,)`` or ``None``.
-        facts: About the data.
-        generation: How real its generated samples are, if that was judged.
+        model: The trained model.
+        x: All samples ``(N, F)``, preprocessed.
+        classes: Classes ``(N,)`` or ``None``.
+        facts: Facts about the data.
+        generation: Realism of its generated samples, or ``None`` if not measured.
     """
 
     path: Path
@@ -51,11 +51,11 @@ class Subject(NamedTuple):
         return self.config.model.has_mixture
 
     def rows(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Some samples on the host, ``(n, F)``."""
+        """The samples at some indices ``(n,)``, on the host, ``(n, F)``."""
         return self.x[torch.from_numpy(index).to(self.x.device)].cpu().numpy()
 
     def matching(self) -> Matching | None:
-        """Clusters beside classes, if these are known."""
+        """The match of clusters to classes, or ``None`` without classes."""
         if self.classes is None:
             return None
         return match(self.classes, self.arrays["labels"], self.config.n_clusters)
@@ -70,16 +70,19 @@ def subject_of(
     classes: NDArray | None,
     facts: Facts,
 ) -> Subject:
-    """The subject whose files are in a directory.
+    """Reads the files of a finished run, and returns it as a subject.
 
     Args:
-        directory: Of the finished run.
-        config: See ``Subject``, as for all others.
-        result: What it came to.
-        model: Trained.
-        x: All samples.
-        classes: Where known.
-        facts: About the data.
+        directory: Directory of the finished run.
+        config: Its configuration.
+        result: Its result.
+        model: The trained model.
+        x: All samples ``(N, F)``, preprocessed.
+        classes: Classes ``(N,)`` or ``None``.
+        facts: Facts about the data.
+
+    Raises:
+        InputError: A file of the run is missing or damaged.
     """
     directory.check_digest(METRICS)
     if not (records := directory.read_metrics()):
@@ -99,10 +102,11 @@ def subject_of(
 
 
 def members(subject: Subject, cluster: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The most typical and the most doubtful samples of a cluster, at most ``n`` each.
+    """Indices of the most typical and most doubtful samples of a cluster, at most ``n`` each.
 
-    Typical ones are nearest to the cluster's mean embedding, every feature scaled by the cluster's
-    deviation. Doubtful ones have the smallest responsibility, or among equals the largest distance.
+    Typical samples are nearest to the cluster's mean embedding, with every feature scaled by its
+    standard deviation in the cluster. Doubtful samples have the smallest responsibility; ties are
+    broken by the largest distance.
     """
     index = np.flatnonzero(subject.arrays["labels"] == cluster)
     if not len(index):

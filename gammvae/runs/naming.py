@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gammvae.config.schema import VOLATILE, Config
+from gammvae.config.identity import VOLATILE
+from gammvae.config.schema import Config
 
 # Overrides that are in the path anyway, or cannot change the result.
 NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)

@@ -1,4 +1,9 @@
-"""Tables as text for terminals, Markdown and LaTeX."""
+"""Tables as text for terminals, Markdown and LaTeX.
+
+tabulate and pandas were considered. tabulate makes every column at least two characters wider than
+its header, and its booktabs format escapes all cells, so that none can be bold. pandas can make a
+whole cell bold, but not the mean alone, and marks could not be raised without writing LaTeX here.
+"""
 
 from typing import NamedTuple
 
@@ -12,7 +17,7 @@ LATEX = {ord(special): f"\\{special}" for special in "&%$#_{}"} | {
 
 
 class Entry(NamedTuple):
-    """One place of a table: mean, spread, marks, and whether it is among the best."""
+    """A cell of a table: mean, standard deviation, marks, and whether it is among the best."""
 
     mean: str
     std: str = ""
@@ -21,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A table, before it is written in one way or another."""
+    """A table with its footnotes, before it is written in one of the formats."""
 
     header: list[str]
     lines: list[list[Entry]]
@@ -29,7 +34,7 @@ class Grid(NamedTuple):
 
 
 def to_terminal(grid: Grid) -> str:
-    """Padded columns; the best have an exclamation mark."""
+    """Columns padded with spaces; the best cells end in an exclamation mark."""
     lines = [[plain(entry) + ("!" if entry.bold else "") for entry in line] for line in grid.lines]
     notes = ["! best mean, or within one standard error of it"] if any_bold(grid) else []
     return "\n".join([table(grid.header, lines), *notes, *grid.notes])
@@ -41,12 +46,12 @@ def any_bold(grid: Grid) -> bool:
 
 
 def plain(entry: Entry) -> str:
-    """Mean, spread and marks."""
+    """Mean, standard deviation and marks, as unformatted text."""
     return entry.mean + (f" ± {entry.std}" if entry.std else "") + entry.marks
 
 
 def to_markdown(grid: Grid) -> str:
-    """A table of GitHub's kind."""
+    """A Markdown table as GitHub renders it; the best cells are bold."""
 
     def text(entry: Entry) -> str:
         words = plain(entry).replace("|", "\\|").replace("*", "\\*")
@@ -62,7 +67,7 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """A tabular for the package booktabs."""
+    """A tabular for the package booktabs; the best means are bold, marks are superscripts."""
 
     def text(entry: Entry) -> str:
         mean = latex(entry.mean)
@@ -89,5 +94,5 @@ def latex(text: str) -> str:
 
 
 def superscript(marks: str) -> str:
-    """Marks above the line."""
+    """Marks as a superscript."""
     return f"$^{{{marks}}}$" if marks else ""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gammvae.runs.stored import Result
+from gammvae.runs.records import Result
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Columns padded to their widest cell, the first row over a rule."""
+    """A table with columns padded to their widest cell, and a rule below the header."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [
@@ -18,7 +18,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def summary(result: Result) -> str:
-    """The figures of one run; ACC, NMI and ARI where the dataset has classes."""
+    """A table of one run's figures; ACC, NMI and ARI only where the dataset has classes."""
     metrics: Mapping[str, Any] = result["metrics"]
     cells = {"dataset": result["dataset"], "model": result["model"], "seed": str(result["seed"])}
     cells |= {
@@ -34,7 +34,7 @@ def summary(result: Result) -> str:
 
 
 def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
-    """The stored figures of a run beside the recomputed ones, and whether they are the same."""
+    """A table of a run's stored and recomputed figures, and a line that says whether they agree."""
     before: Mapping[str, Any] = stored["metrics"]
     after = recomputed["metrics"]
     rows = [
@@ -57,9 +57,9 @@ def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
 
 
 def judgement(found: Mapping[str, Any]) -> str:
-    """What was found out about generated samples, beside what real ones would give.
+    """A table of the quality of generated samples, beside the same figures of real samples.
 
-    What has a standard error stands with it.
+    A figure is followed by its standard error if that is known.
     """
     figures = [
         ("class of its cluster, by the judge", "agreement", "judge_accuracy"),

@@ -1,1 +1,1 @@
-"""Runs from top to bottom: the method, what it is compared with, and the training loop."""
+"""Runs from top to bottom: the paper's method, the baselines and the training loop."""

@@ -1,4 +1,4 @@
-"""One run from top to bottom: the stages of its method, then clusters, figures and a report.
+"""One run from top to bottom: the stages of its method, then assignments, figures and a report.
 
 The method of the paper is in ``methods/mixture.py``; each of the others has a file beside it.
 """
@@ -20,15 +20,15 @@ from gammvae.training.workspace import Workspace
 
 
 def run(config: Config, directory: RunDirectory) -> Result:
-    """Runs one experiment, or goes on where an interrupted one stopped, and returns its result.
+    """Runs one experiment, or resumes an interrupted one, and returns its result.
 
     Args:
-        config: What to run.
-        directory: Where its files are.
+        config: Configuration of the run.
+        directory: Directory of the run.
 
     Raises:
-        InputError: Configuration, data or what is in the directory do not allow it.
-        DivergenceError: Training left the finite numbers.
+        InputError: Configuration, data or the contents of the directory do not allow the run.
+        DivergenceError: Training became non-finite.
     """
     experiment = Experiment(config, directory)
     with directory.open(config):
@@ -42,7 +42,7 @@ def run(config: Config, directory: RunDirectory) -> Result:
 
 
 def add_report(config: Config, directory: RunDirectory, result: Result) -> None:
-    """Writes the report of a finished run that lacks one: its process may have been killed.
+    """Writes the missing report of a finished run, whose process may have been killed.
 
     Raises:
         InputError: See ``Method.restore``.
@@ -54,14 +54,14 @@ def add_report(config: Config, directory: RunDirectory, result: Result) -> None:
 
 
 class Experiment:
-    """A method, what it works with, and what becomes of its outcome.
+    """A run: its method, the workspace of its stages, and the evaluation of its outcome.
 
     Args:
-        config: What to run.
-        directory: Where its files are; not touched before the first stage.
+        config: Configuration of the run.
+        directory: Directory of the run; not touched before the first stage.
 
     Raises:
-        InputError: Configuration, data and machine do not go together.
+        InputError: Configuration, data and machine are not compatible.
     """
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
@@ -96,7 +96,7 @@ class Experiment:
         return {**self.work.identity(), "metrics": self.method.evaluate(lambda _: None)}
 
     def subject(self, result: Result) -> Subject:
-        """What a report shows of the finished run, whose weights are at hand."""
+        """What a report shows of the finished run; its weights must be in memory."""
         work = self.work
         known = work.model, work.x, work.classes, work.facts
         return subject_of(work.directory, work.config, result, *known)

@@ -1,8 +1,9 @@
-"""Methods that train an autoencoder, or none, and then fit a clusterer once.
+"""Baselines that fit a clusterer once, to samples or to the embeddings of an autoencoder.
 
-On a code they show what an autoencoder alone is worth.
+On embeddings they show what an autoencoder alone achieves.
 
-Letters: ``N`` samples, ``B`` of them, ``K`` clusters, ``F`` features, ``C`` features of the points.
+Letters: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``F`` features of the data, ``C``
+features of the points.
 """
 
 import logging
@@ -25,42 +26,42 @@ from gammvae.training.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-# Starts of which a clusterer keeps the best, by inertia or likelihood.
+# Number of random starts; a clusterer keeps the best by inertia or likelihood.
 STARTS = 10
 
 
 class Clusterer(Protocol):
-    """What is fitted."""
+    """A clustering algorithm."""
 
     def fit(self, points: NDArray) -> None:
         """Finds clusters in points ``(N, C)``."""
 
     def assign(self, points: NDArray) -> Assignments:
-        """Clusters of points ``(B, C)``, which may be others than it was fitted to."""
+        """Assigns points ``(B, C)``, which may differ from those it was fitted to."""
 
 
 class FittedOnce:
-    """An autoencoder, unless samples are clustered as they are, and a clusterer of its code.
+    """Clusters samples directly, or trains an autoencoder and clusters its embeddings.
 
     Args:
-        work: What the run is made with.
-        clusterer: Not fitted yet.
+        work: Workspace of the run.
+        clusterer: Clusterer to fit.
     """
 
     def __init__(self, work: Workspace, clusterer: Clusterer) -> None:
         self.work, self.clusterer, self.space = work, clusterer, Space(work.config)
         self.on_samples = work.config.model.space == "samples"
-        # All components stay the standard normal distribution: the prior of an ordinary VAE.
+        # All components remain standard normal distributions: the prior of an ordinary VAE.
         work.model.prior.requires_grad_(False)
         self.is_fitted = False
-        self.of_all: Assignments | None = None  # if it was fitted to all samples
+        self.of_all: Assignments | None = None  # set if the clusterer is fitted to all samples
 
     def stages(self) -> Sequence[Callable[[], None]]:
-        """Training of the autoencoder, if there is one, and the fit."""
+        """The stages: training of the autoencoder, if there is one, and the fit."""
         return (self.start if self.on_samples else self.pretrain), self.cluster
 
     def start(self) -> None:
-        """Begins without an autoencoder."""
+        """Begins a run without an autoencoder."""
         self.work.directory.write_metrics("")
 
     def pretrain(self) -> None:
@@ -76,12 +77,12 @@ class FittedOnce:
         self.work.directory.append_metrics({"stage": "init", "epoch": 1, "seconds": seconds})
 
     def restore(self) -> None:
-        """Takes the weights of the autoencoder, if there is one."""
+        """Loads the weights of the autoencoder, if there is one."""
         if not self.on_samples:
             self.work.restore("pretrain")
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
-        """Assigns by the clusterer, fitted anew to what was restored; there is no ELBO."""
+        """Assigns by the clusterer, which is fitted again after a restore; there is no ELBO."""
         work = self.work
         if not self.is_fitted:
             self._fit()
@@ -96,7 +97,7 @@ class FittedOnce:
         points = self.space.fit(np.concatenate([self._points(batch) for batch in rows]))
         with warned_once(config.model.name):
             self.clusterer.fit(points)
-        # UMAP maps new samples only roughly to where they would have come to lie.
+        # UMAP maps new samples only approximately, so assignments of the fitted points are kept.
         self.of_all = self.clusterer.assign(points) if len(chosen) == len(x) else None
         self.is_fitted = True
 

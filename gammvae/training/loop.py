@@ -26,34 +26,34 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "linear": lambda t: 1 - t,
     "cosine": lambda t: 0.5 * (1 + math.cos(math.pi * t)),
 }
-# Weight of the KL terms over a stage, relative to its kl_weight.
+# Weight of the KL terms in the course of a stage, relative to its kl_weight.
 KL_SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda t: 1.0,
     "warmup": lambda t: min(1.0, 2 * t),
-    # Four times up over half a cycle, as in https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
+    # Four cycles that rise in their first half: https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
     "cyclic": lambda t: min(1.0, 2 * (4 * t % 1)),
 }
-# Share of a stage's steps over which the learning rate rises to its start. Adam's first steps are
-# as long as all others, and from fresh weights on wide data they can leave a network of dead units.
+# Share of a stage's steps in which the learning rate rises to its initial value. Adam's first steps
+# are as long as all others; on data with many features they can leave a network of dead units.
 WARMUP = 0.1
 TERMS = ("reconstruction", "kl_z", "kl_c")
 LOG_LINES = 20
 
 
 class Stage(NamedTuple):
-    """What one call of ``fit`` does.
+    """Settings of one call of ``fit``.
 
     Attributes:
         name: Name of the stage in logs, metrics and checkpoints.
         epochs: Passes over the data.
         batch_size: Samples per step.
         kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
-        kl_schedule: A key of ``KL_SCHEDULES``: that weight over the stage.
-        schedule: A key of ``SCHEDULES``: learning rate over the stage, relative to its start.
-        clip_grad_norm: Cap of the gradient's norm, or ``None``.
-        precision: Type of the networks' arithmetic; the latent terms stay in float32.
-        augment: Changes the encoder's input, or ``None``.
-        agreement: Weight of ``log q(c|view)`` of the held cluster, in the epochs that hold one.
+        kl_schedule: Key of ``KL_SCHEDULES``: course of ``kl_weight`` over the stage.
+        schedule: Key of ``SCHEDULES``: course of the learning rate, relative to its initial value.
+        clip_grad_norm: Maximum norm of the gradient, or ``None``.
+        precision: Data type of the networks' arithmetic; the latent terms stay in float32.
+        augment: Augmentation of the encoder's input, or ``None``.
+        agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Totals:
         self.counts.scatter_add_(0, labels, torch.ones_like(labels))
 
     def bad_terms(self) -> list[str]:
-        """The terms that left the finite numbers first, by name."""
+        """Names of the terms that became non-finite first."""
         first = self.first_bad_step.tolist()
         earliest = min(first)
         return [
@@ -110,17 +110,17 @@ def fit(
     """Trains the model in place and yields one record of figures after every epoch.
 
     Args:
-        model: On the device of ``x``.
+        model: Model on the device of ``x``.
         x: All samples, ``(N, F)``.
-        stage: What to do.
-        optimizer: Of the model's parameters; its rates are those the schedule starts from.
-        first_epoch: Epochs already done, when a stage is resumed.
-        anchor: Gives the clusters ``(N,)`` or their probabilities ``(N, K)`` that an epoch holds
-            ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best ``q(c|x)``.
+        stage: Settings of the stage.
+        optimizer: Optimizer of the model's parameters, with their initial learning rates.
+        first_epoch: Number of epochs already done, if a stage is resumed.
+        anchor: Function of the epoch (from 0) that returns clusters ``(N,)`` or probabilities
+            ``(N, K)`` to hold ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best one.
 
     Raises:
-        DivergenceError: A term of the ELBO is not finite, or the weights that an epoch ends with
-            are not, or what they make of the samples; nothing is yielded for that epoch.
+        DivergenceError: A term of the ELBO is not finite, or the weights after an epoch, or the
+            model's outputs after the last one; nothing is yielded for that epoch.
     """
     steps = math.ceil(len(x) / stage.batch_size)
     with tqdm(
@@ -159,7 +159,7 @@ def fit(
 
 
 def bad_weights(model: MixtureVAE) -> list[str]:
-    """The parts of a model whose weights are not finite, by name: the last step may do that."""
+    """Names of the parts of a model with non-finite weights, which the last step can cause."""
     return [
         f"weights of the {name}"
         for name, part in model.named_children()
@@ -169,14 +169,14 @@ def bad_weights(model: MixtureVAE) -> list[str]:
 
 @torch.no_grad()
 def bad_outcomes(model: MixtureVAE, x: Samples, size: int) -> list[str]:
-    """What a model with finite weights makes of the first samples that is not finite, by name.
+    """Names of a model's non-finite outputs for the first samples, although its weights are finite.
 
-    It is what the next stage begins with: weights may be so large that products overflow.
+    The next stage starts from these outputs. Weights may be so large that products overflow.
 
     Args:
-        model: In float32, as the next stage's start reads it.
+        model: The model, evaluated in float32 as at the start of the next stage.
         x: All samples ``(N, F)``.
-        size: How many of them are looked at.
+        size: Number of samples to check.
     """
     some = x[torch.arange(min(size, len(x)), device=x.device)]
     code = model.encoder(some).mean
@@ -190,18 +190,18 @@ def bad_outcomes(model: MixtureVAE, x: Samples, size: int) -> list[str]:
 
 
 def advice(precision: torch.dtype) -> str:
-    """What to try when training left the finite numbers."""
+    """What to try if training became non-finite."""
     others = "a lower optimizer.lr or optimizer.clip_grad_norm"
     return others if precision == torch.float32 else f"precision=float32, or {others},"
 
 
 def rate(stage: Stage, step: int, steps: int) -> float:
-    """Learning rate of a step, counted from 0, relative to its start: a short rise, the schedule.
+    """Learning rate of a step relative to its initial value: a short warmup times the schedule.
 
     Args:
-        stage: Its schedule and number of epochs.
-        step: Within the stage.
-        steps: Of an epoch.
+        stage: Settings of the stage, with its schedule and number of epochs.
+        step: Step within the stage, counted from 0.
+        steps: Number of steps of an epoch.
     """
     total = stage.epochs * steps
     return min(1.0, (step + 1) / (WARMUP * total)) * SCHEDULES[stage.schedule](step / total)
@@ -217,7 +217,7 @@ def train_epoch(
     rates: Iterable[float],
     bar: tqdm,
 ) -> Totals:
-    """One pass over the data in random order, with ``q(c|x)`` at the labels if there are any."""
+    """Trains one pass over the data in random order, with ``q(c|x)`` held at labels if given."""
     totals = Totals(len(model.prior.logits), x.device)
     autocast = torch.autocast(
         x.device.type, stage.precision, enabled=stage.precision != torch.float32
@@ -252,7 +252,7 @@ def train_epoch(
 
 
 def held(labels: Tensor, n_clusters: int) -> Categorical:
-    """``q(c|x)`` that puts everything on labels ``(B,)``, or is given as ``(B, K)``."""
+    """``q(c|x)`` from labels ``(B,)``, as one-hot, or from probabilities ``(B, K)``."""
     probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()
     return Categorical(probs=probs, validate_args=False)
 
@@ -260,7 +260,7 @@ def held(labels: Tensor, n_clusters: int) -> Categorical:
 def figures(
     model: MixtureVAE, totals: Totals, n_samples: int, kl_weight: float
 ) -> dict[str, float | None]:
-    """The epoch's means in nats per sample; those of the mixture only where it is trained."""
+    """The epoch's means in nats per sample; figures of the mixture only if it is trained."""
     *terms, q_c_entropy = (totals.sums / n_samples).tolist()
     record: dict[str, float | None] = dict(zip(TERMS, terms, strict=True))
     with torch.no_grad():
@@ -271,21 +271,21 @@ def figures(
         "used_clusters": used_clusters(totals.counts.cpu().numpy()),
         "assignment_entropy": q_c_entropy,
     }
-    if kl_weight == 0:  # the mixture is not there yet, figures about it would mislead
+    if kl_weight == 0:  # the mixture is not initialized yet, figures about it would mislead
         record |= dict.fromkeys(record.keys() - {"reconstruction"})
-    elif not model.prior.logits.requires_grad:  # all components stay the same one
+    elif not model.prior.logits.requires_grad:  # the components stay identical
         record |= dict.fromkeys(("weights_entropy", "used_clusters", "assignment_entropy"))
     return record
 
 
 def report(record: dict[str, Any], stage: Stage, bar: tqdm) -> None:
-    """Shows an epoch's figures on the bar, and now and then as a line of the log."""
+    """Shows an epoch's figures on the progress bar, and every few epochs in the log."""
     shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
     bar.set_postfix_str(", ".join(shown), refresh=False)
     epoch = record["epoch"]
     if epoch == stage.epochs or epoch % math.ceil(stage.epochs / LOG_LINES) == 0:
         log.log(
-            logging.INFO if bar.disable else logging.DEBUG,  # a terminal has the bar
+            logging.INFO if bar.disable else logging.DEBUG,  # a terminal shows the bar
             "%s epoch %d/%d: %s, %.2f s an epoch",
             stage.name,
             epoch,
@@ -296,7 +296,7 @@ def report(record: dict[str, Any], stage: Stage, bar: tqdm) -> None:
 
 
 def warn_of_collapse(record: dict[str, Any], n_clusters: int, before: int) -> int:
-    """Logs a warning when clusters died since the last epoch; returns how many are in use."""
+    """Logs a warning if fewer clusters are in use than before; returns how many are."""
     used = record["used_clusters"]
     if used is None:
         return before

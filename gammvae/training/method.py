@@ -1,4 +1,4 @@
-"""What a file of ``training/methods`` must hold, and how the configuration chooses one."""
+"""The interface of the files in ``training/methods``, and how the configuration chooses one."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -12,28 +12,28 @@ from gammvae.training.workspace import Workspace
 
 
 class Method(Protocol):
-    """One way to find clusters, made anew for every run."""
+    """A clustering method; every run has its own instance."""
 
     def stages(self) -> Sequence[Callable[[], None]]:
-        """The stages of a run, in order. A stage whose outcome is stored already does nothing."""
+        """The stages of a run, in order. A stage whose outcome is already stored does nothing."""
 
     def restore(self) -> None:
-        """Brings back what the finished run ended with, for its figures and its report.
+        """Restores the final state of a finished run, for its figures and its report.
 
         Raises:
-            InputError: It is not there, damaged, or of other data.
+            InputError: The stored state is missing, damaged, or of other data.
         """
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         """Assigns all samples, and returns the figures of this clustering.
 
         Args:
-            keep: Is given the assignments in the dataset's order, a chunk at a time.
+            keep: Function that receives the assignments in the dataset's order, a chunk at a time.
         """
 
 
 def method_of(config: Config) -> Callable[[Workspace], Method]:
-    """The method that ``model.method`` names: the function ``method`` of its file.
+    """The function ``method`` of the file that ``model.method`` names.
 
     Raises:
         InputError: An option of ``model`` is set that this method does not have.
@@ -44,10 +44,10 @@ def method_of(config: Config) -> Callable[[Workspace], Method]:
 
 
 def check_options(model: ModelConfig, module: ModuleType) -> None:
-    """Refuses options that belong to other methods, as ``OPTIONS`` of the method's file says.
+    """Refuses options of other methods, which ``OPTIONS`` in the method's file does not list.
 
     Raises:
-        InputError: One is set.
+        InputError: Such an option is set.
     """
     for name, unset in (("space", "code"), ("covariance", None), ("components", None)):
         value = getattr(model, name)

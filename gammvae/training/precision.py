@@ -1,4 +1,4 @@
-"""In what precision a run computes: what the hardware has, and what was found right on it.
+"""Chooses a run's precision: what the hardware supports and computes correctly.
 
 Letters: ``B`` batch, ``N`` samples, ``F`` features of the data.
 """
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from gammvae.data.samples import Samples
 from gammvae.model.vae import MixtureVAE
 
-# Layers whose arithmetic a lower precision changes, and how often each is tried: faults come and
+# Layers that compute in the lower precision, and how often each is tested, because faults come and
 # go.
 LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 TRIALS = 2
-# Relative: bfloat16 itself is off by 0.005 at most, in layers of a few units by 0.05.
+# Relative error. That of correct bfloat16 is at most 0.005, or 0.05 in layers of a few units.
 TOLERANCE = 0.1
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type of the networks' arithmetic; ``auto`` is bfloat16 where the hardware has it.
+    """The data type of the networks' arithmetic; ``auto`` is bfloat16 if the hardware has it.
 
-    Elsewhere bfloat16 is emulated, on a processor with AVX2 alone some fifteen times slower.
+    Other hardware emulates bfloat16, which is about fifteen times slower on a CPU with only AVX2.
     """
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
@@ -38,16 +38,16 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def faulty_layers(
     model: MixtureVAE, x: Samples, batch_size: int, precision: torch.dtype
 ) -> list[str]:
-    """Names of the layers that do not compute in a precision what they compute in float32.
+    """Names of the layers whose results in a precision differ too much from those in float32.
 
-    Every layer is tried on random input of the shapes that training gives it; torch's generators
-    are restored.
+    Every layer is tested on random input of the shapes it has in training; the state of torch's
+    generators is restored.
 
     Args:
-        model: The model that is to be trained, on the device of ``x``.
+        model: The model to be trained, on the device of ``x``.
         x: All samples, ``(N, F)``.
-        batch_size: Samples per step; the last step of an epoch has what is left.
-        precision: To be tried.
+        batch_size: Samples per step; the last step of an epoch has the remaining samples.
+        precision: Data type to test.
     """
     sizes = {min(batch_size, len(x)), len(x) % batch_size} - {0}
     faulty = set()
@@ -56,14 +56,14 @@ def faulty_layers(
             batch = x[torch.arange(size, device=x.device)]
             for layer, shape in input_shapes(model, batch).items():
                 errors = [deviation(layer, shape, precision) for _ in range(TRIALS)]
-                if not all(error <= TOLERANCE for error in errors):  # NaN is no small error
+                if not all(error <= TOLERANCE for error in errors):  # NaN fails as well
                     faulty.add(layer)
     return [name for name, layer in model.named_modules() if layer in faulty]
 
 
 @torch.no_grad()
 def input_shapes(model: MixtureVAE, x: Tensor) -> dict[nn.Module, torch.Size]:
-    """What shape every layer's input has in a step on samples ``x`` ``(B, F)``."""
+    """The shape of every layer's input in a step on samples ``x`` ``(B, F)``."""
     shapes: dict[nn.Module, torch.Size] = {}
 
     def note(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
@@ -76,14 +76,15 @@ def input_shapes(model: MixtureVAE, x: Tensor) -> dict[nn.Module, torch.Size]:
 
 
 def deviation(layer: nn.Module, shape: torch.Size, precision: torch.dtype) -> float:
-    """By how much a layer's output and gradients are off in a precision, relative to float32.
+    """Relative error of a layer's output and gradients in a precision, compared with float32.
 
-    The norm of the difference over the norm, of that of the three which is worst.
+    The norm of the difference over the norm in float32; the largest for the output, the gradient by
+    the input and the gradient by the weight.
 
     Args:
-        layer: With a weight.
-        shape: Of its input.
-        precision: Of its arithmetic.
+        layer: A layer with a weight.
+        shape: Shape of its input.
+        precision: Data type of its arithmetic.
     """
     weight: Any = layer.weight
     x = torch.rand(shape, device=weight.device, requires_grad=True)

@@ -1,4 +1,4 @@
-"""The space that a clusterer works in: samples or a code as they are, or mapped to few dimensions.
+"""The space of a clusterer: samples or embeddings, possibly mapped to fewer dimensions.
 
 Letters: ``N`` samples, ``F`` features, ``C`` components.
 """
@@ -17,10 +17,10 @@ UMAP_NEIGHBORS, UMAP_MIN_DIST = 20, 0.0
 
 
 class Space:
-    """A map to fewer features, UMAP or principal components, where the configuration has one.
+    """A map to fewer dimensions by UMAP or PCA; the identity if none is configured.
 
     Args:
-        config: ``model.space=umap`` or ``model.components``.
+        config: Configuration of the run, with ``model.space`` and ``model.components``.
 
     Raises:
         InputError: The package that the map needs is not installed.
@@ -34,10 +34,10 @@ class Space:
         self.config = config
         self.map: Any = None
         if config.model.space == "umap":
-            load_umap()  # refused before anything is trained
+            load_umap()  # fails before anything is trained
 
     def fit(self, points: NDArray) -> NDArray:
-        """Fits the map to points ``(N, F)``, and returns them mapped, ``(N, C)``."""
+        """Fits the map to points ``(N, F)``, and returns the mapped points ``(N, C)``."""
         model, seed = self.config.model, self.config.seed
         if model.space == "umap":
             self.map = load_umap()(
@@ -54,15 +54,15 @@ class Space:
         return points if self.map is None else self.map.fit_transform(points)
 
     def __call__(self, points: NDArray) -> NDArray:
-        """Other points ``(B, F)`` in the fitted space, ``(B, C)``."""
+        """Maps other points ``(B, F)`` into the fitted space, ``(B, C)``."""
         return points if self.map is None else self.map.transform(points)
 
 
 def load_umap() -> Any:  # noqa: ANN401 - the class, of a package that need not be there
-    """The class ``UMAP``.
+    """Imports the class ``UMAP``.
 
     Raises:
-        InputError: It is not installed.
+        InputError: The package umap-learn is not installed.
     """
     try:
         return importlib.import_module("umap").UMAP

@@ -1,4 +1,4 @@
-"""A stage of training that goes on where it was interrupted."""
+"""Training stages that resume where they were interrupted."""
 
 import logging
 import time
@@ -20,27 +20,27 @@ from gammvae.training.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-# A checkpoint is due after this many seconds, and this many times what the last one took, so that
-# saving costs 5 % at most.
+# The next checkpoint is due after this many seconds, and after this many times the duration of the
+# last one, so that saving takes at most 5 % of the time.
 CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
 
 
 class Guide(Protocol):
-    """Gives every epoch what it holds ``q(c|x)`` at; see ``loop.fit``."""
+    """Gives the values at which ``q(c|x)`` is held in every epoch; see ``loop.fit``."""
 
     @property
     def held(self) -> Held | None:
-        """What is to be kept in the checkpoints."""
+        """What is stored in the checkpoints."""
 
     def __call__(self, epoch: int) -> Tensor | None:
-        """For an epoch, counted from 0: clusters ``(N,)``, probabilities ``(N, K)`` or nothing."""
+        """For an epoch, counted from 0: clusters ``(N,)``, probabilities ``(N, K)`` or ``None``."""
 
 
 class Guided(NamedTuple):
-    """How a stage is guided.
+    """How ``q(c|x)`` is held in a stage.
 
     Attributes:
-        begin: Makes the guide of the stage's number of epochs and of what the last checkpoint held.
+        begin: Makes the guide from the number of epochs and from what the checkpoint stored.
         agreement: See ``loop.Stage``.
     """
 
@@ -49,7 +49,7 @@ class Guided(NamedTuple):
 
 
 def pretrain(work: Workspace) -> None:
-    """Trains encoder and decoder on the reconstruction alone, or takes them from another run."""
+    """Trains encoder and decoder on the reconstruction alone, or reuses those of another run."""
     if (work.directory / "train.pt").exists():
         return
     stage = work.config.pretrain
@@ -70,14 +70,14 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
     """Trains the model for one stage, with a checkpoint every few seconds.
 
     Args:
-        work: Its model is trained in place.
-        name: Of the stage and its checkpoint.
-        config: How long, and with which weights.
-        guided: What ``q(c|x)`` is held at; nothing by default.
+        work: Workspace of the run, whose model is trained in place.
+        name: Name of the stage and its checkpoint.
+        config: Settings of the stage.
+        guided: How ``q(c|x)`` is held; not at all by default.
 
     Raises:
-        InputError: What is stored of the stage is damaged.
-        DivergenceError: Training left the finite numbers.
+        InputError: The checkpoint of the stage is damaged.
+        DivergenceError: Training became non-finite.
     """
     optimizer = build_optimizer(work.config, work.model)
     epochs = number_of_epochs(config, len(work.x), work.config.batch_size)
@@ -114,23 +114,23 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
 
 
 class Progress(NamedTuple):
-    """How far a stage came: epochs done, and where ``q(c|x)`` was held."""
+    """Progress of a stage: epochs done, and the labels at which ``q(c|x)`` was held."""
 
     epoch: int
     held: Held | None
 
 
 def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Progress:
-    """Takes up what is stored of a stage: weights, optimizer, generators and metrics.
+    """Loads the checkpoint of a stage: weights, optimizer, generators and metrics.
 
     Args:
-        work: Its model gets the weights.
+        work: Workspace of the run, whose model receives the weights.
         stage: Name of the stage.
-        epochs: It has.
-        optimizer: Gets its state.
+        epochs: Number of epochs of the stage.
+        optimizer: Optimizer that receives its stored state.
 
     Raises:
-        InputError: It is damaged, or of another model or other data.
+        InputError: The checkpoint is damaged, or of another model or other data.
     """
     sizes, path = (len(work.x), work.config.n_clusters), work.directory / f"{stage}.pt"
     try:
@@ -142,7 +142,7 @@ def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Prog
         check_progress(done, stage, epochs, path)
     except InputError as error:
         raise InputError(f"{error}; without this file the stage begins anew") from error
-    if done.metrics is None:  # of a version that left them to their file
+    if done.metrics is None:  # from a version that kept metrics only in their own file
         work.directory.drop_metrics(stage, done.epoch)
     else:
         work.directory.write_metrics(done.metrics)

@@ -1,4 +1,4 @@
-"""Figures of training for viewers that watch it from outside."""
+"""Sends figures of training to external viewers such as TensorBoard."""
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,10 +12,10 @@ Track = Callable[[Mapping[str, Any]], None]
 
 
 def check_tracking(kind: str) -> None:
-    """Refuses a kind whose package is missing.
+    """Refuses a kind of tracking whose package is not installed.
 
     Raises:
-        InputError: It is not installed.
+        InputError: The package is not installed.
     """
     if kind == "tensorboard":
         try:
@@ -29,13 +29,13 @@ def check_tracking(kind: str) -> None:
 
 @contextmanager
 def tracking(kind: str, folder: Path, stage: str, first_epoch: int) -> Iterator[Track]:
-    """Gives a function that is told the record of every epoch of a stage.
+    """Yields a function that logs the record of an epoch of a stage.
 
     Args:
         kind: ``none`` or ``tensorboard``.
-        folder: Of the run; events are written to ``tensorboard/<stage>`` in it.
+        folder: Directory of the run; events are written to ``tensorboard/<stage>`` in it.
         stage: Name of the stage.
-        first_epoch: Epochs done before; what was told of later ones is withdrawn.
+        first_epoch: Number of epochs already done; events of later epochs are discarded.
     """
     if kind == "none":
         yield lambda record: None

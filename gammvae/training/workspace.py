@@ -23,7 +23,7 @@ from gammvae.training.tracking import check_tracking
 
 log = logging.getLogger(__name__)
 
-# Samples that mean and scale of the data are taken from.
+# Number of samples from which mean and scale of the data are computed.
 UNIT_SAMPLES = 10_000
 
 
@@ -31,21 +31,21 @@ class Workspace:
     """Everything that is known before the first stage; only ``model`` changes afterwards.
 
     Args:
-        config: What to run.
-        directory: Where its files are; not touched here.
+        config: Configuration of the run.
+        directory: Directory of the run; not touched here.
 
     Attributes:
-        x: All samples ``(N, F)``, as the model sees them, on ``device``.
-        classes: ``(N,)`` or ``None``; read by the final report alone.
-        digest: Of the data.
-        facts: What a model must know of them.
-        notes: What the user should know of them.
-        filled: Share of the values that are not zero.
-        augment: Changes the encoder's input, or ``None``.
-        given_labels: Starting labels ``(N,)`` of the user, or ``None``.
+        x: All samples ``(N, F)``, preprocessed, on ``device``.
+        classes: Classes ``(N,)`` or ``None``; used only for final scores and the report.
+        digest: Digest of the data.
+        facts: What the model must know about the data.
+        notes: What the user should know about the data.
+        filled: Share of nonzero values, in [0, 1].
+        augment: Augmentation of the encoder's input, or ``None``.
+        given_labels: Starting labels ``(N,)`` given by the user, or ``None``.
 
     Raises:
-        InputError: Configuration, data and machine do not go together.
+        InputError: Configuration, data and machine are not compatible.
     """
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
@@ -74,9 +74,9 @@ class Workspace:
         self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
 
     def introduce(self) -> None:
-        """Says what is clustered and where, with all that should be known about the data.
+        """Logs what is clustered, on which device, and the notes about the data.
 
-        The precision is tried before, where it is not the user's choice.
+        Before that, it tests a lower precision that was not chosen by the user.
         """
         faulty: list[str] = []
         if self.config.precision == "auto" and self.precision != torch.float32:
@@ -101,17 +101,17 @@ class Workspace:
             )
 
     def restore(self, stage: str) -> None:
-        """Takes the weights that a finished run has stored after a stage.
+        """Loads the weights that a finished run has stored after a stage.
 
         Raises:
-            InputError: There are none, or they are damaged or of other data.
+            InputError: The weights are missing, damaged, or of other data.
         """
         self.directory.check_weights()
         if load_checkpoint(self.directory, stage, self.model, None, self.digest) is None:
             raise InputError(f"{self.directory.path} holds no weights: {stage}.pt is missing")
 
     def identity(self) -> dict[str, Any]:
-        """What the result says of the run beside its figures."""
+        """What the result says about the run besides its figures."""
         return {
             "dataset": self.config.dataset.name,
             "model": self.config.model.name,

@@ -26,7 +26,7 @@ loader:
 """
 LOADER = """
 import numpy as np
-from gammvae.data.loading import Dataset
+from gammvae.data.dataset import Dataset
 def load(n):
     y = np.arange(n) % 3
     x = np.eye(3, 5)[y] * 4 + np.random.default_rng(0).normal(size=(n, 5))

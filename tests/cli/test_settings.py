@@ -1,8 +1,9 @@
 import shlex
+from dataclasses import fields
 
 import pytest
 
-from gammvae.cli.settings import PredictSettings, SampleSettings, read_settings
+from gammvae.cli.settings import PredictSettings, SampleSettings, described, read_settings
 from gammvae.config.overrides import override
 from gammvae.errors import InputError
 
@@ -72,3 +73,10 @@ def test_what_cannot_be_set_is_refused(words, message):
 def test_what_must_be_set_is_asked_for():
     with pytest.raises(InputError, match="predict needs out: out=FILE"):
         read_settings(PredictSettings, "predict", ["data=x.npy"])
+
+
+def test_a_description_tells_default_and_range():
+    texts = described(SampleSettings)
+    assert list(texts) == [field.name for field in fields(SampleSettings)]
+    assert texts["n"].endswith(", 64 by default; a number of at least 1 and at most 1000000")
+    assert "by default" not in texts["cluster"]

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from gammvae.config.overrides import override
-from gammvae.config.schema import to_config
+from gammvae.config.typed import to_config
 from gammvae.data.loading import load_data
 from gammvae.errors import InputError
 

@@ -1,24 +1,12 @@
 import dataclasses
-import shlex
 from pathlib import Path
 
 import pytest
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
-from gammvae.config.schema import (
-    REPARAMETERIZATIONS,
-    RULES,
-    Config,
-    StageConfig,
-    explain,
-    flatten,
-    from_stored,
-    identity,
-    options,
-)
+from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
+from gammvae.config.schema import Config, StageConfig
 from gammvae.errors import InputError
 from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs
 from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
@@ -197,35 +185,6 @@ def test_rules_between_fields(overrides, message):
         compose_config(*overrides)
 
 
-def test_identity_leaves_out_what_cannot_change_the_result():
-    same = compose_config("device=cpu", "dataset.root=there", "overwrite=true", "run_dir=x")
-    assert identity(same) == identity(compose_config())
-    assert identity(compose_config("seed=1")) != identity(compose_config())
-    assert identity(compose_config())["optimizer.arguments.betas"] == [0.9, 0.999]
-
-
-def test_a_configuration_from_before_a_setting_came_means_what_it_meant():
-    tree = dataclasses.asdict(compose_config())
-    for name in ("header", "index", "channels"):
-        del tree["dataset"][name]
-    config = from_stored(tree)
-    assert (config.dataset.header, config.dataset.index) == (None, "counting")
-    assert config.dataset.channels == "first"
-    assert identity(config) == identity(compose_config())
-    assert compose_config().dataset.channels is None
-
-
-def test_flatten_reaches_every_leaf():
-    tree = {"a": 1, "b": {"c": [1], "d": {}}, "e": None}
-    assert dict(flatten(tree)) == {"a": 1, "b.c": [1], "b.d": {}, "e": None}
-
-
-def test_options_lists_the_names_below_a_key():
-    assert options("train")[:3] == ["agreement", "anchored", "augment"]
-    assert "batch_size" in options("")
-    assert options("nothing") == []
-
-
 def test_a_stored_configuration_comes_back_the_same():
     config = compose_config("train.epochs=3")
     stored = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config))))
@@ -247,16 +206,3 @@ def test_epochs_follow_from_the_number_of_updates(epochs, updates, n_samples, ex
         number_of_epochs(StageConfig(epochs, updates, 1.0, "constant", False), n_samples, 256)
         == expected
     )
-
-
-@pytest.mark.parametrize("value", ["a,b.csv", "a b,c d.csv", "1,2"])
-def test_several_values_get_one_line_whose_advice_works(value):
-    parsed = OverridesParser.create().parse_override(f"dataset.path={value}")
-    assert parsed.is_sweep_override()
-    with pytest.raises(ConfigCompositionException) as error:
-        compose_config(f"dataset.path={value}")
-    found = explain(error.value)
-    assert found.startswith(f"dataset.path={value} stands for several values: ")
-    word = found.partition("values: ")[2].partition(" is one text")[0]
-    (pasted,) = shlex.split(word)
-    assert compose_config("dataset=file", "n_clusters=2", pasted).dataset.path == value

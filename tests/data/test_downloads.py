@@ -17,8 +17,10 @@ from collections import Counter
 import pytest
 
 import gammvae.data.downloads
+import gammvae.data.transfer
 from gammvae.config.published import AboutConfig, FileConfig
-from gammvae.data.downloads import Store, size_of
+from gammvae.data.downloads import Store
+from gammvae.data.transfer import size_of
 from gammvae.errors import InputError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -82,8 +84,8 @@ def server():
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(gammvae.data.downloads.time, "sleep", lambda _: None)
-    monkeypatch.setattr(gammvae.data.downloads, "BLOCK", 2**12)
+    monkeypatch.setattr(gammvae.data.transfer.time, "sleep", lambda _: None)
+    monkeypatch.setattr(gammvae.data.transfer, "BLOCK", 2**12)
 
 
 def store(root, server, *, mirror=None, download=True, **source):
@@ -347,8 +349,8 @@ PROGRAM = """
 import sys
 from gammvae.config.published import AboutConfig, FileConfig
 from gammvae.data.downloads import Store
-import gammvae.data.downloads
-gammvae.data.downloads.BLOCK = 2**12
+import gammvae.data.transfer
+gammvae.data.transfer.BLOCK = 2**12
 root, url, digest = sys.argv[1:]
 about = AboutConfig(files={"folder/data.bin": FileConfig(url, digest)})
 print("started", flush=True)

@@ -10,8 +10,8 @@ import pytest
 import scipy.sparse
 from pyarrow import parquet
 
-import gammvae.data.files
-import gammvae.data.samples
+import gammvae.data.arrays
+import gammvae.data.rows
 import gammvae.memory
 from gammvae.data.files import load
 from gammvae.errors import InputError
@@ -144,7 +144,7 @@ def test_the_shape_of_an_array_is_kept_and_can_be_given():
 def test_a_large_array_is_streamed_and_reads_the_same(monkeypatch):
     np.save("x.npy", X.astype(np.float64))
     expected = read("x.npy")
-    monkeypatch.setattr(gammvae.data.files, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(gammvae.data.arrays, "IN_MEMORY_BYTES", 100)
     streamed = read("x.npy")
     assert streamed.notes == ("x.npy is streamed by batches",)
     assert not isinstance(streamed.x, np.ndarray)
@@ -300,7 +300,7 @@ def test_sparse_matrices_stay_sparse():
     matrix = scipy.sparse.random(500, 10_000, density=0.001, format="csr", random_state=0)
     scipy.sparse.save_npz("x.npz", matrix)
     data = read("x.npz")
-    assert isinstance(data.x, gammvae.data.samples.SparseRows)
+    assert isinstance(data.x, gammvae.data.rows.SparseRows)
     np.testing.assert_array_equal(data.x[7:9], matrix[7:9].toarray())
 
 

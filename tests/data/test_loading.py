@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from gammvae.config.published import AboutConfig, FileConfig
-from gammvae.data.loading import Dataset, check_samples, choose_likelihood, load_data, load_dataset
-from gammvae.data.samples import SparseRows
+from gammvae.config.published import AboutConfig
+from gammvae.data.dataset import Dataset
+from gammvae.data.loading import choose_likelihood, load_data
+from gammvae.data.rows import SparseRows
 from gammvae.errors import InputError
 from tests.conftest import compose_config
 
 GOOD = Dataset(np.linspace(0, 1, 20, dtype=np.float32).reshape(5, 4), np.arange(5), (1, 2, 2))
-HERE = __name__
 
 
 def with_value(value):
@@ -26,7 +26,7 @@ def mine(dataset, *overrides, **changes):
     global GIVEN
     GIVEN = dataset
     config = compose_config("dataset=digits", *overrides).dataset
-    loader = {"_target_": f"{HERE}.given"}
+    loader = {"_target_": f"{__name__}.given"}
     plain = {"name": "mine", "loader": loader, "about": AboutConfig(), **changes}
     return dataclasses.replace(config, **plain)
 
@@ -34,27 +34,6 @@ def mine(dataset, *overrides, **changes):
 def given() -> Dataset:
     """A user's own loader."""
     return GIVEN
-
-
-@pytest.mark.parametrize(
-    ("dataset", "message"),
-    [
-        (with_value(np.nan), "has the value nan in sample 3, feature 2: all values must be finite"),
-        (with_value(np.inf), "has the value inf in sample 3, feature 2"),
-        (replace(GOOD, x=GOOD.x[:0], y=None), r"samples of shape \(0, 4\): clustering needs at"),
-        (replace(GOOD, x=GOOD.x[:1], y=None), r"samples of shape \(1, 4\): clustering needs at"),
-        (replace(GOOD, x=GOOD.x[:, :1], shape=(1,)), r"samples of shape \(5, 1\): clustering"),
-        (replace(GOOD, x=GOOD.x[0]), r"samples of shape \(4,\)"),
-        (replace(GOOD, x=GOOD.x.astype(np.float16)), "type float16"),
-        (replace(GOOD, x=np.ones_like(GOOD.x)), "has 5 equal samples"),
-        (replace(GOOD, shape=(1, 3, 3)), "these must agree"),
-        (replace(GOOD, y=np.arange(4)), "these must agree"),
-        (replace(GOOD, y=np.array(list("abcde"), object)), "has classes of type object: they"),
-    ],
-)
-def test_unusable_samples_are_refused(dataset, message):
-    with pytest.raises(InputError, match=message):
-        check_samples(dataset, "mine")
 
 
 @pytest.mark.parametrize(
@@ -115,71 +94,6 @@ def test_the_digest_sees_every_part_of_the_data_and_not_the_preprocessing():
     assert load_data(mine(GOOD), "minmax", "cpu").digest == GOOD.digest
 
 
-@pytest.mark.parametrize(
-    ("about", "message"),
-    [
-        ({"samples": 6}, "dataset mine has 5 samples, 6 are published"),
-        ({"features": 5}, "dataset mine has 4 features, 5 are published"),
-    ],
-)
-def test_another_size_than_published_is_refused(about, message):
-    assert load_dataset(mine(GOOD, about=AboutConfig(samples=5, features=4))) is GOOD
-    with pytest.raises(InputError, match=message):
-        load_dataset(mine(GOOD, about=AboutConfig(**about)))
-
-
-def test_an_altered_file_is_refused_by_name_unless_its_content_is_known(tmp_path):
-    (tmp_path / "data.bin").write_bytes(b"other")
-    files = {"data.bin": FileConfig("http://example.org/data.bin", "sha256:" + "0" * 64)}
-    place = {"root": str(tmp_path)}
-    with pytest.raises(InputError, match=r"data\.bin is not the published file: its digest is sha"):
-        load_dataset(mine(GOOD, about=AboutConfig(files=files), **place))
-    others = AboutConfig(files=files, contents={"0" * 64: "something else"})
-    with pytest.raises(InputError, match=r"data\.bin is not the published file: its digest is sha"):
-        load_dataset(mine(GOOD, about=others, **place))
-    known = AboutConfig(files=files, contents={GOOD.digest: "made by hand"})
-    dataset = load_dataset(mine(GOOD, about=known, **place))
-    assert dataset.notes == (f"{tmp_path}/data.bin: made by hand",)
-    np.testing.assert_array_equal(dataset.x, GOOD.x)
-
-
-def offered(root: str, download: bool, cache: str, extra: int, device: str) -> Dataset:
-    """A user's own loader with arguments."""
-    assert (root, download, extra, device) == ("there", False, 3, "cpu")
-    assert cache.endswith("cache")
-    return GOOD
-
-
-def test_a_loader_is_given_what_it_takes():
-    config = mine(
-        GOOD,
-        loader={"_target_": f"{HERE}.offered", "extra": 3},
-        root="there",
-        download=False,
-    )
-    assert load_dataset(config, "cpu") is GOOD
-
-
-@pytest.mark.parametrize(
-    ("loader", "message"),
-    [
-        ({"_target_": "gammvae.data.loading.nothing"}, "cannot be imported"),
-        ({"_target_": "no_such_module.load"}, "cannot be imported"),
-        ({"_target_": "gammvae.data.benchmarks.digits", "size": 3}, "unexpected keyword argument"),
-        ({"_target_": f"{HERE}.offered"}, "missing a required argument: 'extra'"),
-    ],
-)
-def test_a_loader_that_cannot_be_called_is_refused(loader, message):
-    with pytest.raises(InputError, match=message):
-        load_dataset(mine(GOOD, loader=loader), "cpu")
-
-
-@pytest.mark.parametrize("setting", ["path=x.npy", "labels=kind", "array=x", "drop=[id]"])
-def test_a_setting_that_the_loader_does_not_take_is_refused(setting):
-    with pytest.raises(InputError, match=r"has no use: dataset mine reads none"):
-        load_dataset(mine(GOOD, f"dataset.{setting}"))
-
-
 def auto(dataset):
     """Its configuration with the likelihood that suits it."""
     return mine(dataset, likelihood="auto")
@@ -215,25 +129,6 @@ def test_a_spread_that_float32_loses_is_said():
     with pytest.raises(InputError, match="40 samples that are equal when they are rounded to floa"):
         load_data(auto(narrow), "none", "cpu")
     assert np.ptp(load_data(auto(narrow), "standardize", "cpu").rows[0:40]) > 3
-
-
-def test_the_digest_is_that_of_the_values_in_float32():
-    x = np.random.default_rng(0).normal(size=(9, 4))
-    single = Dataset(x.astype(np.float32), None, (4,))
-    assert Dataset(x, None, (4,)).digest == single.digest
-    fixed = Dataset(np.arange(8, dtype=np.float32).reshape(4, 2), np.arange(4), (2,))
-    assert (
-        fixed.digest == "c061b501ac885dbe3bd4960c2d59e9e1e980d98853f068577b5b08a6f17b8746"
-    )  # of stored runs
-
-
-def test_classes_of_bytes_become_text():
-    y = np.array(["a", "é", "a", "b", "b"])
-    data = load_data(auto(replace(GOOD, y=np.char.encode(y, "utf-8"))), "none", "cpu")
-    assert data.y.tolist() == y.tolist()
-    assert data.y.dtype.kind == "U"
-    with pytest.raises(InputError, match="classes that are no text in UTF-8"):
-        load_data(auto(replace(GOOD, y=np.array([b"\xff"] * 5))), "none", "cpu")
 
 
 def test_classes_that_all_differ_are_remarked_on():

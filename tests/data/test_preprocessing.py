@@ -4,9 +4,9 @@ import scipy.sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 
-import gammvae.data.samples
+import gammvae.data.rows
 from gammvae.data.preprocessing import fit
-from gammvae.data.samples import SparseRows, TransformedRows, scan
+from gammvae.data.rows import SparseRows, TransformedRows, scan
 from gammvae.errors import InputError
 
 COUNTS = np.random.default_rng(0).poisson(0.7, size=(60, 8)).astype(np.float32)
@@ -25,7 +25,7 @@ EXPECTED = {
 
 @pytest.fixture(autouse=True)
 def _several_chunks(monkeypatch):
-    monkeypatch.setattr(gammvae.data.samples, "CHUNK_ROWS", 11)
+    monkeypatch.setattr(gammvae.data.rows, "CHUNK_ROWS", 11)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -1,1 +1,1 @@
-"""How clusters are found, one file a method: the stages of its run, and how it assigns samples."""
+"""Clustering methods, one per file: the stages of a run, and how samples are assigned."""

@@ -1,14 +1,14 @@
-r"""DEC: an encoder that is pulled towards centers, with its own guesses as teacher.
+r"""DEC: self-training of an encoder, whose own sharpened soft assignments are the targets.
 
-The cluster of a sample is as likely as Student's t-distribution around its center says,
+The soft assignment of a sample follows Student's t-distribution around each center,
 
 .. math:: q_{ik} \propto (1 + \|z_i - \mu_k\|^2)^{-1}
 
-and the targets are the same guesses, sharpened and evened out,
+and the targets are these assignments, sharpened and normalized by cluster size,
 
 .. math:: p_{ik} \propto q_{ik}^2 / \textstyle\sum_j q_{jk}
 
-Training lowers :math:`\mathrm{KL}(p \| q)`.
+Training minimizes :math:`\mathrm{KL}(p \| q)`.
 
 References:
     Unsupervised deep embedding for clustering analysis (Xie et al., 2016),
@@ -37,18 +37,18 @@ from gammvae.training import stages
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ()
-# Starts of k-means, as in the authors' code.
+# Number of k-means starts, as in the authors' code.
 STARTS = 20
 
 
 class CenteredAutoencoder(MixtureVAE):
-    """An autoencoder with centers in its code: the means of the prior's components.
+    """An autoencoder with cluster centers in latent space: the means of the prior's components.
 
     Weights and scales of the components are not used, nor is the width of ``q(z|x)``.
 
     Args:
-        autoencoder: Pretrained; its parts are taken over.
-        reconstructs: Whether the decoder is trained along.
+        autoencoder: Pretrained autoencoder, whose parts are reused.
+        reconstructs: Whether the decoder is trained as well.
     """
 
     has_bound = False
@@ -58,21 +58,21 @@ class CenteredAutoencoder(MixtureVAE):
         self.reconstructs = reconstructs
 
     def assign(self, q_z: Independent) -> Categorical:
-        """``q``, ``(B, K)``, of codes with batch shape ``(B,)``."""
+        """Soft assignments ``q``, ``(B, K)``, given ``q(z|x)`` with batch shape ``(B,)``."""
         distances = (q_z.mean[:, None] - self.prior().components.mean).square().sum(-1)
         return Categorical(logits=-distances.log1p(), validate_args=False)
 
     def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
-        """The two terms of the objective, in the places of the bound's; it is none itself.
+        """The two terms of the objective, as fields of ``ELBO``; they do not form a bound.
 
         Args:
             x: Samples, ``(B, F)``.
-            view: What the encoder sees, ``(B, F)``; ``x`` itself by default.
-            q_c: The targets ``p``; without them nothing pulls.
+            view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
+            q_c: The targets ``p``; without them the divergence is zero.
 
         Returns:
-            As ``reconstruction`` the negative mean squared error of the features, as ``kl_z`` the
-            divergence ``KL(p || q)``, each ``(B,)``.
+            ``reconstruction``: the negative mean squared error over the features; ``kl_z``: the
+            divergence ``KL(p || q)``; each ``(B,)``.
         """
         q_z = self.encoder(x if view is None else view)
         q = self.assign(q_z)
@@ -90,16 +90,16 @@ class CenteredAutoencoder(MixtureVAE):
 
 
 def sharpened(q: Tensor) -> Tensor:
-    """The targets ``p`` of guesses ``q``, both ``(N, K)`` with rows that sum to one."""
+    """The targets ``p`` of soft assignments ``q``, both ``(N, K)`` with rows summing to one."""
     weights = q**2 / q.sum(0)
     return weights / weights.sum(1, keepdim=True)
 
 
 class Targets:
-    """Gives every epoch the targets that the model's guesses at its beginning make.
+    """Computes the targets of an epoch from the model's soft assignments at its beginning.
 
     Args:
-        model: In training.
+        model: The model in training.
         x: All samples, ``(N, F)``.
     """
 
@@ -110,17 +110,17 @@ class Targets:
 
     @torch.no_grad()
     def __call__(self, epoch: int) -> Tensor:
-        """Targets ``(N, K)``."""
+        """The targets ``(N, K)`` of an epoch."""
         parts = [self.model.predict(chunk).probs for chunk in in_order(self.x, "targets")]
         return sharpened(torch.cat(parts))
 
 
 class SelfTraining:
-    """Autoencoder, k-means on its code for the centers, training by the model's own guesses.
+    """Pretrains an autoencoder, finds centers by k-means in latent space, and self-trains.
 
     Args:
-        work: What the run is made with.
-        reconstructs: Whether the decoder is trained along.
+        work: Workspace of the run.
+        reconstructs: Whether the decoder is trained as well.
     """
 
     def __init__(self, work: Workspace, *, reconstructs: bool) -> None:
@@ -135,7 +135,7 @@ class SelfTraining:
         stages.pretrain(self.work)
 
     def initialize(self) -> None:
-        """Puts the centers where k-means finds them."""
+        """Initializes the centers by k-means on the embeddings."""
         work, config = self.work, self.work.config
         self._take_over()
         if (work.directory / "train.pt").exists():
@@ -152,17 +152,17 @@ class SelfTraining:
         stages.save(work, "train", 0, None)
 
     def train(self) -> None:
-        """Trains encoder and centers, with targets that are renewed every epoch."""
+        """Trains encoder and centers, with targets that are updated every epoch."""
         targets = stages.Guided(lambda epochs, held: Targets(self.work.model, self.work.x))
         stages.train(self.work, "train", self.work.config.train, targets)
 
     def restore(self) -> None:
-        """Takes the trained weights."""
+        """Loads the trained weights."""
         self._take_over()
         self.work.restore("train")
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
-        """Assigns by the guesses ``q``; there is no ELBO."""
+        """Assigns by the soft assignments ``q``; there is no ELBO."""
         work = self.work
         return evaluate(work.model, work.x, work.classes, work.config.seed, keep)
 
@@ -171,5 +171,5 @@ class SelfTraining:
 
 
 def method(work: Workspace) -> SelfTraining:
-    """DEC: the decoder is left behind after pretraining."""
+    """DEC: the decoder is not trained after pretraining."""
     return SelfTraining(work, reconstructs=False)

@@ -1,9 +1,9 @@
-"""scikit-learn's Gaussian mixture, on samples or on the code of an autoencoder.
+"""scikit-learn's Gaussian mixture, on samples or on the embeddings of an autoencoder.
 
 References:
     Maximum likelihood from incomplete data via the EM algorithm (Dempster et al., 1977)
 
-Letters: ``N`` samples, ``B`` of them, ``K`` clusters, ``C`` features of the points.
+Letters: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
 """
 
 import numpy as np
@@ -17,7 +17,8 @@ from gammvae.training.fitting import STARTS, FittedOnce
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ("space", "covariance", "components")
-# Of the mean variance, added to all variances, as scikit-learn does for data of variance one.
+# Share of the mean variance that is added to all variances; scikit-learn's default adds the same to
+# data of unit variance.
 REGULARIZATION = 1e-6
 
 
@@ -25,10 +26,10 @@ class GaussianClusterer:
     """Components of a Gaussian mixture as clusters.
 
     Args:
-        config: Number of clusters, seed and kind of covariances.
+        config: Configuration of the run, with ``n_clusters``, ``seed`` and ``model.covariance``.
 
     Raises:
-        InputError: The kind of covariances is not given.
+        InputError: ``model.covariance`` is not set.
     """
 
     def __init__(self, config: Config) -> None:
@@ -45,12 +46,12 @@ class GaussianClusterer:
 
     def fit(self, points: NDArray) -> None:
         """Fits the mixture to points ``(N, C)``."""
-        points = points.astype(np.float64)  # covariances of narrow components need it
+        points = points.astype(np.float64)  # covariances of narrow components need the digits
         variance = float(points.var(0).mean())
         self.mixture.set_params(reg_covar=REGULARIZATION * variance).fit(points)
 
     def assign(self, points: NDArray) -> Assignments:
-        """Clusters of points ``(B, C)``, which are the embedding themselves."""
+        """Assigns points ``(B, C)``; the points themselves are the embedding."""
         responsibilities = self.mixture.predict_proba(points.astype(np.float64))
         labels = responsibilities.argmax(1)
         single = np.float32
@@ -58,5 +59,5 @@ class GaussianClusterer:
 
 
 def method(work: Workspace) -> FittedOnce:
-    """A Gaussian mixture that is fitted afterwards, in place of one that is trained along."""
+    """A Gaussian mixture that is fitted afterwards, instead of jointly with the networks."""
     return FittedOnce(work, GaussianClusterer(work.config))

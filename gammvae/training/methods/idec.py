@@ -1,4 +1,4 @@
-"""IDEC: as DEC, with the reconstruction trained along, so that the code keeps what samples are.
+"""IDEC: DEC plus the reconstruction error, so that embeddings keep the structure of the data.
 
 References:
     Improved deep embedded clustering with local structure preservation (Guo et al., 2017),
@@ -12,5 +12,5 @@ OPTIONS = ()
 
 
 def method(work: Workspace) -> SelfTraining:
-    """DEC with the decoder; ``train.kl_weight`` weighs the divergence against the error."""
+    """DEC with the decoder; ``train.kl_weight`` weights the divergence against the error."""
     return SelfTraining(work, reconstructs=True)

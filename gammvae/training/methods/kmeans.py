@@ -1,9 +1,9 @@
-"""scikit-learn's k-means, on samples or on the code of an autoencoder.
+"""scikit-learn's k-means, on samples or on the embeddings of an autoencoder.
 
 References:
     Some methods for classification and analysis of multivariate observations (MacQueen, 1967)
 
-Letters: ``N`` samples, ``B`` of them, ``K`` clusters, ``C`` features of the points.
+Letters: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
 """
 
 import numpy as np
@@ -19,10 +19,10 @@ OPTIONS = ("space", "components")
 
 
 class KMeansClusterer:
-    """Clusters of which a sample is certain.
+    """The clusters of k-means, as hard assignments.
 
     Args:
-        config: Number of clusters, seed and space.
+        config: Configuration of the run, with ``n_clusters``, ``seed`` and ``model.space``.
     """
 
     def __init__(self, config: Config) -> None:
@@ -34,10 +34,10 @@ class KMeansClusterer:
         self.kmeans.fit(points)
 
     def assign(self, points: NDArray) -> Assignments:
-        """Clusters of points ``(B, C)``.
+        """Assigns points ``(B, C)``.
 
-        The embedding is the points; of samples, whose features may be many, the distances to all
-        centers.
+        The points themselves are the embedding. If they are samples, which may have many features,
+        the embedding is their distances to all centers.
         """
         labels = self.kmeans.predict(points)
         embedding = self.kmeans.transform(points) if self.on_samples else points
@@ -46,5 +46,5 @@ class KMeansClusterer:
 
 
 def method(work: Workspace) -> FittedOnce:
-    """k-means in place of a mixture."""
+    """k-means instead of a mixture."""
     return FittedOnce(work, KMeansClusterer(work.config))

@@ -1,4 +1,4 @@
-"""GamMM-VAE, and VaDE as its Gaussian twin: the run that the paper describes.
+"""GamMM-VAE, the method of the paper, and VaDE, its Gaussian counterpart.
 
 Pretrain an autoencoder, initialize a mixture on its embeddings, train everything on the ELBO.
 
@@ -32,12 +32,12 @@ OPTIONS = ()
 
 
 class Starts(NamedTuple):
-    """Partitions to begin EM with.
+    """Partitions from which EM starts.
 
     Attributes:
-        partitions: Each ``(n,)``, of the chosen samples.
-        graph: Number of neighbors and resolution of the graph that partitions are renewed in.
-        found: What the metrics say of the search.
+        partitions: Partitions of the chosen samples, each ``(n,)``.
+        graph: Number of neighbors and resolution of the graph in which partitions are updated.
+        found: Figures of the search, for the metrics.
     """
 
     partitions: Iterable[NDArray[np.int64]]
@@ -46,10 +46,10 @@ class Starts(NamedTuple):
 
 
 class MixtureTraining:
-    """A mixture as the prior of a variational autoencoder.
+    """Trains a variational autoencoder with a mixture prior.
 
     Args:
-        work: What the run is made with.
+        work: Workspace of the run.
     """
 
     def __init__(self, work: Workspace) -> None:
@@ -64,7 +64,7 @@ class MixtureTraining:
         stages.pretrain(self.work)
 
     def initialize(self) -> None:
-        """Fits the mixture to the posteriors of all samples, by coordinate ascent on the ELBO."""
+        """Fits the mixture to up to ``init.max_samples`` posteriors by coordinate ascent (EM)."""
         work, config = self.work, self.work.config
         if (work.directory / "train.pt").exists():
             return
@@ -99,12 +99,12 @@ class MixtureTraining:
         stages.save(work, "train", 0, None, held)
 
     def train(self) -> None:
-        """Trains networks and mixture together on the ELBO, ``q(c|x)`` first held, then free."""
+        """Trains networks and mixture jointly on the ELBO, with ``q(c|x)`` held in early epochs."""
         config = self.work.config.train
         stages.train(self.work, "train", config, stages.Guided(self._anchor, config.agreement))
 
     def restore(self) -> None:
-        """Takes the trained weights."""
+        """Loads the trained weights."""
         self.work.restore("train")
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:

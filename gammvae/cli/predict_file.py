@@ -1,4 +1,4 @@
-"""``gammvae predict``: clusters of new samples, a chunk at a time.
+"""The work of ``gammvae predict``: finds the clusters of a file's samples, a chunk at a time.
 
 Letters: ``N`` samples, ``B`` of a chunk, ``K`` clusters, ``D`` latent features.
 """
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
-from gammvae.data.columns import Keys, Request
-from gammvae.data.files import Table
+from gammvae.data.arrays import Table
+from gammvae.data.dataset import Dataset
 from gammvae.data.files import read as read_file
 from gammvae.data.images import arranged
-from gammvae.data.loading import Dataset, Facts
+from gammvae.data.loading import Facts
 from gammvae.data.remarks import check_squares, remark_on_fill
-from gammvae.data.samples import Rows, Samples, TransformedRows, samples_on
+from gammvae.data.request import Keys, Request
+from gammvae.data.rows import Rows, TransformedRows
+from gammvae.data.samples import Samples, samples_on
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import assign, bounds, elbo_of
 from gammvae.paths import user_path

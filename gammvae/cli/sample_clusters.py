@@ -1,4 +1,4 @@
-"""``gammvae sample``: new samples of a run's clusters, as pictures or tables."""
+"""The work of ``gammvae sample``: draws new samples of clusters, writes pictures or tables."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from gammvae.cli.settings import SampleSettings
 from gammvae.data.preprocessing import Preprocessing
-from gammvae.data.samples import as_float32
+from gammvae.data.rows import as_float32
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import Drawn, draw
 from gammvae.paths import user_path
 from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.runs.directory import RunDirectory
-from gammvae.runs.stored import Result
+from gammvae.runs.records import Result
 from gammvae.runs.trained import Trained
 from gammvae.writing import write_text, write_whole
 

@@ -1,0 +1,42 @@
+"""``gammvae predict``: the clusters of new samples."""
+
+import argparse
+
+from gammvae.cli.terminal import log_to_terminal
+from gammvae.cli.words import split_run, words_parser
+from gammvae.printing import say
+
+SUMMARY = "Cluster the samples of a file, gammvae predict RUN data=FILE out=FILE."
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of a run and settings."""
+    return words_parser("predict", SUMMARY)
+
+
+def settings() -> dict[str, str]:
+    """What may be set, with a description of each."""
+    from gammvae.cli.settings import PredictSettings, described
+
+    return described(PredictSettings)
+
+
+def run(arguments: list[str]) -> None:
+    """Clusters the samples of a file, writes the result and prints a summary.
+
+    Args:
+        arguments: What follows ``gammvae predict``.
+
+    Raises:
+        InputError: The arguments, the run or the file cannot be used.
+    """
+    from gammvae.cli.predict_file import predict
+    from gammvae.cli.settings import PredictSettings, read_settings
+    from gammvae.runs.trained import load_trained
+
+    given = split_run("predict", parser(), arguments)
+    settings = read_settings(PredictSettings, "predict", given.words)
+    log_to_terminal()
+    trained = load_trained(given.directory, settings.device)
+    for line in predict(given.directory, trained, settings):
+        say(line)

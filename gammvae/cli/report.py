@@ -1,0 +1,87 @@
+"""``gammvae report``: one or more finished runs in one HTML file."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gammvae.cli.terminal import log_to_terminal
+from gammvae.cli.words import split, words_parser
+from gammvae.errors import InputError, blaming
+from gammvae.paths import user_path
+from gammvae.printing import say
+
+if TYPE_CHECKING:
+    from gammvae.cli.reuse import Places
+    from gammvae.report.subject import Subject
+    from gammvae.runs.directory import RunDirectory
+
+SUMMARY = "Show finished runs in one HTML file, gammvae report RUN [RUN...] [out=FILE]."
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of runs and settings."""
+    return words_parser("report", SUMMARY)
+
+
+def settings() -> dict[str, str]:
+    """What may be set, with a description of each."""
+    from gammvae.cli.reuse import PLACES
+
+    text = "the HTML file; by default report.html beside the run, for several runs in this folder"
+    return {"out": text, **PLACES}
+
+
+def run(arguments: list[str]) -> None:
+    """Writes the report and prints its path.
+
+    Args:
+        arguments: What follows ``gammvae report``.
+
+    Raises:
+        InputError: The arguments, a run or its data cannot be used.
+    """
+    from gammvae.cli.reuse import places
+    from gammvae.report.html import write_report
+    from gammvae.runs.contents import REPORT
+    from gammvae.runs.directory import RunDirectory
+
+    parsed = split(parser(), arguments)
+    keys = tuple(f"{key}=" for key in settings())
+    words = [word for word in parsed.words if word.startswith(keys)]
+    directories = [RunDirectory(word) for word in parsed.words if word not in words]
+    if not directories:
+        raise InputError("report needs a run directory: gammvae report RUN [RUN...] [out=FILE]")
+    given = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    default = directories[0] / REPORT if len(directories) == 1 else Path(REPORT)
+    target = user_path(given[-1]) if given else default
+    for directory in directories:
+        directory.check_output("out", target, REPORT)
+    log_to_terminal()
+    where = places([word for word in words if not word.startswith("out=")])
+    subjects = [loaded(directory, where, parsed.config_dir) for directory in directories]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_report(subjects, target)
+    say(target)
+
+
+def loaded(directory: "RunDirectory", where: "Places", config_dir: str | None) -> "Subject":
+    """A finished run with its model and its data.
+
+    Args:
+        directory: Of the run.
+        where: See ``reuse.usable_config``.
+        config_dir: The user's own folder of configurations, or ``None``.
+
+    Raises:
+        InputError: The run is not finished, damaged, or its data cannot be loaded.
+    """
+    from gammvae.cli.reuse import usable_config
+    from gammvae.runs.contents import CONFIG
+    from gammvae.training.experiment import Experiment
+
+    result = directory.read_result()
+    config = usable_config(directory, where, config_dir)
+    with blaming(directory / CONFIG):
+        experiment = Experiment(config, directory)
+    experiment.method.restore()
+    return experiment.subject(result)

@@ -1,0 +1,158 @@
+"""``gammvae train``: a run, or a sweep of them, from the configuration to the printed figures."""
+
+import argparse
+import os
+import shlex
+import sys
+from math import nan
+from typing import TYPE_CHECKING
+
+from gammvae.cli.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
+from gammvae.errors import InputError
+from gammvae.printing import say
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from gammvae.cli.sweeps import Job
+    from gammvae.config.schema import Config
+    from gammvae.runs.records import Result
+
+SUMMARY = "Pretrain, initialize and train one run, or a sweep of them with --multirun."
+
+
+def parser() -> argparse.ArgumentParser:
+    """Hydra's parser, which Hydra makes itself when the command runs."""
+    from hydra._internal.utils import get_args_parser
+
+    made = get_args_parser()
+    made.prog, made.description = "gammvae train", SUMMARY
+    for action in made._actions:
+        action.help = str(action.help)  # Hydra's own type of text cannot be printed by argparse
+    return made
+
+
+def settings() -> dict[str, str]:
+    """Nothing but what the configuration in ``conf/`` has."""
+    return {}
+
+
+def run(arguments: list[str]) -> None:
+    """Runs one configuration, or all of a sweep, and prints their figures.
+
+    Args:
+        arguments: What follows ``gammvae train``.
+
+    Raises:
+        InputError: The arguments or the data cannot be used.
+        DivergenceError: Training left the finite numbers.
+    """
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gammvae.cli import sweeps
+    from gammvae.config.explain import explain
+    from gammvae.config.schema import Config
+
+    ConfigStore.instance().store(name="schema", node=Config)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
+    log_to_terminal()
+    sweeps.JOBS.clear()
+    decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
+    try:
+        with one_line_usage_errors():
+            sys.argv = ["gammvae train", *flags_first(sweeps.without_repetitions(arguments))]
+            sweeps.launch(decorate(train_one))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
+    if sweeps.JOBS:
+        say("\n".join(sweeps.summary(sweeps.JOBS)))
+        sys.exit(sweeps.exit_code(sweeps.JOBS))
+
+
+def train_one(cfg: "DictConfig") -> float:
+    """Runs one composed configuration, prints its figures and returns its ELBO.
+
+    Args:
+        cfg: As Hydra composed it.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from gammvae.cli.sweeps import Job, attempt
+
+    log_to_terminal()  # which a job in a process of its own has not done yet
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN:
+        with exit_codes():
+            train_job(cfg, job := Job(""))
+    else:  # where the other jobs go on if one fails
+        with attempt(hydra.overrides.task, hydra.sweep.dir) as job:
+            train_job(cfg, job)
+    return job.elbo
+
+
+def train_job(cfg: "DictConfig", job: "Job") -> None:
+    """Runs one composed configuration and prints its figures, unless it was finished before.
+
+    Args:
+        cfg: As Hydra composed it.
+        job: Is told what became of it.
+
+    Raises:
+        InputError: The configuration or the data cannot be used.
+        DivergenceError: Training left the finite numbers.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from gammvae.config.typed import to_config
+    from gammvae.runs.contents import REPORT
+    from gammvae.runs.directory import RunDirectory
+    from gammvae.runs.naming import run_path
+    from gammvae.tables.summary import summary
+
+    hydra = HydraConfig.get()
+    config = to_config(cfg)
+    path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
+    command = shlex.join(["gammvae", "train", *hydra.overrides.task])
+    directory = RunDirectory(path, command)
+    result = directory.finished(config)
+    if result is None:
+        from gammvae.training import experiment
+
+        try:
+            result = experiment.run(config, directory)
+        except Exception as error:
+            directory.note_failure(config, error, begin=hydra.mode != RunMode.RUN)
+            raise
+    else:
+        check_still_its_data(config, result)
+        say(f"{path} is finished; overwrite=true runs it again")
+        job.state = "skipped"
+        if config.report and not (directory / REPORT).exists():
+            from gammvae.training import experiment
+
+            experiment.add_report(config, directory, result)
+    say(summary(result))
+    say(path)
+    job.path, job.elbo = str(path), result["metrics"].get("elbo", nan)
+
+
+def check_still_its_data(config: "Config", result: "Result") -> None:
+    """Refuses to report a finished run for a user's file that has changed since.
+
+    Raises:
+        InputError: It has.
+    """
+    if config.dataset.path is None or not os.path.exists(config.dataset.path):
+        return
+    from gammvae.data.loaders import load_dataset
+
+    if load_dataset(config.dataset, config.device).digest != result["dataset_digest"]:
+        raise InputError(
+            f"dataset.path={config.dataset.path} is not what the finished run was trained on: "
+            "overwrite=true runs it again"
+        )

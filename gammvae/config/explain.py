@@ -1,0 +1,58 @@
+"""Errors of Hydra and OmegaConf as one line that says how to mend the command."""
+
+import dataclasses
+import re
+from typing import Any
+
+from hydra.errors import OverrideParseException
+
+from gammvae.config import overrides
+from gammvae.config.schema import Config
+
+
+def options(key: str) -> list[str]:
+    """The names of the fields below a key, sorted; none if there is no such group of fields.
+
+    Args:
+        key: Such as ``train``; empty for the names at the top.
+    """
+    node: Any = Config
+    for name in filter(None, key.split(".")):
+        types = {field.name: field.type for field in dataclasses.fields(node)}
+        node = types.get(name)
+        if not dataclasses.is_dataclass(node):
+            return []
+    return sorted(field.name for field in dataclasses.fields(node))
+
+
+def explain(error: Exception) -> str:
+    """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OverrideParseException):
+        key, equals, value = error.override.partition("=")
+        items = [item.strip() for item in value[1:-1].split(",")]
+        quotable = items if value[:1] + value[-1:] == "[]" else value
+        quoted = f"; with quotes it reads {overrides.override(key, quotable)}" if equals else ""
+        return f"{error.override} cannot be parsed: {text.partition(' See http')[0]}{quoted}"
+    ambiguous = re.match(
+        r"Ambiguous value for argument '([^=]+)=(.*)'\s+1\. To use", str(error), re.DOTALL
+    )
+    if ambiguous:
+        key, value = ambiguous.groups()
+        return (
+            f"{key}={value} stands for several values: {overrides.override(key, value)} is one "
+            f"text, {overrides.override(key, value.split(','))} is a list, and -m runs every one"
+        )
+    # Two values that refer to each other: neither was given.
+    missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)
+    if missing:
+        key = missing[1].removeprefix("dataset.")
+        return f"{key} is missing: {key}=VALUE must be given"
+    unknown = re.match(r"Could not override '([^']+)'", text)
+    if unknown:
+        parent, _, name = unknown[1].rpartition(".")
+        if valid := options(parent):
+            return f"unknown option {unknown[1]}: {parent or 'train'} has {', '.join(valid)}"
+    if error.__cause__ is not None:
+        text += ": " + " ".join(str(error.__cause__).split())
+    return re.sub(r" (Config search path|full_key|object_type|reference_type).*", "", text)

@@ -1,0 +1,47 @@
+"""The typed configuration from the untyped one that Hydra composes."""
+
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gammvae.config import overrides
+from gammvae.config.explain import explain
+from gammvae.config.schema import Config
+from gammvae.errors import InputError
+
+
+def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds of mapping
+    """The typed configuration from untyped mappings.
+
+    Args:
+        layers: Nested dictionaries or OmegaConf's; later ones replace values of earlier ones.
+
+    Raises:
+        InputError: A key is unknown, or a value is missing, of another type or out of its range.
+    """
+    try:
+        # Through plain dictionaries, so that a key that was added with + is checked like any other.
+        plain = [
+            literal(OmegaConf.to_container(layer, resolve=True))
+            if OmegaConf.is_config(layer)
+            else layer
+            for layer in layers
+        ]
+        merged = OmegaConf.merge(OmegaConf.structured(Config), *plain)
+        return cast(Config, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        raise InputError(explain(error)) from error
+
+
+def literal(value: Any) -> Any:  # noqa: ANN401 - of any type that YAML has
+    """A copy of nested values in which OmegaConf takes every text as it stands.
+
+    Args:
+        value: Dictionaries, lists, texts and numbers.
+    """
+    if isinstance(value, dict):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    return overrides.literal(value) if isinstance(value, str) else value

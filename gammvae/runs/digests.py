@@ -1,0 +1,71 @@
+"""The digests of a run's files, by which damage and changes are found."""
+
+import hashlib
+from pathlib import Path
+
+from gammvae.errors import InputError, reading
+from gammvae.runs.contents import DIGESTS, OUTPUTS, RESULT, WEIGHTS
+from gammvae.runs.readers import check_ordinary, content
+from gammvae.runs.records import DIGESTS_JSON, parse
+
+
+def file_digest(path: Path) -> str:
+    """``sha256:hexadecimal`` of a file.
+
+    Raises:
+        InputError: It cannot be read, or is no ordinary file.
+    """
+    with reading(path):
+        check_ordinary(path)
+        with path.open("rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(folder: Path, result: str) -> dict[str, str]:
+    """The digests that a finished run keeps, by name.
+
+    Args:
+        folder: Of the run, with all files but the result.
+        result: The text of the result, which is written last.
+    """
+    kept = [name for name in (*OUTPUTS, *WEIGHTS) if (folder / name).exists()]
+    digests = {name: file_digest(folder / name) for name in kept}
+    return digests | {RESULT: "sha256:" + hashlib.sha256(result.encode()).hexdigest()}
+
+
+def read_digests(folder: Path) -> dict[str, str] | None:
+    """The stored digests by name; ``None`` for runs of versions that kept none.
+
+    Raises:
+        InputError: Their file is damaged.
+    """
+    path = folder / DIGESTS
+    if not path.exists():
+        return None
+    return parse(DIGESTS_JSON, content(path), path)
+
+
+def check_digest(folder: Path, name: str) -> None:
+    """Refuses an output that is missing, or is not what the run wrote.
+
+    Runs of versions that kept no digests are only asked whether it is there.
+
+    Args:
+        folder: Of the run.
+        name: Of the file.
+
+    Raises:
+        InputError: It is missing, or its digest is another one.
+    """
+    path, digests = folder / name, read_digests(folder)
+    if not path.exists():
+        raise InputError(f"{path} is missing")
+    if digests is None:
+        return
+    expected = digests.get(name)
+    if expected is None and name in (RESULT, *OUTPUTS):
+        raise InputError(f"{folder / DIGESTS} is damaged: it lacks {name}")
+    if expected is not None and file_digest(path) != expected:
+        raise InputError(
+            f"{path} is damaged or was changed: its digest is not the one in {DIGESTS}"
+        )

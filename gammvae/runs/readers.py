@@ -1,0 +1,158 @@
+"""Safe reading of bytes, YAML and arrays from files that anybody may have made.
+
+Nothing in such a file is executed, looked up or followed. A file that is larger or deeper than any
+that the program writes is refused before it fills the memory.
+"""
+
+import stat
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from gammvae.errors import InputError, reading
+from gammvae.memory import memory_of_machine
+
+# Bytes of a text; bytes, depth and number of parts of a YAML file; digits of a number in it.
+TEXT_BYTES = 2**26
+YAML_BYTES, YAML_DEPTH, YAML_NODES, NUMBER_LENGTH = 2**20, 20, 2**17, 40
+
+
+def content(path: Path, most: int = TEXT_BYTES) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+
+    Raises:
+        InputError: It is no ordinary file, is larger, or cannot be read.
+    """
+    with reading(path):
+        check_ordinary(path, most)
+        return path.read_bytes()
+
+
+def check_ordinary(path: Path, most: int | None = None) -> None:
+    """Refuses a file that is too large, or none, such as a pipe that would never end.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have; any number by default.
+
+    Raises:
+        InputError: It is no ordinary file, or larger.
+        OSError: There is none.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(f"{path} is not a file")
+    if most is not None and about.st_size > most:
+        raise InputError(f"{path} has {about.st_size:,} bytes: it may have {most:,}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file that has no aliases and no tags of its own.
+
+    Raises:
+        InputError: It cannot be read, is no mapping, or is larger or deeper than the limits above.
+    """
+    text = content(path, YAML_BYTES)
+    with reading(path):
+        depth = 0
+        for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):  # a few of them can stand for any amount
+                raise InputError(f"{path} is damaged: it holds the alias *{event.anchor}")
+            if isinstance(event, yaml.ScalarEvent) and is_long_number(event):
+                raise InputError(
+                    f"{path} is damaged: it holds a number of {len(event.value)} digits"
+                )
+            if depth > YAML_DEPTH or number > YAML_NODES:
+                raise InputError(f"{path} is damaged: it is deeper or longer than any of ours")
+        found = yaml.safe_load(text)
+        if not isinstance(found, dict):
+            raise InputError(f"{path} is damaged: it holds no mapping of settings to values")
+        return found
+
+
+def is_long_number(event: yaml.ScalarEvent) -> bool:
+    """Whether a value is a number of so many digits that reading it would take long."""
+    if len(event.value) <= NUMBER_LENGTH or not event.implicit[0]:
+        return False
+    tag = yaml.resolver.Resolver().resolve(yaml.ScalarNode, event.value, event.implicit)
+    return tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
+def read_arrays(path: Path, most: int | None = None) -> dict[str, NDArray]:
+    """The arrays of a ``.npz`` file by name.
+
+    Args:
+        path: The file.
+        most: Bytes that all of them may take; half of this machine's memory by default.
+
+    Raises:
+        InputError: It is no such file, holds pickled objects, or takes more.
+    """
+    with reading(path):
+        check_ordinary(path)
+        check_unpacked(path, most)
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def check_unpacked(path: Path, most: int | None = None) -> None:
+    """Refuses a zip archive that unpacks to too much, or is damaged.
+
+    Args:
+        path: The archive.
+        most: Bytes that it may unpack to; half of this machine's memory by default.
+
+    Raises:
+        InputError: It unpacks to more, or a part does not match its checksum.
+        BadZipFile: It is no archive.
+    """
+    if most is None:
+        most = memory_of_machine() // 2
+    with zipfile.ZipFile(path) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+        if size > most:
+            raise InputError(f"{path} unpacks to {size:,} bytes: it may have {most:,}")
+        if (part := archive.testzip()) is not None:
+            raise InputError(f"{path} is damaged: {part} does not match its checksum")
+
+
+def check_array(
+    arrays: Mapping[str, NDArray], name: str, kinds: str, shape: tuple[int | None, ...], path: Path
+) -> NDArray:
+    """An array of a file, checked for type, shape and finite values.
+
+    Args:
+        arrays: All arrays of the file, by name.
+        name: Of the wanted one.
+        kinds: The allowed kinds of type, as numpy's ``dtype.kind`` names them, such as ``"if"``.
+        shape: The shape it must have; ``None`` stands for any length.
+        path: Of the file, for messages.
+
+    Raises:
+        InputError: There is no such array, or it does not pass.
+    """
+    if name not in arrays:
+        raise InputError(f"{path} is damaged: it holds no array {name}")
+    array = arrays[name]
+    lengths = zip(array.shape, shape, strict=False)
+    fits = len(array.shape) == len(shape) and all(b in (None, a) for a, b in lengths)
+    if array.dtype.kind not in kinds or not fits:
+        wanted = "x".join("any" if size is None else str(size) for size in shape)
+        raise InputError(
+            f"{path} is damaged: {name} is of type {array.dtype} and shape {array.shape}, "
+            f"not of kind {kinds} and shape {wanted or 'of a single value'}"
+        )
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
+        raise InputError(f"{path} is damaged: {name} holds a value that is not finite")
+    return array

@@ -1,0 +1,189 @@
+"""The JSON files of a run: which fields they have, with types and ranges.
+
+A run may have been made by anybody: content of another type is refused in one line that names the
+file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
+from typing_extensions import TypedDict
+
+from gammvae.errors import InputError
+
+Content = TypeVar("Content")
+
+strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
+
+Share = Annotated[float, Field(ge=0, le=1)]
+StageName = Literal["pretrain", "init", "train"]
+
+
+@strict
+class Metrics(TypedDict):
+    """The figures of a clustering."""
+
+    acc: NotRequired[Share]
+    nmi: NotRequired[Share]
+    ari: NotRequired[Annotated[float, Field(ge=-1, le=1)]]
+    silhouette: Annotated[float, Field(ge=-1, le=1)] | None
+    used_clusters: NonNegativeInt
+    assignment_entropy: float
+    elbo: NotRequired[float]
+    reconstruction: NotRequired[float]
+    kl_z: NotRequired[float]
+    kl_c: NotRequired[float]
+    elbo_unlikely: NotRequired[float]
+
+
+@strict
+class Versions(TypedDict):
+    """Versions of the software that made a run."""
+
+    python: str
+    torch: str
+    gammvae: str
+
+
+@strict
+class Result(TypedDict):
+    """``result.json``."""
+
+    dataset: str
+    model: str
+    seed: NonNegativeInt
+    n_clusters: PositiveInt
+    samples: PositiveInt
+    features: PositiveInt
+    likelihood: Literal["bernoulli", "normal"]
+    dataset_digest: str
+    dataset_notes: list[str]
+    command: NotRequired[str]
+    device: str
+    precision: str
+    threads: PositiveInt
+    versions: Versions
+    metrics: Metrics
+    seconds: dict[str, NonNegativeFloat]
+    peak_memory_bytes: NotRequired[dict[str, NonNegativeInt]]
+
+
+@strict
+class Record(TypedDict):
+    """A line of ``metrics.jsonl``: an epoch of a stage."""
+
+    stage: StageName
+    epoch: PositiveInt
+    seconds: NonNegativeFloat
+    reconstruction: NotRequired[float | None]
+    kl_z: NotRequired[float | None]
+    kl_c: NotRequired[float | None]
+    elbo: NotRequired[float | None]
+    weights_entropy: NotRequired[float | None]
+    assignment_entropy: NotRequired[float | None]
+    used_clusters: NotRequired[NonNegativeInt | None]
+
+
+@strict
+class Status(TypedDict):
+    """``status.json``."""
+
+    status: Literal["failed"]
+    reason: str
+
+
+@strict
+class Generation(TypedDict):
+    """``generation.json``, the figures of ``realism.realism``."""
+
+    samples: PositiveInt
+    min_posterior: Share
+    precision: Share
+    recall: Share
+    real_precision: Share
+    real_recall: Share
+    distance: NonNegativeFloat
+    real_distance: NonNegativeFloat
+    copies: Share
+    log_likelihood: float
+    log_likelihood_error: NotRequired[NonNegativeFloat]
+    draws: PositiveInt
+    agreement: NotRequired[Share]
+    agreement_by_cluster: NotRequired[list[Share | None]]
+    judge_accuracy: NotRequired[Share]
+
+
+@strict
+class Named(TypedDict):
+    """``dataset`` or ``model`` of a configuration."""
+
+    name: str
+    path: NotRequired[str | None]
+    labels: NotRequired[str | None]
+
+
+@strict
+class Settings(TypedDict):
+    """The part of ``config.yaml`` that a table needs; it is the same in all versions."""
+
+    dataset: Named
+    model: Named
+    seed: NonNegativeInt
+
+
+RESULT_JSON: TypeAdapter[Result] = TypeAdapter(Result)
+RECORD_JSON: TypeAdapter[Record] = TypeAdapter(Record)
+STATUS_JSON: TypeAdapter[Status] = TypeAdapter(Status)
+GENERATION_JSON: TypeAdapter[Generation] = TypeAdapter(Generation)
+SETTINGS_YAML: TypeAdapter[Settings] = TypeAdapter(Settings)
+DIGESTS_JSON: TypeAdapter[dict[str, str]] = TypeAdapter(
+    dict[str, Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]],
+    config=ConfigDict(strict=True),
+)
+
+
+def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> Content:  # noqa: ANN401
+    """Checks the content of a file against its type.
+
+    Args:
+        kind: The type.
+        found: Bytes of JSON, or values that were read from a file.
+        path: Of the file, for messages.
+        line: Number of the line in that file, for messages; 0 for the whole file.
+
+    Raises:
+        InputError: It is no JSON, or not of this type; the message says where and why.
+    """
+    try:
+        is_json = isinstance(found, bytes)
+        return kind.validate_json(found) if is_json else kind.validate_python(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        found = "" if first["type"] in ("json_invalid", "missing") else f", not {first['input']!r}"
+        where = (f", line {line}" if line else "") + (f": {place}" if place else "")
+        raise InputError(f"{path} is damaged{where}: {first['msg']}{found[:80]}") from error
+
+
+def parse_lines(text: bytes, path: Path) -> list[Record]:
+    """The records of ``metrics.jsonl``, without a last line that a kill has cut short.
+
+    Args:
+        text: Content of the file.
+        path: Of the file, for messages.
+
+    Raises:
+        InputError: Another line is damaged.
+    """
+    lines = text.split(b"\n")[:-1]
+    return [parse(RECORD_JSON, line, path, number) for number, line in enumerate(lines, start=1)]

@@ -1,0 +1,223 @@
+"""Reading the directory of a run.
+
+It may have been made by anybody: its files are checked, and taken for data and nothing else.
+"""
+
+from pathlib import Path
+
+from numpy.typing import NDArray
+
+from gammvae.config.identity import identity
+from gammvae.config.schema import Config
+from gammvae.config.stored import from_stored
+from gammvae.errors import InputError
+from gammvae.paths import user_path
+from gammvae.runs.contents import (
+    ASSIGNMENTS,
+    CONFIG,
+    FILES,
+    GENERATION,
+    METRICS,
+    RESULT,
+    STAGES,
+    STATUS,
+    WEIGHTS,
+)
+from gammvae.runs.digests import check_digest
+from gammvae.runs.readers import check_array, content, read_arrays, read_yaml
+from gammvae.runs.records import (
+    GENERATION_JSON,
+    RESULT_JSON,
+    STATUS_JSON,
+    Generation,
+    Record,
+    Result,
+    Status,
+    parse,
+    parse_lines,
+)
+from gammvae.writing import refuse_replacing
+
+
+class StoredRun:
+    """The directory of a run, to be read.
+
+    Args:
+        path: The directory.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def check_config(self, config: Config) -> None:
+        """Compares the stored configuration, if there is one, with this one.
+
+        Raises:
+            InputError: They differ; the message shows where.
+        """
+        if not (self / CONFIG).exists():
+            return
+        there, here = identity(self.read_config()), identity(config)
+        different = [
+            f"{key} is {there.get(key)} there and {here.get(key)} here"
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
+        ]
+        if different:
+            raise InputError(
+                f"{self.path} holds a run of another configuration: {'; '.join(different)}; "
+                "overwrite=true replaces it, run_dir=PATH goes elsewhere"
+            )
+
+    def read_config(self) -> Config:
+        """The stored configuration, to be compared; ``cli/reuse.py`` has the one to load data by.
+
+        Raises:
+            InputError: There is none, or it is damaged.
+        """
+        path = self / CONFIG
+        if not path.exists():
+            raise InputError(f"{self.path} is not a run directory: no {CONFIG} in it")
+        tree = read_yaml(path)
+        try:
+            return from_stored(tree)
+        except InputError as error:
+            raise InputError(f"{path} is damaged: {error}") from error
+
+    def read_result(self) -> Result:
+        """The result of a finished run.
+
+        Raises:
+            InputError: There is none, or it is damaged.
+        """
+        path = self / RESULT
+        if not path.exists():
+            raise InputError(f"{self.path} is not a finished run: no {RESULT} in it")
+        self.check_digest(RESULT)
+        return parse(RESULT_JSON, content(path), path)
+
+    def read_assignments(self, n_samples: int, n_clusters: int) -> dict[str, NDArray]:
+        """Labels ``(N,)``, responsibilities ``(N, K)`` and embedding ``(N, D)``.
+
+        Args:
+            n_samples: ``N``.
+            n_clusters: ``K``.
+
+        Raises:
+            InputError: There are none, or they are damaged.
+        """
+        path = self / ASSIGNMENTS
+        self.check_digest(ASSIGNMENTS)
+        arrays = read_arrays(path)
+        labels = check_array(arrays, "labels", "i", (n_samples,), path)
+        check_array(arrays, "responsibilities", "f", (n_samples, n_clusters), path)
+        check_array(arrays, "embedding", "f", (n_samples, None), path)
+        if not (labels.min() >= 0 and labels.max() < n_clusters):
+            raise InputError(
+                f"{path} is damaged: labels are from {labels.min()} to {labels.max()}, "
+                f"with {n_clusters} clusters they must be from 0 to {n_clusters - 1}"
+            )
+        return arrays
+
+    def read_generation(self) -> Generation | None:
+        """How real generated samples are, if that was evaluated.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        path = self / GENERATION
+        if not path.exists():
+            return None
+        return parse(GENERATION_JSON, content(path), path)
+
+    def read_status(self) -> Status | None:
+        """Why the run failed, if it did.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        path = self / STATUS
+        if not path.exists():
+            return None
+        return parse(STATUS_JSON, content(path), path)
+
+    def check_digest(self, name: str) -> None:
+        """Refuses an output that is missing, or is not what the run wrote.
+
+        Raises:
+            InputError: See ``digests.check_digest``.
+        """
+        check_digest(self.path, name)
+
+    def check_weights(self) -> None:
+        """Refuses weights that were changed; those that are missing pass.
+
+        Raises:
+            InputError: They were changed; the message says how to make them anew.
+        """
+        for name in WEIGHTS:
+            if (self / name).exists():
+                try:
+                    self.check_digest(name)
+                except InputError as error:
+                    raise InputError(f"{error}; overwrite=true runs it again") from error
+
+    def read_metrics(self) -> list[Record]:
+        """The records of all epochs, without a last line that a kill has cut short.
+
+        Raises:
+            InputError: Another line is damaged.
+        """
+        path = self / METRICS
+        if not path.exists():
+            return []
+        return parse_lines(content(path), path)
+
+    def metrics_text(self) -> str:
+        """The content of ``metrics.jsonl``; empty if there is none."""
+        path = self / METRICS
+        return content(path).decode() if path.exists() else ""
+
+    def seconds_by_stage(self) -> dict[str, float]:
+        """The seconds that every stage took, by its records."""
+        seconds = dict.fromkeys(STAGES, 0.0)
+        for record in self.read_metrics():
+            seconds[record["stage"]] += record["seconds"]
+        return seconds
+
+    def keep_from(self, target: Path, *replaceable: str) -> None:
+        """Refuses a path that is a file of the run.
+
+        Args:
+            target: A path that the user gave, to be written to or to be read as data.
+            replaceable: Names of files of the run that it may be nevertheless.
+
+        Raises:
+            InputError: It is another file of the run.
+        """
+        mine = target.parent.resolve() == self.path.resolve()
+        if mine and target.name in FILES and target.name not in replaceable:
+            raise InputError(f"{target} is a file of the run itself: name another")
+
+    def check_output(self, key: str, target: Path, *replaceable: str) -> None:
+        """Refuses to write over a file of the run, or over the data it was made from.
+
+        Args:
+            key: The setting that names the target, for messages.
+            target: Where something is to be written.
+            replaceable: Names of files of the run that may be replaced.
+
+        Raises:
+            InputError: It is another such file.
+        """
+        self.keep_from(target, *replaceable)
+        refuse_replacing(key, target, inputs(self.read_config()))
+
+
+def inputs(config: Config) -> list[Path]:
+    """The user's own files that a run reads."""
+    names = config.dataset.path, config.dataset.labels, config.init.labels
+    return [user_path(name) for name in names if name is not None]

@@ -1,0 +1,33 @@
+import pytest
+
+from gammvae.cli.words import split, split_run, words_parser
+from gammvae.errors import InputError
+
+PARSER = words_parser("evaluate", "Recompute.")
+
+
+def test_words_keep_their_order_around_the_flag():
+    given = split(PARSER, ["b", "--config-dir", "mine", "x=1", "a"])
+    assert given == (["b", "x=1", "a"], "mine")
+    assert split(PARSER, []) == ([], None)
+
+
+@pytest.mark.parametrize("arguments", [["--config-dir"], ["run", "--fast"]])
+def test_flags_that_cannot_be_used_are_bad_input(arguments):
+    with pytest.raises(InputError):
+        split(PARSER, arguments)
+
+
+def test_the_run_comes_first():
+    given = split_run("evaluate", PARSER, ["outputs/seed=0", "device=cpu", "-cd", "mine"])
+    assert str(given.directory.path) == "outputs/seed=0"
+    assert (given.words, given.config_dir) == (["device=cpu"], "mine")
+
+
+def test_a_setting_is_taken_for_a_run_only_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in ([], ["seed=0"]):
+        with pytest.raises(InputError, match="evaluate needs a run directory: gammvae evaluate RU"):
+            split_run("evaluate", PARSER, arguments)
+    (tmp_path / "seed=0").mkdir()
+    assert str(split_run("evaluate", PARSER, ["seed=0"]).directory.path) == "seed=0"

@@ -1,0 +1,27 @@
+import shlex
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
+
+from gammvae.config.explain import explain, options
+from tests.conftest import compose_config
+
+
+def test_options_lists_the_names_below_a_key():
+    assert options("train")[:3] == ["agreement", "anchored", "augment"]
+    assert "batch_size" in options("")
+    assert options("nothing") == []
+
+
+@pytest.mark.parametrize("value", ["a,b.csv", "a b,c d.csv", "1,2"])
+def test_several_values_get_one_line_whose_advice_works(value):
+    parsed = OverridesParser.create().parse_override(f"dataset.path={value}")
+    assert parsed.is_sweep_override()
+    with pytest.raises(ConfigCompositionException) as error:
+        compose_config(f"dataset.path={value}")
+    found = explain(error.value)
+    assert found.startswith(f"dataset.path={value} stands for several values: ")
+    word = found.partition("values: ")[2].partition(" is one text")[0]
+    (pasted,) = shlex.split(word)
+    assert compose_config("dataset=file", "n_clusters=2", pasted).dataset.path == value
