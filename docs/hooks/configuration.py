@@ -1,0 +1,124 @@
+"""The settings of ``gammvae train``: types, defaults, options, and the comments on them."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast, get_type_hints
+
+import yaml
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+from yaml_comments import Comments, read_comments
+
+from gammvae.config.schema import Config
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+class Option(NamedTuple):
+    """A file of a group: ``model=dec`` is ``conf/model/dec.yaml``.
+
+    Attributes:
+        group: The folder below ``conf/``, with ``/`` between its parts.
+        name: The file's name without its ending.
+        comments: What the file says.
+        values: What it sets, by dotted name from the top of the configuration.
+    """
+
+    group: str
+    name: str
+    comments: Comments
+    values: dict[str, Any]
+
+    @property
+    def choice(self) -> str:
+        """How it is chosen on the command line."""
+        return f"{self.group}={self.name}"
+
+    @property
+    def file(self) -> Path:
+        """Where it is."""
+        return CONF / self.group / f"{self.name}.yaml"
+
+
+class Configuration(NamedTuple):
+    """All that can be set.
+
+    Attributes:
+        types: Of every setting by its dotted name, in the order of the schema.
+        defaults: Values of ``gammvae train`` without further words, references as written.
+        chosen: The option that is taken of each group if none is named.
+        options: Of all groups.
+        texts: What the comments say of settings, sections and groups.
+    """
+
+    types: dict[str, Any]
+    defaults: dict[str, Any]
+    chosen: dict[str, str]
+    options: list[Option]
+    texts: dict[str, str]
+
+    def undescribed(self) -> list[str]:
+        """The settings and options that no comment describes."""
+        keys = [key for key in self.types if key not in self.texts]
+        return keys + [option.choice for option in self.options if not option.comments.head]
+
+
+def read_configuration() -> Configuration:
+    """Everything, from ``conf/`` and the schema."""
+    types = setting_types(Config)
+    entries = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
+    chosen = dict(item for entry in entries if isinstance(entry, dict) for item in entry.items())
+    options = list(all_options(types))
+    return Configuration(types, default_values(types), chosen, options, texts(options, chosen))
+
+
+def setting_types(schema: type, prefix: str = "") -> dict[str, Any]:
+    """The types of a dataclass's fields and of those nested in it, by dotted name."""
+    found: dict[str, Any] = {}
+    for name, kind in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(kind):
+            found |= setting_types(cast(type, kind), f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = kind
+    return found
+
+
+def all_options(types: dict[str, Any]) -> Iterator[Option]:
+    """The files of all groups, by name."""
+    for path in sorted(CONF.rglob("*/*.yaml")):
+        group = path.parent.relative_to(CONF).as_posix()
+        comments = read_comments(path)
+        tree = yaml.safe_load(path.read_text())
+        prefix = "" if comments.is_global else f"{group}."
+        yield Option(group, path.stem, comments, values(tree, types, prefix))
+
+
+def values(tree: dict[str, Any], types: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested dictionaries that are settings, by dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if key in types:
+            found[key] = value
+        elif isinstance(value, dict):
+            found |= values(value, types, f"{key}.")
+    return found
+
+
+def default_values(types: dict[str, Any]) -> dict[str, Any]:
+    """The values of ``gammvae train`` without further words."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    with initialize_config_module("gammvae.conf", version_base="1.3"):
+        tree = OmegaConf.to_container(compose("train"), resolve=False)
+    return values(cast(dict[str, Any], tree), types)
+
+
+def texts(options: list[Option], chosen: dict[str, str]) -> dict[str, str]:
+    """The comments by dotted name: of ``train.yaml``, else of a default option, else of any."""
+    found = dict(read_comments(CONF / "train.yaml").keys)
+    for option in sorted(options, key=lambda option: option.name != chosen.get(option.group)):
+        prefix = "" if option.comments.is_global else f"{option.group}."
+        found = {f"{prefix}{key}": text for key, text in option.comments.keys.items()} | found
+    return found

@@ -1,0 +1,172 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import commands_page
+import pytest
+import settings_page
+from configuration import read_configuration
+from yaml_comments import read_comments
+
+from gammvae.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+READ_ELSEWHERE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [*READ_ELSEWHERE, *sorted(DOCS.rglob("*.md"))]
+
+# Pages whose code is run. Their blocks in sh or py are for reading only.
+TUTORIALS = ("start", "tutorials/table", "tutorials/text", "tutorials/sweep")
+LONG = pytest.param("tutorials/images", marks=pytest.mark.slow)
+BLOCK = re.compile(r"^```(?P<kind>bash|console|python)\n(?P<code>.*?)^```$", re.DOTALL | re.M)
+
+
+def program(text):
+    """The code of a page in its order, as one Python program."""
+    parts = ["import subprocess"]
+    for block in BLOCK.finditer(text):
+        code = block["code"]
+        if block["kind"] == "console":
+            code = "\n".join(line[2:] for line in code.splitlines() if line.startswith("$ "))
+        if block["kind"] != "python":
+            code = f"subprocess.run(['bash', '-euc', {code!r}], check=True)"
+        parts.append(code)
+    return "\n".join(parts)
+
+
+def run(text, folder):
+    """Runs the code of a page in an empty folder, with no dataset at hand."""
+    for name in ("work", "data"):
+        (folder / name).mkdir()
+    (script := folder / "page.py").write_text(program(text))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    places = {"PATH": path, "HOME": str(folder), "GAMMVAE_DATA": str(folder / "data")}
+    return subprocess.run(
+        [sys.executable, script],
+        cwd=folder / "work",
+        env={**os.environ, **places},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("name", [*TUTORIALS, LONG])
+def test_the_code_of_a_page_runs(name, tmp_path):
+    result = run((DOCS / f"{name}.md").read_text(), tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_code_runs_in_order_and_output_is_no_code(tmp_path):
+    page = (
+        "```console\n$ echo 1 >n\nnot a command\n```\n\n```python\nn = int(open('n').read())\n```\n"
+        "```sh\nexit 3\n```\n```python\nprint(n + 1)\n```\n"
+    )
+    result = run(page, tmp_path)
+    assert (result.returncode, result.stdout) == (0, "2\n"), result.stderr
+
+
+@pytest.mark.parametrize("code", ["```bash\nfalse\ntrue\n```\n", "```python\n1 / 0\n```\n"])
+def test_code_that_fails_is_noticed(code, tmp_path):
+    assert run(code, tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("page", READ_ELSEWHERE, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)|^\[[^]]+\]: (\S+)", page.read_text(), re.M)
+    files = [link for link in map("".join, links) if not re.match(r"[a-z]+:", link)]
+    assert [link for link in files if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_are_named_exist(page):
+    """But patterns, and files of a checkout that the reader is to make, which have capitals."""
+    folders = "gammvae|conf|scripts|tests|docs|outputs/tables"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists() and name.islower()] == []
+
+
+def test_every_setting_and_option_is_described():
+    assert read_configuration().undescribed() == []
+
+
+def test_the_page_of_settings_has_all_of_them():
+    configuration = read_configuration()
+    page = settings_page.page(configuration)
+    assert len(configuration.types) > 70
+    for key in configuration.types:
+        assert f"\n### `{key}` {{#{key}}}\n" in page
+    files = {f"{file.parent.name}={file.stem}" for file in (ROOT / "conf").rglob("*/*.yaml")}
+    assert len(files) > 30
+    for option in files:
+        assert re.search(rf"^`(hydra/)?{option}`", page, re.M), option
+    of_recipes = re.search(r"^### `train.updates`.*?(?=^###)", page, re.M | re.DOTALL)
+    assert "`8000`; `3000` with `experiment=plain`, `recipe=features`" in of_recipes[0]
+
+
+def test_comments_belong_to_the_key_below(tmp_path):
+    (file := tmp_path / "some.yaml").write_text(
+        "# @package _global_\n# Head, in\n# two lines.\n\n# Of a.\na:\n  b: 1\n  # Of\n  # c.\n"
+        "  c: {d: 2}\n# Of nothing.\n\ne: 3  # not read\n- f: 4\n# Of g.\n- g: 5\n"
+    )
+    comments = read_comments(file)
+    assert comments.head == "Head, in two lines."
+    assert comments.keys == {"a": "Of a.", "a.c": "Of c.", "g": "Of g."}
+    assert comments.is_global
+
+
+def test_markdown_finds_no_html_and_no_links_in_comments():
+    assert settings_page.escaped("<a>/`<b>` [c]") == "&lt;a>/`<b>` &#91;c]"
+
+
+def test_the_page_of_commands_has_all_arguments_and_settings():
+    sections = commands_page.page().split("\n## ")
+    assert len(sections) == len(COMMANDS) + 1
+    for (name, command), section in zip(COMMANDS.items(), sections[1:], strict=True):
+        assert section.startswith(f"gammvae {name} ")
+        for action in command.parser()._actions:
+            assert all(option in section for option in action.option_strings)
+        for key, text in command.settings().items():
+            assert f"`{key}`\n:   {settings_page.escaped(text)}\n" in section
+
+
+def test_formulas_become_mathml():
+    pytest.importorskip("latex2mathml")
+    from mathml import mathml
+
+    two_lines = mathml(
+        r"\begin{aligned} a &amp;= b \\ c &amp;= \arg\max_k d \end{aligned}", "block"
+    )
+    assert two_lines.count("<mtr>") == 2
+    assert 'display="block"' in two_lines
+    assert "&amp;" not in two_lines
+    assert re.search(r"<mi>log</mi><mspace [^>]*/><mi>x</mi>", mathml(r"\log x", "inline"))
+
+
+@pytest.mark.parametrize("latex", [r"\unheardof{x}", r"a &amp; b", r"\left( x"])
+def test_a_formula_that_is_not_understood_is_refused(latex):
+    pytest.importorskip("latex2mathml")
+    from mathml import mathml
+
+    with pytest.raises(ValueError, match="in the formula"):
+        mathml(latex, "inline")
+
+
+def test_the_site_is_built_strictly_and_fetches_nothing(tmp_path):
+    pytest.importorskip("mkdocs")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    result = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 15
+    for page in pages:
+        text = page.read_text()
+        assert not re.findall(r'<(?:script|img|iframe|source)\b[^>]* src="(?:https?:)?//', text), (
+            page
+        )
+        assert not re.findall(r'<link\b[^>]* href="(?:https?:)?//', text), page
+        assert 'class="arithmatex"' not in text, page
+    assert "<math " in (tmp_path / "method.html").read_text()
+    for style in tmp_path.rglob("*.css"):
+        assert not re.search(r"(?:url\(|@import )['\"]?(?:https?:)?//", style.read_text()), style
