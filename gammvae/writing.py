@@ -30,7 +30,7 @@ def write_whole(path: Path, save: Callable[[IO[bytes]], Any]) -> None:
     """
     check_replaceable(path)
     temporary = unfinished(path)
-    with there(path), open(temporary, "xb", opener=unlinked) as file:
+    with reporting_missing_folder(path), open(temporary, "xb", opener=unlinked) as file:
         try:
             save(file)
             file.flush()
@@ -65,7 +65,7 @@ def append(path: Path, text: str) -> None:
         InputError: The folder no longer exists.
         OSError: The path is a symbolic link, or cannot be written.
     """
-    with there(path), open(path, "a", encoding="utf-8", opener=unlinked) as file:
+    with reporting_missing_folder(path), open(path, "a", encoding="utf-8", opener=unlinked) as file:
         file.write(text)
 
 
@@ -86,7 +86,10 @@ def link(source: Path, target: Path) -> None:
 @contextmanager
 def scratch(beside: Path) -> Iterator[Path]:
     """Yields a temporary folder beside a file to be written, removed at the end."""
-    with there(beside), tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=beside.parent) as folder:
+    with (
+        reporting_missing_folder(beside),
+        tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=beside.parent) as folder,
+    ):
         yield Path(folder)
 
 
@@ -126,8 +129,8 @@ def unlinked(path: str, flags: int) -> int:
 
 
 @contextmanager
-def there(path: Path) -> Iterator[None]:
-    """Raises a clear error if the folder of a file is removed while it is in use.
+def reporting_missing_folder(path: Path) -> Iterator[None]:
+    """Raises a clear error if the folder of a file is missing or is removed while it is in use.
 
     Raises:
         InputError: The folder no longer exists.

@@ -1,8 +1,8 @@
-"""The table of accuracies, written anew from the figures of single runs.
+"""Writes the tables of accuracies from the figures of single runs.
 
-``outputs/tables/accuracy_runs.csv`` has a line for every run, also for those computed on other
-machines, whose folders are not here; ``accuracy.{csv,md}`` have a row for every recipe on every
-dataset; ``accuracy_pairs.md`` compares every recipe with the default's runs of the same seeds.
+``outputs/tables/accuracy_runs.csv`` has a line for every run, including runs computed on other
+machines, whose folders are not available. ``accuracy.{csv,md}`` have a row for every dataset and
+recipe. ``accuracy_pairs.md`` compares every recipe with the default on the same seeds.
 """
 
 import csv
@@ -24,7 +24,7 @@ from gammvae.tables.formats import Entry
 from gammvae.tables.seeds import best_by_elbo, figures, read_labels, statistics
 from gammvae.writing import write_text
 
-# In the directory of a finished run: what it was computed with.
+# File in the directory of a finished run with the machine and commit that computed it.
 ORIGIN = "origin.json"
 RUN_COLUMNS = (
     *("dataset", "recipe", "seed", "acc", "nmi", "ari", "elbo", "seconds"),
@@ -46,7 +46,7 @@ Line = dict[str, Any]
 
 
 def read(name: str) -> list[Line]:
-    """The lines of a table as it stands; none if there is no such file."""
+    """The lines of an existing table; an empty list if the file does not exist."""
     path = TABLES / name
     if not path.exists():
         return []
@@ -61,7 +61,7 @@ def read(name: str) -> list[Line]:
 
 
 def write(name: str, columns: Sequence[str], lines: Sequence[Line]) -> None:
-    """Writes a table for programs, numbers with four digits."""
+    """Writes a CSV table, with numbers rounded to four digits."""
     with (TABLES / name).open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -69,7 +69,7 @@ def write(name: str, columns: Sequence[str], lines: Sequence[Line]) -> None:
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - numbers and text
-    """Numbers with four digits, whole ones with none."""
+    """Formats numbers with four decimal digits, whole numbers without any."""
     if not isinstance(value, float):
         return value
     return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
@@ -83,13 +83,13 @@ def run_line(path: Path) -> Line:
         **{"dataset": path.parts[-3], "recipe": path.parts[-2], "seed": float(result["seed"])},
         **{name: known.get(name) for name in ("acc", "nmi", "ari", "elbo", "seconds")},
         **json.loads((path / ORIGIN).read_text()),
-        # without the folders of the machine it ran on
+        # remove the machine's paths
         "notes": re.sub(r"/\S*/", "", "; ".join(result["dataset_notes"])),
     }
 
 
 def row(lines: Sequence[Line], folder: Path) -> Line:
-    """The row of one recipe on one dataset, from the lines of its runs."""
+    """The table row of one dataset and recipe, from the lines of its runs."""
     results = [
         {
             "metrics": {name: line[name] for name in ("acc", "nmi", "ari", "elbo")},
@@ -119,7 +119,7 @@ def row(lines: Sequence[Line], folder: Path) -> Line:
 
 
 def rows(runs: Sequence[Line], folder: Path) -> dict[tuple[str, str], Line]:
-    """All rows: of the runs, and those that the table has of runs that are not known singly."""
+    """All rows: those of the given runs, and those of older runs that are only in the table."""
     groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in runs:
         groups[line["dataset"], line["recipe"]].append(line)
@@ -128,12 +128,12 @@ def rows(runs: Sequence[Line], folder: Path) -> dict[tuple[str, str], Line]:
 
 
 def update(folder: Path, datasets: Sequence[str], recipes: Sequence[str]) -> None:
-    """Adds what is finished in a folder to the figures of single runs, and writes all tables.
+    """Adds the finished runs of a folder to the figures of single runs, and writes all tables.
 
     Args:
-        folder: With runs in ``DATASET/RECIPE/seed=SEED``.
-        datasets: In the order of the table; others follow them.
-        recipes: All of them, in the order of the table.
+        folder: Folder with runs in ``DATASET/RECIPE/seed=SEED``.
+        datasets: Names of datasets in the order of the table; other datasets follow.
+        recipes: Names of all recipes in the order of the table.
     """
 
     def place(line: Line) -> tuple[int, str, int]:
@@ -157,7 +157,7 @@ def update(folder: Path, datasets: Sequence[str], recipes: Sequence[str]) -> Non
 
 
 def pairs(lines: Sequence[Line], command: str) -> str:
-    """Every recipe beside the default, over the seeds that both have, for readers."""
+    """Markdown document that compares every recipe with the default over their common seeds."""
     known: dict[tuple[str, str], dict[float, float]] = defaultdict(dict)
     for line in lines:
         known[line["dataset"], line["recipe"]][line["seed"]] = line["acc"]
@@ -176,7 +176,7 @@ def pairs(lines: Sequence[Line], command: str) -> str:
 
 
 def shown(table: Sequence[Line], own: Sequence[str]) -> str:
-    """The command that computes all rows, whichever calls computed them one after another."""
+    """A single command that computes all rows, even if several commands did."""
     datasets, recipes = (dict.fromkeys(line[name] for line in table) for name in COLUMNS[:2])
     seeds = {int(seed) for line in table for seed in line["seeds"].split()}
     words = ["--datasets", *(name for name in datasets if name in own)]
@@ -188,12 +188,12 @@ def shown(table: Sequence[Line], own: Sequence[str]) -> str:
 
 
 def markdown(table: Sequence[Line], command: str) -> str:
-    """The table for readers."""
+    """Markdown document with the table of accuracies."""
     machines = list(dict.fromkeys(line["machine"] for line in table))
     notes = sorted({f"{line['dataset']}: {line['notes']}" for line in table if line["notes"]})
     title = (
-        "Means over seeds, all samples, classes seen by this table alone. The command computes all"
-        "\nrows; every run by itself is in accuracy_runs.csv, unless it is older than that file."
+        "Means over seeds, computed on all samples. Classes are used only for scoring. The command"
+        "\ncomputes all rows. accuracy_runs.csv has the figures of every run but the oldest ones."
     )
     return document(
         title,
@@ -205,7 +205,7 @@ def markdown(table: Sequence[Line], command: str) -> str:
 
 
 def cells(line: Line, machines: Sequence[str]) -> Row:
-    """One row for readers, machines by their numbers."""
+    """One row of the Markdown table, with machines as numbers."""
     chosen, alike = line["elbo_seed"], line["seed_agreement"]
     numbers = [str(n) for n, machine in enumerate(machines, 1) if machine == line["machine"]]
     return [
@@ -218,6 +218,6 @@ def cells(line: Line, machines: Sequence[str]) -> Row:
 
 
 def spread(line: Line, name: str) -> Entry:
-    """Mean and standard deviation of a figure; of a single seed the figure alone."""
+    """Mean and standard deviation of a figure; only the figure for a single seed."""
     several = " " in line["seeds"]
     return Entry(f"{line[name]:.4f}", f"{line[f'{name}_std']:.4f}" if several else "")

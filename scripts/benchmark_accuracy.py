@@ -1,16 +1,16 @@
-"""Clusters every dataset with every recipe over several seeds, and writes the table of accuracies.
+"""Measures the accuracy of every recipe on every dataset over several seeds.
 
     python scripts/benchmark_accuracy.py [--datasets mnist usps] [--recipes default] [--seeds 5 6]
 
-Finished runs are kept under --folder and not run again, so that the same command goes on where it
-was interrupted. After every run the tables outputs/tables/accuracy*.{csv,md} are written anew, as
-accuracy_table.py says. ACC, NMI and ARI are computed on all samples; the run of the highest ELBO is
-named beside the mean because it could be chosen without classes. Recipes that need the same
-autoencoder pretrain it once.
+Finished runs are kept in --folder and not repeated, so the same command continues an interrupted
+benchmark. After every run, accuracy_table.py rewrites the tables outputs/tables/accuracy*.{csv,md}.
+ACC, NMI and ARI are computed on all samples. The tables also show the ACC of the run with the
+highest ELBO, which can be selected without classes. Recipes share the autoencoders that they have
+in common.
 
-Takes from less than a second (k-means) to half an hour (the default on Fashion-MNIST) a run; the
-seconds of every run are in outputs/tables/accuracy_runs.csv, which add up to 20 hours.
-Needs the datasets, which are downloaded if they are missing; umap-learn for the recipe N2D.
+Takes from less than a second (k-means) to half an hour (the default on Fashion-MNIST) per run.
+outputs/tables/accuracy_runs.csv has the seconds of every run; they add up to 20 hours.
+Needs the datasets, which are downloaded if they are missing, and umap-learn for the recipe N2D.
 """
 
 import argparse
@@ -42,7 +42,7 @@ RECIPES = {
     "DEC": ["model=dec", "experiment=plain"],
     "IDEC": ["model=idec", "experiment=plain"],
 }
-# One thing changed in the default, to see what it is worth.
+# Ablations: the default with one change.
 ABLATIONS = {
     "kmeans start": ["init=kmeans"],
     "no augmentation": ["augmentation=none"],
@@ -58,24 +58,24 @@ EVERYTHING = RECIPES | ABLATIONS
 
 
 def command(given: Sequence[str], recipe: str, path: Path) -> list[str]:
-    """What computes one run, in a process of its own, into ``path``, whose name holds the seed."""
+    """The command that computes one run into ``path``, whose last part is ``seed=SEED``."""
     where = [f'run_dir="{path}"', f'pretrained="{path.parents[2] / ".pretrained"}"']
     settings = [*given, *EVERYTHING[recipe], path.name, "report=false", *where]
     return [sys.executable, "-m", "gammvae", "train", *settings]
 
 
 def run(given: Sequence[str], recipe: str, path: Path, threads: int, machine: str) -> None:
-    """Computes one run unless it is finished, and notes what it was computed with."""
+    """Computes one run unless it is finished, and stores its commit and machine."""
     if (path / ORIGIN).exists():
         return
     name = " ".join(path.parts[-3:])
     tqdm.write(f"+ {name}")
-    # Files may change while it runs: the program has read its own.
+    # Before the run starts, since files of the checkout may change while it runs.
     origin = {"commit": commit(), "machine": machine}
     done = subprocess.run(
         command(given, recipe, path),
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-        stdout=subprocess.DEVNULL,  # a run keeps its own log
+        stdout=subprocess.DEVNULL,  # the run has its own log
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -85,7 +85,7 @@ def run(given: Sequence[str], recipe: str, path: Path, threads: int, machine: st
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = command_line(__doc__, machine_option())
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=DATASETS)
     parser.add_argument(
@@ -94,18 +94,22 @@ def parse() -> argparse.Namespace:
         action="append",
         default=[],
         metavar=("NAME", "SETTING"),
-        help="a dataset of your own: its name and what gammvae train takes to read it",
+        help="a dataset of your own: its name and the settings with which gammvae train reads it",
     )
     parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=[*RECIPES])
     parser.add_argument("--seeds", nargs="+", type=int, default=[*range(5)], help="0 1 2 3 4")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing the cores")
-    parser.add_argument("--folder", type=Path, default=TABLES.parent / "accuracy", help="of runs")
-    parser.add_argument("--root", type=Path, help=f"folder of {FILE}")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="number of simultaneous runs, which share the cores"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=TABLES.parent / "accuracy", help="folder of the runs"
+    )
+    parser.add_argument("--root", type=Path, help=f"folder that contains {FILE}")
     return parser.parse_args()
 
 
 def settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """What ``gammvae train`` is told to read each dataset."""
+    """The settings with which ``gammvae train`` reads each dataset."""
     given = {name: [f"dataset={name}"] for name in arguments.datasets}
     if "reuters21578" in given:
         given["reuters21578"] = reuters21578(arguments.root, arguments.folder)
@@ -113,17 +117,17 @@ def settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    """Runs what is missing."""
+    """Computes all missing runs."""
     arguments = parse()
     if "reuters21578" in arguments.datasets and arguments.root is None:
-        print(f"reuters21578 is left out: --root FOLDER says where {FILE} is")
+        print(f"reuters21578 is left out: it needs --root FOLDER with {FILE}")
         arguments.datasets = [name for name in arguments.datasets if name != "reuters21578"]
     arguments.folder.mkdir(parents=True, exist_ok=True)
     compute(settings(arguments), arguments)
 
 
 def compute(given: Mapping[str, Sequence[str]], arguments: argparse.Namespace) -> None:
-    """Runs all seeds of all datasets and recipes, and writes the table after each."""
+    """Computes all datasets, recipes and seeds, and writes the tables after each run."""
     threads = max(1, joblib.cpu_count() // arguments.jobs)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         runs = [
@@ -140,7 +144,7 @@ def compute(given: Mapping[str, Sequence[str]], arguments: argparse.Namespace) -
             for done in tqdm(as_completed(runs), total=len(runs), unit="run", disable=None):
                 done.result()
                 update(arguments.folder, DATASETS, list(EVERYTHING))
-        finally:  # a run that fails stops the others
+        finally:  # a failed run cancels the others
             pool.shutdown(cancel_futures=True)
 
 

@@ -1,15 +1,16 @@
-"""Variance, bias and cost of the ELBO's gradient by the four Gamma reparameterizations.
+"""Measures variance, bias and time of the gradients of the four Gamma reparameterizations.
 
     python scripts/benchmark_gradients.py RUN [--draws 400] [--output FILE.md]
 
-All samplers take the weights of one finished run of ``model=gammvae`` and one batch of its data,
-and differentiate the reconstruction with respect to the encoder, again and again. A sampler's mean
-gradient is compared with that of the implicit one, whose gradient is exact: their distance is given
-in units of what the two means' own errors would lead to, so that 1 means no bias that can be seen.
-Times are relative to the fastest, the median over draws, of forward and backward pass.
+All samplers use the weights of one finished run of ``model=gammvae`` and one batch of its data. For
+each, the reconstruction is differentiated with respect to the encoder's parameters in many draws.
+Bias is the distance between a sampler's mean gradient and that of the implicit sampler, whose
+gradient is exact, divided by the distance expected from the standard errors of both means: about 1
+means that no bias is detectable. Times are medians over draws of a forward and backward pass,
+relative to the fastest.
 
 Takes 15 seconds for a run on digits with one thread. Needs a finished run of model=gammvae and its
-data; computes on the processor.
+data; runs on the CPU.
 """
 
 import statistics
@@ -33,7 +34,7 @@ COLUMNS = ("reparameterization", "variance / squared norm of the mean", "bias", 
 
 
 class Gradients(NamedTuple):
-    """Of many draws: their mean ``(P,)``, the trace of their covariance, the seconds of one."""
+    """Gradients over draws: mean ``(P,)``, trace of the covariance, median seconds per draw."""
 
     mean: Tensor
     variance: float
@@ -44,9 +45,9 @@ def gradients(model: MixtureVAE, x: Tensor, draws: int) -> Gradients:
     """Gradients of the mean reconstruction with respect to the encoder's parameters.
 
     Args:
-        model: Its encoder's ``distribution`` is the sampler.
-        x: A batch.
-        draws: How often.
+        model: Model whose encoder's ``distribution`` is the sampler.
+        x: One batch of samples ``(B, F)``.
+        draws: Number of draws.
     """
     parameters = [one for one in model.encoder.parameters() if one.requires_grad]
     total = torch.zeros(sum(one.numel() for one in parameters), dtype=torch.float64)
@@ -68,7 +69,7 @@ def main() -> None:
     """Prints the table."""
     parser = command_line(__doc__, report_options())
     parser.add_argument("run", type=Path, help="a finished run of model=gammvae")
-    parser.add_argument("--draws", type=int, default=400, help="of each sampler (400)")
+    parser.add_argument("--draws", type=int, default=400, help="number of draws per sampler (400)")
     arguments = parser.parse_args()
     directory = RunDirectory(arguments.run)
     config = usable_config(directory, {"device": "cpu"}, None)
@@ -84,14 +85,14 @@ def main() -> None:
     found = {}
     for name, sampler in GAMMA_REPARAMETERIZATIONS.items():
         torch.manual_seed(0)
-        # the floor of the concentration stays that of the run, so that all are given the same q
+        # the lower bound of the concentration stays that of the run, so that all have the same q
         cast(Any, experiment.work.model.encoder).distribution = sampler.distribution
         found[name] = gradients(experiment.work.model, x, arguments.draws)
     report.table(COLUMNS, rows(found, arguments.draws))
 
 
 def rows(found: Mapping[str, Gradients], draws: int) -> Iterator[list[str]]:
-    """A line for every sampler, by name; the implicit one is among them."""
+    """Yields a table row for every sampler; bias is relative to the implicit one."""
     exact, fastest = found["implicit"], min(one.seconds for one in found.values())
     for name, one in found.items():
         noise = ((one.variance + exact.variance) / draws) ** 0.5

@@ -1,12 +1,12 @@
-"""Trains one epoch on a file larger than memory may be, and prints what stayed resident.
+"""Measures the peak memory of training for one epoch on a large file.
 
     python scripts/benchmark_memory.py [--gigabytes 10] [--features 784] [--folder FOLDER]
 
-The file is made sparsely: it holds samples at its beginning and nothing, that is zeros, after them,
-so that it takes little disk. Training runs in a process of its own, from which the peak is read.
+The file is sparse: it has samples at its beginning and zeros after them, so that it takes little
+disk space. Training runs in a separate process, whose peak resident memory is measured.
 
-Takes 11 minutes for 10 GB on two cores (outputs/tables/memory.md). Needs 0.1 GB of disk and a file
-system with sparse files.
+Takes 11 minutes for 10 GB on two cores (outputs/tables/memory.md). Needs 0.1 GB of disk space and a
+file system that supports sparse files.
 """
 
 import json
@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from reporting import Report, command_line, report_options
 
-WRITTEN = 20_000  # samples that are not zeros
+WRITTEN = 20_000  # number of nonzero samples
 
 
 def make(path: Path, n_samples: int, features: int) -> None:
-    """Writes a ``.npy`` file of float32 ``(n_samples, features)``, ten clusters and then zeros."""
+    """Writes a float32 ``.npy`` file ``(n_samples, features)``: ten clusters, followed by zeros."""
     array = np.lib.format.open_memmap(path, "w+", np.float32, (n_samples, features))
     rng = np.random.default_rng(0)
     centers = rng.uniform(size=(10, features)).astype(np.float32)
@@ -38,10 +38,10 @@ def make(path: Path, n_samples: int, features: int) -> None:
 def main() -> None:
     """Prints the table."""
     parser = command_line(__doc__, report_options())
-    parser.add_argument("--gigabytes", type=float, default=10.0, help="of the file (10)")
-    parser.add_argument("--features", type=int, default=784, help="of a sample (784)")
-    parser.add_argument("--folder", default=None, help="where the file is made, for a while")
-    parser.add_argument("overrides", nargs="*", help="more of what gammvae train takes")
+    parser.add_argument("--gigabytes", type=float, default=10.0, help="size of the file in GB (10)")
+    parser.add_argument("--features", type=int, default=784, help="number of features (784)")
+    parser.add_argument("--folder", default=None, help="folder for the temporary file")
+    parser.add_argument("overrides", nargs="*", help="further settings of gammvae train")
     arguments = parser.parse_args()
     report = Report(arguments, "Memory of one epoch of training on a large file; seed 0.")
     n_samples = int(arguments.gigabytes * 1e9 / 4 / arguments.features)

@@ -1,13 +1,13 @@
-"""Measures a step of training on samples of MNIST's size, and prints ratios within one run.
+"""Measures the time of a training step on random samples of MNIST's size.
 
     python scripts/benchmark_speed.py [--device cpu] [--rounds 5] [--steps 20]
 
-The variants take turns, so that a machine whose speed drifts slows them all alike; the figures are
-medians over the rounds. "matrix products alone" is the least that any program needs for the same
-network: the products of forward and backward pass and nothing else.
+Variants take turns, so that a drift of the machine's speed affects all of them alike. Figures are
+medians over rounds. "matrix products alone" is a lower bound for any implementation of the same
+network: only the matrix products of the forward and backward pass.
 
-Takes a minute on two cores with nothing beside it (outputs/tables/speed.md), else far longer. Needs
-no data: the samples are random.
+Takes a minute on two idle cores (outputs/tables/speed.md), and far longer on busy ones. Needs no
+data.
 """
 
 import math
@@ -41,7 +41,7 @@ Round = Callable[[], None]
 
 
 def compose_config(*overrides: str) -> Config:
-    """The configuration of ``gammvae train OVERRIDES``."""
+    """The configuration of ``gammvae train`` with the given overrides."""
     ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_module("gammvae.conf", version_base="1.3"):
         config = compose("train", overrides=["architecture=mlp", *overrides])
@@ -49,7 +49,7 @@ def compose_config(*overrides: str) -> Config:
 
 
 def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: str) -> Round:
-    """One round of the program's own loop over ``x``."""
+    """One round of gammvae's training loop over ``x``."""
     config = compose_config(*overrides)
     model = build_model(config, (FEATURES,), "bernoulli").to(x.device)
     optimizer = build_optimizer(config, model)
@@ -75,7 +75,7 @@ def data_loader(x: Tensor) -> Round:
 
 
 def index(x: Samples) -> Round:
-    """One round over ``x`` by index, as the loop does it, without training."""
+    """One round over ``x`` by index, as in the training loop, without training."""
 
     def once() -> None:
         for batch in torch.randperm(len(x), device=x.device).split(BATCH):
@@ -85,14 +85,14 @@ def index(x: Samples) -> Round:
 
 
 def streamed(x: Tensor, folder: str) -> Samples:
-    """The same samples in a ``.npy`` file, read batch by batch."""
+    """The samples ``x``, saved to a ``.npy`` file and streamed from it."""
     path = Path(folder) / "x.npy"
     np.save(path, x.cpu().numpy())
     return StreamedSamples(MappedRows(path), x.device)
 
 
 def products(x: Tensor, precision: torch.dtype) -> Round:
-    """The matrix products of one round of training over ``x``: 3 a layer, 2 for the first."""
+    """The matrix products of one training round over ``x``: 3 per layer, 2 for the first."""
     model = build_model(compose_config(), (FEATURES,), "bernoulli")
     shapes = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear)]
     operands = [
@@ -115,7 +115,7 @@ def products(x: Tensor, precision: torch.dtype) -> Round:
 
 
 def measure(variants: dict[str, Round], rounds: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of a round of each variant, after one round that does not count."""
+    """Median seconds per round of each variant, after an unmeasured warmup round."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
         for name, once in variants.items():
@@ -129,13 +129,13 @@ def measure(variants: dict[str, Round], rounds: int, device: torch.device) -> di
 
 
 def synchronize(device: torch.device) -> None:
-    """Waits until the device has done what it was given."""
+    """Waits until the device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def rows(seconds: dict[str, float], steps: int) -> Iterator[list[str]]:
-    """A line for every variant."""
+    """Yields a table row for every variant."""
     epoch = SAMPLES / BATCH / steps
     for name, value in seconds.items():
         yield [
@@ -150,8 +150,8 @@ def main() -> None:
     """Prints the table."""
     parser = command_line(__doc__, report_options())
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto)")
-    parser.add_argument("--rounds", type=int, default=5, help="that the medians are of (5)")
-    parser.add_argument("--steps", type=int, default=20, help="batches of 256 in a round (20)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of measured rounds (5)")
+    parser.add_argument("--steps", type=int, default=20, help="batches of 256 per round (20)")
     arguments = parser.parse_args()
     device, rounds, steps = choose_device(arguments.device), arguments.rounds, arguments.steps
     auto = choose_precision("auto", device)
@@ -169,13 +169,13 @@ def main() -> None:
 def all_variants(
     device: torch.device, auto: torch.dtype, steps: int, folder: str
 ) -> dict[str, Round]:
-    """All that is compared, by name.
+    """All variants to measure, by name.
 
     Args:
-        device: Where they compute.
-        auto: What ``precision=auto`` is there; bfloat16 adds variants to those in float32.
-        steps: Of a round.
-        folder: For the file that samples are streamed from.
+        device: Device to compute on.
+        auto: Precision that ``precision=auto`` chooses there; bfloat16 adds variants.
+        steps: Number of steps per round.
+        folder: Folder for the file that samples are streamed from.
     """
     torch.manual_seed(0)
     x = torch.rand(steps * BATCH, FEATURES).to(device)

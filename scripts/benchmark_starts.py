@@ -1,13 +1,13 @@
-"""Compares ways to start the mixture, on the autoencoders of finished runs.
+"""Compares ways to initialize the mixture, on the autoencoders of finished runs.
 
     python scripts/benchmark_starts.py outputs/accuracy/usps/default/seed=0 [MORE_RUNS...]
 
-Each way is tried with two seeds: besides accuracy, which needs classes, the table says how far the
-two partitions agree, which does not. On the posteriors' means: k-means and a full-covariance
-mixture. On the neighbor graph of the middle layers: scikit-learn's spectral clustering (up to
-20,000 samples), a mixture on UMAP's embedding (if umap-learn is installed) and modularity at
-several numbers of neighbors and resolutions. The share of a sample's neighbors that are of its
-class bounds what any of the latter can do.
+Each method runs with two seeds. Besides accuracy, the table shows the agreement of the two
+partitions, which needs no classes. Methods on the posterior means: k-means and a full-covariance
+mixture. Methods on the neighbor graph of the middle layers: scikit-learn's spectral clustering (up
+to 20,000 samples), a mixture on UMAP's embedding (if umap-learn is installed), and modularity at
+several numbers of neighbors and resolutions. The share of a sample's neighbors that belong to its
+class limits the accuracy of the methods on the graph.
 
 Takes two minutes for digits and eight for the 10,299 samples of hhar on two cores
 (outputs/tables/starts.md). Needs finished runs with pretrain.pt, of datasets with classes.
@@ -44,22 +44,22 @@ Labels = NDArray[np.int64]
 
 
 class Way(NamedTuple):
-    """A way to start: from a seed to clusters ``(N,)``."""
+    """An initialization method: a name, and a function from a seed to cluster labels ``(N,)``."""
 
     name: str
     labels: Callable[[int], Labels]
 
 
 def pretrained(directory: RunDirectory) -> tuple[Workspace, NDArray]:
-    """A finished run as it was after its first stage, and the classes of its samples.
+    """A finished run with the weights after pretraining, and the classes of its samples.
 
     Raises:
-        FileNotFoundError: Its weights of then are missing.
-        ValueError: Its dataset has no classes to judge by.
+        FileNotFoundError: The run has no ``pretrain.pt``.
+        ValueError: The dataset has no classes.
     """
     experiment = Workspace(usable_config(directory, {}, None), directory)
     if experiment.classes is None:
-        raise ValueError(f"{directory.path}: its dataset has no classes to judge by")
+        raise ValueError(f"{directory.path}: its dataset has no classes")
     model, digest = experiment.model, experiment.digest
     if load_checkpoint(directory, "pretrain", model, None, digest) is None:
         raise FileNotFoundError(f"{directory / 'pretrain.pt'} is missing")
@@ -67,13 +67,13 @@ def pretrained(directory: RunDirectory) -> tuple[Workspace, NDArray]:
 
 
 def embedding(experiment: Workspace) -> NDArray:
-    """Means of the posteriors of all samples, ``(N, D)``."""
+    """Posterior means of all samples, ``(N, D)``."""
     index = torch.arange(len(experiment.x), device=experiment.device)
     return posteriors(experiment.model, experiment.x, index).mean.cpu().numpy()
 
 
 def ways(experiment: Workspace, code: NDArray, points: NDArray) -> Iterator[Way]:
-    """All that are compared, for means ``(N, D)`` and points ``(N, P)`` of the middle layers."""
+    """Yields all methods, for posterior means ``(N, D)`` and middle-layer features ``(N, P)``."""
     k, starts = experiment.config.n_clusters, experiment.config.init.n_init
     yield Way("k-means", lambda seed: KMeans(k, n_init=10, random_state=seed).fit_predict(code))
     yield Way("full-covariance mixture", lambda seed: mixture(code, k, seed))
@@ -97,13 +97,13 @@ def ways(experiment: Workspace, code: NDArray, points: NDArray) -> Iterator[Way]
 
 
 def mixture(points: NDArray, n_clusters: int, seed: int) -> Labels:
-    """A Gaussian mixture with full covariances, the best of ten starts."""
+    """Clusters of a Gaussian mixture with full covariances, the best of ten starts."""
     gmm = GaussianMixture(n_clusters, n_init=10, random_state=seed, reg_covar=1e-6 * points.var())
     return gmm.fit_predict(points.astype(np.float64)).astype(np.int64)
 
 
 def on_umap(points: NDArray, n_clusters: int, seed: int) -> Labels:
-    """The same on an embedding that keeps neighbors together, as densely as UMAP can."""
+    """Clusters of a Gaussian mixture on UMAP's densest embedding (``min_dist=0``)."""
     from umap import UMAP
 
     reducer = UMAP(NEIGHBORS[0], n_clusters, min_dist=0.0, random_state=seed, n_jobs=1)
@@ -111,19 +111,19 @@ def on_umap(points: NDArray, n_clusters: int, seed: int) -> Labels:
 
 
 def modular(points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int) -> Labels:
-    """The partition of highest modularity."""
+    """The partition with the highest modularity."""
     return stable_partition(points, graph, n_init, n_clusters, seed)[0].labels
 
 
 def purity(points: NDArray, classes: NDArray, n_neighbors: int) -> float:
-    """The share of the graph's weight that lies within classes."""
+    """Share of the edge weight of the neighbor graph that lies within classes."""
     edges = neighbor_graph(points, n_neighbors).weights.tocoo()
     within = classes[edges.row] == classes[edges.col]
     return float(edges.data[within].sum() / edges.data.sum())
 
 
 def compare(report: Report, path: Path) -> None:
-    """Adds the table of one run."""
+    """Adds the table of one run to the report."""
     directory = RunDirectory(path)
     experiment, classes = pretrained(directory)
     index = np.arange(len(experiment.x))
@@ -139,7 +139,7 @@ def compare(report: Report, path: Path) -> None:
 
 
 def row(way: Way, classes: NDArray) -> list[str]:
-    """The figures of one way to start, means over seeds but for the agreement."""
+    """The table row of one method: means over seeds, and the agreement of the seeds."""
     began = time.perf_counter()
     found = [way.labels(seed) for seed in SEEDS]
     seconds = (time.perf_counter() - began) / len(SEEDS)
@@ -154,7 +154,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="finished runs")
     arguments = parser.parse_args()
     report = Report(
-        arguments, f"Starts of the mixture, means of seeds {' and '.join(map(str, SEEDS))}."
+        arguments,
+        f"Starts of the mixture, means of seeds {' and '.join(map(str, SEEDS))}.",
     )
     for path in arguments.runs:
         compare(report, path)

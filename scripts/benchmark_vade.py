@@ -1,13 +1,14 @@
-"""Our VaDE beside an independent one, ClustPy's, on the same data, seeds, networks and epochs.
+"""Compares our VaDE with ClustPy's on the same data, seeds, networks and numbers of epochs.
 
     pip install clustpy
     python scripts/benchmark_vade.py [--dataset digits] [--seeds 0 1 2 3 4] [--output FILE.md]
 
-Both have 500-500-2000-10 networks, batches of 256 and Adam, and start from Gaussian mixtures on the
-code of an autoencoder; all else is as either has it by default, ours with ``experiment=plain``.
+Both use 500-500-2000-10 networks, batches of 256 and Adam, and start from a Gaussian mixture on an
+autoencoder's embeddings. Everything else has each program's default, ours with
+``experiment=plain``.
 
-Takes 200 seconds a run of digits on two cores beside other work (outputs/tables/vade.md): half an
-hour for five seeds of both. Needs ClustPy; computes on the processor.
+Takes 200 seconds per run on digits with two busy cores (outputs/tables/vade.md), and half an hour
+for five seeds of both. Needs ClustPy; runs on the CPU.
 """
 
 import json
@@ -34,7 +35,7 @@ EPOCHS = {"pretrain": 100, "train": 150}
 
 
 class Outcome(NamedTuple):
-    """Of one run."""
+    """Figures of one run."""
 
     acc: float
     nmi: float
@@ -42,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 def theirs(dataset: str, seed: int) -> Outcome:
-    """ClustPy's."""
+    """Runs ClustPy's VaDE."""
     from clustpy.deep import VaDE
 
     ConfigStore.instance().store(name="schema", node=Config)
@@ -65,7 +66,7 @@ def theirs(dataset: str, seed: int) -> Outcome:
 
 
 def ours(dataset: str, seed: int) -> Outcome:
-    """This program's."""
+    """Runs our VaDE."""
     with tempfile.TemporaryDirectory() as folder:
         epochs = [f"{stage}.epochs={number}" for stage, number in EPOCHS.items()]
         settings = ["model=vade", "experiment=plain", "architecture=mlp", "init=gmm", *epochs]
@@ -78,7 +79,7 @@ def ours(dataset: str, seed: int) -> Outcome:
 
 
 def row(name: str, run: Callable[[str, int], Outcome], dataset: str, seeds: list[int]) -> Row:
-    """Mean and standard deviation over the seeds, and the seconds of a run."""
+    """The table row of one implementation: mean and standard deviation over seeds, mean seconds."""
     found = np.array([run(dataset, seed) for seed in seeds])
     mean, std = found.mean(0), found.std(0, ddof=len(found) > 1)
     figures = [Entry(f"{mean[i]:.4f}", f"{std[i]:.4f}") for i in range(2)]
@@ -88,7 +89,7 @@ def row(name: str, run: Callable[[str, int], Outcome], dataset: str, seeds: list
 def main() -> None:
     """Prints the table."""
     parser = command_line(__doc__, report_options())
-    parser.add_argument("--dataset", default="digits", help="as gammvae train takes it (digits)")
+    parser.add_argument("--dataset", default="digits", help="dataset of gammvae train (digits)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[*range(5)], help="0 1 2 3 4")
     arguments = parser.parse_args()
     report = Report(

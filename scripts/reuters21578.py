@@ -1,6 +1,6 @@
-"""Reuters-21578 as an array: tf-idf of the documents of the ten most frequent topics.
+"""Converts Reuters-21578 into tf-idf vectors of the documents in its ten most frequent topics.
 
-A stand-in for text, not Reuters-10k.
+This dataset is not Reuters-10k.
 """
 
 import gzip
@@ -17,16 +17,16 @@ FILE = "reuters21578.jsonl.gz"
 
 
 def reuters21578(root: Path, folder: Path) -> list[str]:
-    """Writes the documents of one of the ten most frequent topics, unless it was done before.
+    """Writes the documents in the ten most frequent topics, unless the files exist already.
 
-    Only documents of a single topic count.
+    Only documents with a single topic are used.
 
     Args:
-        root: Folder of ``reuters21578.jsonl.gz`` with a document's ``text`` and ``labels`` a line.
-        folder: Where the matrix and the topics are written.
+        root: Folder of ``reuters21578.jsonl.gz``, whose lines have ``text`` and ``labels``.
+        folder: Folder for the matrix and the topics.
 
     Returns:
-        What ``gammvae train`` is told to read them.
+        Settings with which ``gammvae train`` reads the files.
     """
     path, topics = folder / "reuters21578.npz", folder / "reuters21578.txt"
     if not topics.exists():
@@ -38,7 +38,9 @@ def reuters21578(root: Path, folder: Path) -> list[str]:
         kept = [document for document in single if document["labels"][0] in frequent]
         vectorizer = TfidfVectorizer(max_features=WORDS, stop_words="english", sublinear_tf=True)
         matrix = vectorizer.fit_transform(document["text"] for document in kept).tocsr()
-        some = np.flatnonzero(matrix.getnnz(axis=1))  # documents with one of the words
+        some = np.flatnonzero(
+            matrix.getnnz(axis=1)
+        )  # documents that have at least one of the words
         folder.mkdir(parents=True, exist_ok=True)
         scipy.sparse.save_npz(path, matrix[some].astype(np.float32))
         topics.write_text("".join(f"{kept[i]['labels'][0]}\n" for i in some))

@@ -1,1 +1,1 @@
-"""The command line: one command after the other, and what they print."""
+"""The command-line interface: the commands and what they print."""

@@ -1,4 +1,4 @@
-"""``gammvae datasets``: which datasets there are and in what state, fetching and checking them."""
+"""The work of ``gammvae datasets``: lists datasets and their state, fetches and checks them."""
 
 import os
 from collections import Counter
@@ -35,11 +35,11 @@ SHOWN_CLASSES = 20
 
 
 class Catalog:
-    """All datasets that the configuration knows.
+    """All datasets in the configuration.
 
     Args:
-        config_dir: The user's own folder of configurations, or ``None``.
-        overrides: ``key=value`` settings for all of them.
+        config_dir: Folder with the user's own configuration files, or ``None``.
+        overrides: ``key=value`` settings that apply to every dataset.
     """
 
     def __init__(self, config_dir: str | None, overrides: Sequence[str]) -> None:
@@ -52,7 +52,7 @@ class Catalog:
         ConfigStore.instance().store(name="schema", node=Config)
 
     def names(self) -> list[str]:
-        """The names that may follow ``dataset=``, without ``file``."""
+        """The possible values of ``dataset=``, except ``file``."""
         with composing():
             loader = GlobalHydra.instance().config_loader()
             names = loader.get_group_options(
@@ -64,7 +64,7 @@ class Catalog:
         """The configuration of one dataset.
 
         Raises:
-            InputError: There is no such dataset, or a setting does not suit it.
+            InputError: The dataset is unknown, or a setting is invalid for it.
         """
         with composing():
             return to_config(compose("train", [f"dataset={name}", *self.overrides, *more]))
@@ -72,7 +72,7 @@ class Catalog:
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Hydra with the packaged configurations; its errors become ours."""
+    """Initializes Hydra with the packaged configuration; turns its errors into ``InputError``."""
     try:
         with initialize_config_module("gammvae.conf", version_base="1.3"):
             yield
@@ -81,14 +81,14 @@ def composing() -> Iterator[None]:
 
 
 class State(NamedTuple):
-    """A dataset's state in a word or two, and a remark on it."""
+    """A dataset's state in a few words, with an optional remark."""
 
     text: str
     remark: str = ""
 
 
 def state_of(config: Config) -> State:
-    """Whether a dataset can be used; files that are not the published ones are read to find out."""
+    """Whether a dataset can be used; it is loaded if its files differ from the published ones."""
     store = store_of(config.dataset)
     if store.missing() and not store.stand_ins():
         begun = sum(size_of(path) for path in {store.partial(file) for file in store.missing()})
@@ -103,7 +103,7 @@ def state_of(config: Config) -> State:
 
 
 def overview(catalog: Catalog) -> str:
-    """A line for every dataset, and remarks on those that need one."""
+    """A table with one row per dataset, followed by remarks."""
     rows, remarks = [], []
     for name in catalog.names():
         config = catalog.config(name, "dataset.download=false")
@@ -126,15 +126,15 @@ def overview(catalog: Catalog) -> str:
 
 
 def folder_of(store: Store) -> str:
-    """The folder or file that all of a dataset's files lie in; ``-`` if it has none."""
+    """The common folder of a dataset's files, or its only file; ``-`` if it has none."""
     return os.path.commonpath([store.path(file) for file in store.files]) if store.files else "-"
 
 
 def fetch(catalog: Catalog, names: Sequence[str]) -> Iterator[str]:
-    """Downloads, prepares and verifies datasets; yields a line for each.
+    """Downloads, prepares and verifies datasets; yields lines about each one that is ready.
 
     Raises:
-        InputError: Some failed; it is raised after all others were fetched.
+        InputError: A dataset failed; raised after all others have been fetched.
     """
     failures = []
     for name in names:
@@ -151,7 +151,7 @@ def fetch(catalog: Catalog, names: Sequence[str]) -> Iterator[str]:
 
 
 def check(catalog: Catalog, name: str) -> str:
-    """The digests of a dataset's files, and shape, classes and range of its samples, as a text.
+    """Text with the digests of a dataset's files and the shape, range and classes of its samples.
 
     Raises:
         InputError: A file is missing, damaged or not the published one.
@@ -173,7 +173,7 @@ def check(catalog: Catalog, name: str) -> str:
 
 
 def facts(dataset: Dataset) -> Iterator[str]:
-    """Lines about shape, range, moments and classes."""
+    """Yields lines about shape, range, moments, classes and digest."""
     n_samples, features = dataset.x.shape
     total = squares = 0.0
     for chunk in chunks(dataset.x, "moments"):

@@ -1,4 +1,4 @@
-"""``gammvae datasets``: which datasets there are; fetching and checking them."""
+"""``gammvae datasets``: lists, fetches and checks datasets."""
 
 import argparse
 
@@ -10,16 +10,18 @@ SUMMARY = "List datasets and their state; fetch or check them: datasets fetch|ch
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of an action, names and settings."""
+    """The argument parser: an action, dataset names and settings."""
     made = argparse.ArgumentParser(prog="gammvae datasets", description=SUMMARY)
     made.add_argument("words", nargs="*", help="list (default), fetch NAME... or check NAME...")
-    made.add_argument("--config-dir", "-cd", metavar="FOLDER", help="with dataset/*.yaml of yours")
+    made.add_argument(
+        "--config-dir", "-cd", metavar="FOLDER", help="folder that holds your dataset/*.yaml"
+    )
     made.epilog = "Settings such as dataset.root=FOLDER or device=cpu may follow."
     return made
 
 
 def settings() -> dict[str, str]:
-    """Nothing but what the configuration in ``conf/`` has."""
+    """Empty: the command has no settings beyond those in ``conf/``."""
     return {}
 
 
@@ -27,10 +29,10 @@ def run(arguments: list[str]) -> None:
     """Lists, fetches or checks datasets.
 
     Args:
-        arguments: What follows ``gammvae datasets``.
+        arguments: Command-line arguments after ``gammvae datasets``.
 
     Raises:
-        InputError: The arguments cannot be used, or a dataset is missing, damaged or unknown.
+        InputError: The arguments are invalid, or a dataset is missing, damaged or unknown.
     """
     with one_line_usage_errors():
         given = parser().parse_intermixed_args(arguments)

@@ -1,4 +1,4 @@
-"""``gammvae evaluate``: the figures of a finished run, recomputed from its weights."""
+"""``gammvae evaluate``: recomputes the figures of a finished run from its weights."""
 
 import argparse
 
@@ -7,32 +7,32 @@ from gammvae.cli.words import split_run, words_parser
 from gammvae.errors import InputError, blaming
 from gammvae.printing import say
 
-SUMMARY = "Recompute a finished run's figures, gammvae evaluate RUN [generation=true] [device=...]."
+SUMMARY = "Recompute a finished run's figures: gammvae evaluate RUN [generation=true] [device=...]."
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of a run and settings."""
+    """The argument parser: a run and settings."""
     return words_parser("evaluate", SUMMARY)
 
 
 def settings() -> dict[str, str]:
-    """What may be set, with a description of each."""
+    """The settings of the command and their descriptions."""
     from gammvae.cli.reuse import PLACES
 
-    text = "true: also measure how real generated samples are; false by default"
+    text = "true: also measure how realistic generated samples are; false by default"
     return {"generation": text, **PLACES}
 
 
 def run(arguments: list[str]) -> None:
     """Compares recomputed figures with the stored ones.
 
-    With ``generation=true`` it also writes and prints how real generated samples are.
+    With ``generation=true`` it also writes and prints how realistic generated samples are.
 
     Args:
-        arguments: What follows ``gammvae evaluate``.
+        arguments: Command-line arguments after ``gammvae evaluate``.
 
     Raises:
-        InputError: The arguments, the run or its data cannot be used.
+        InputError: The arguments, the run or its data are invalid.
     """
     from gammvae.cli.reuse import places, usable_config
     from gammvae.runs.contents import CONFIG, GENERATION

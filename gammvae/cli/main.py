@@ -1,4 +1,4 @@
-"""``gammvae``: finds the command that is asked for and runs it."""
+"""The ``gammvae`` program: runs the command that its first argument names."""
 
 import argparse
 import os
@@ -14,32 +14,31 @@ from gammvae.printing import say
 
 
 class Command(Protocol):
-    """What the module of a command holds.
+    """Interface of a command's module.
 
-    Importing one must stay fast, or ``gammvae --help`` becomes slow: what takes long to import is
-    imported inside the functions.
+    ``gammvae --help`` imports every such module, so importing one must be fast: slow imports go
+    inside its functions.
     """
 
     SUMMARY: str  # one line, for ``gammvae --help``
 
     def parser(self) -> argparse.ArgumentParser:
-        """Of the arguments that follow the command."""
+        """The parser of the arguments after the command."""
 
     def settings(self) -> Mapping[str, str]:
-        """What may be set by ``key=value`` words, with a description of each.
+        """The ``key=value`` settings of the command and their descriptions.
 
-        Those of the configuration in ``conf/``, which ``train`` and ``datasets`` take, are not
-        repeated.
+        Settings in ``conf/``, which ``train`` and ``datasets`` accept, are not included.
         """
 
     def run(self, arguments: list[str]) -> None:
         """Runs the command.
 
         Args:
-            arguments: What follows the command.
+            arguments: Command-line arguments after the command.
 
         Raises:
-            InputError: The arguments, or files that they name, cannot be used.
+            InputError: The arguments are invalid, or the files that they name.
         """
 
 
@@ -55,13 +54,15 @@ COMMANDS: dict[str, Command] = {
 
 
 def main() -> None:
-    """Runs ``gammvae``: exit code 0, 2 for bad input, 1 for anything that went wrong inside."""
+    """Runs ``gammvae``; the exit code is 2 for invalid input and 1 for other errors."""
     open_streams()
     with exit_codes():
         try:
             os.getcwd()
         except FileNotFoundError as error:
-            raise InputError("the current folder is gone: change to another one") from error
+            raise InputError(
+                "the current folder no longer exists: change to another one"
+            ) from error
         dispatch(sys.argv[1:])
 
 
@@ -92,6 +93,6 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "gammvae train --help lists what can be set; gammvae --version prints the version.",
+            "gammvae train --help lists all settings; gammvae --version prints the version.",
         ]
     )

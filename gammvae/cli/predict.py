@@ -1,4 +1,4 @@
-"""``gammvae predict``: the clusters of new samples."""
+"""``gammvae predict``: assigns new samples to the clusters of a run."""
 
 import argparse
 
@@ -6,29 +6,29 @@ from gammvae.cli.terminal import log_to_terminal
 from gammvae.cli.words import split_run, words_parser
 from gammvae.printing import say
 
-SUMMARY = "Cluster the samples of a file, gammvae predict RUN data=FILE out=FILE."
+SUMMARY = "Assign the samples of a file to clusters: gammvae predict RUN data=FILE out=FILE."
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of a run and settings."""
+    """The argument parser: a run and settings."""
     return words_parser("predict", SUMMARY)
 
 
 def settings() -> dict[str, str]:
-    """What may be set, with a description of each."""
+    """The settings of the command and their descriptions."""
     from gammvae.cli.settings import PredictSettings, described
 
     return described(PredictSettings)
 
 
 def run(arguments: list[str]) -> None:
-    """Clusters the samples of a file, writes the result and prints a summary.
+    """Assigns the samples of a file to clusters, writes the result and prints a summary.
 
     Args:
-        arguments: What follows ``gammvae predict``.
+        arguments: Command-line arguments after ``gammvae predict``.
 
     Raises:
-        InputError: The arguments, the run or the file cannot be used.
+        InputError: The arguments, the run or the file are invalid.
     """
     from gammvae.cli.predict_file import predict
     from gammvae.cli.settings import PredictSettings, read_settings

@@ -1,6 +1,7 @@
-"""The work of ``gammvae predict``: finds the clusters of a file's samples, a chunk at a time.
+"""The work of ``gammvae predict``: assigns the samples of a file to clusters, in chunks.
 
-Letters: ``N`` samples, ``B`` of a chunk, ``K`` clusters, ``D`` latent features.
+Notation: ``N`` samples, ``B`` samples of a chunk, ``F`` features, ``K`` clusters, ``D`` latent
+features.
 """
 
 import csv
@@ -41,16 +42,16 @@ KEYS = Keys(path="data", array="array", labels="", drop="drop", header="header",
 
 
 def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings) -> list[str]:
-    """Clusters the samples of a file and writes them; returns lines that say what was done.
+    """Writes the cluster assignments of a file's samples, and returns a summary in lines.
 
     Args:
-        directory: Of the run.
-        trained: The run.
-        settings: The files.
+        directory: Directory of the run.
+        trained: The finished run with its model.
+        settings: Settings of the command, with the files to read and to write.
 
     Raises:
-        InputError: A file cannot be read or is of unknown kind, or its samples are not like those
-            that the run was trained on.
+        InputError: A file cannot be read or has an unknown format, or its samples do not match
+            those that the run was trained on.
     """
     target = user_path(settings.out)
     kind = target.suffix.lower()
@@ -78,10 +79,10 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
 
 
 def read(trained: Trained, settings: PredictSettings) -> Rows:
-    """The samples of a file ``(N, F)`` as the model sees them.
+    """The samples of a file ``(N, F)``, preprocessed as the model expects.
 
     Raises:
-        InputError: They are not like those that the run was trained on.
+        InputError: They do not match the samples that the run was trained on.
     """
     given, facts, what = trained.config.dataset, trained.facts, f"data={settings.data}"
     request = request_like(given, facts, settings)
@@ -94,7 +95,7 @@ def read(trained: Trained, settings: PredictSettings) -> Rows:
     )
     notes = list(table.notes)
     if flat and wanted == facts.shape and len(shape) == 3 and shape[0] > 1:
-        notes.append(f"values are taken in the order of {shape[0]} channels, height, width")
+        notes.append(f"values are read in the order {shape[0]} channels, height, width")
     check_values(Dataset(x, None, shape), facts, what)
     for note in notes:
         log.warning("%s: %s", what, note)
@@ -103,12 +104,12 @@ def read(trained: Trained, settings: PredictSettings) -> Rows:
 
 
 def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
-    """What is asked for of a file that is like the one that a run was trained on.
+    """How to read a file whose samples are like those that a run was trained on.
 
     Args:
-        given: Of the run.
-        facts: About what that was trained on.
-        settings: What is to be otherwise.
+        given: Dataset configuration of the run.
+        facts: Facts about the data that the run was trained on.
+        settings: Settings of the command, which take precedence over the run's.
     """
     kind = Path(settings.data).suffix.lower()
     others = [*given.drop, *filter(None, [given.labels])]
@@ -125,14 +126,14 @@ def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) 
 
 
 def check_features(table: Table, facts: Facts, request: Request, what: str) -> None:
-    """Refuses samples of another size or with other columns than those a run was trained on."""
+    """Refuses samples whose size or columns differ from those that a run was trained on."""
     found, expected = table.x.shape[1], math.prod(facts.shape)
     unknown = [name for name in table.features if name not in facts.names]
     others = [name for name in table.names if name in (*request.drop, *request.spare)]
     known = [name for name in table.features if name in facts.names]
     advice = ""
     if unknown and known == list(facts.names):
-        effect = "leaves out the columns that it has not seen"
+        effect = "leaves out the columns that the run was not trained on"
         advice = request.advice((request.keys.drop, [*others, *unknown], effect))
     if found != expected:
         raise InputError(
@@ -148,7 +149,7 @@ def check_features(table: Table, facts: Facts, request: Request, what: str) -> N
 
 
 def check_values(data: Dataset, facts: Facts, what: str) -> None:
-    """Refuses values that a run's model cannot compute with."""
+    """Refuses values outside the range that a run's model can process."""
     found, preprocess = data.scan, facts.preprocessing.name
     if found.bad is not None:
         row, column, value = found.bad
@@ -169,12 +170,12 @@ def check_values(data: Dataset, facts: Facts, what: str) -> None:
 
 
 def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[dict[str, NDArray]]:
-    """Arrays by name for every chunk of samples.
+    """Yields the results of every chunk of samples: arrays by name, each of length ``B``.
 
     Args:
-        trained: The run.
+        trained: The finished run with its model.
         x: Samples ``(N, F)``.
-        counts: Is told how many samples are ``unlikely`` and how many ``clusters`` are in use.
+        counts: Receives the number of ``unlikely`` samples and of ``clusters`` in use so far.
     """
     threshold, used = trained.result["metrics"]["elbo_unlikely"], set()
     assigned = assign(trained.model, x)
@@ -189,7 +190,7 @@ def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[
 
 
 def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
-    """A line a sample: label, ELBO, whether that is unlikely, responsibilities, embedding."""
+    """One line per sample: label, ELBO, whether it is unlikely, responsibilities, embedding."""
     text = io.TextIOWrapper(file, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     for number, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""``gammvae report``: one or more finished runs in one HTML file."""
+"""``gammvae report``: shows one or more finished runs in one HTML file."""
 
 import argparse
 from pathlib import Path
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from gammvae.report.subject import Subject
     from gammvae.runs.directory import RunDirectory
 
-SUMMARY = "Show finished runs in one HTML file, gammvae report RUN [RUN...] [out=FILE]."
+SUMMARY = "Show finished runs in one HTML file: gammvae report RUN [RUN...] [out=FILE]."
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of runs and settings."""
+    """The argument parser: runs and settings."""
     return words_parser("report", SUMMARY)
 
 
 def settings() -> dict[str, str]:
-    """What may be set, with a description of each."""
+    """The settings of the command and their descriptions."""
     from gammvae.cli.reuse import PLACES
 
-    text = "the HTML file; by default report.html beside the run, for several runs in this folder"
+    text = "the HTML file; by default report.html, in the folder of one run or else in this one"
     return {"out": text, **PLACES}
 
 
@@ -35,10 +35,10 @@ def run(arguments: list[str]) -> None:
     """Writes the report and prints its path.
 
     Args:
-        arguments: What follows ``gammvae report``.
+        arguments: Command-line arguments after ``gammvae report``.
 
     Raises:
-        InputError: The arguments, a run or its data cannot be used.
+        InputError: The arguments, a run or its data are invalid.
     """
     from gammvae.cli.reuse import places
     from gammvae.report.html import write_report
@@ -68,12 +68,12 @@ def loaded(directory: "RunDirectory", where: "Places", config_dir: str | None) -
     """A finished run with its model and its data.
 
     Args:
-        directory: Of the run.
+        directory: Directory of the run.
         where: See ``reuse.usable_config``.
-        config_dir: The user's own folder of configurations, or ``None``.
+        config_dir: Folder with the user's own configuration files, or ``None``.
 
     Raises:
-        InputError: The run is not finished, damaged, or its data cannot be loaded.
+        InputError: The run is unfinished or damaged, or its data cannot be loaded.
     """
     from gammvae.cli.reuse import usable_config
     from gammvae.runs.contents import CONFIG

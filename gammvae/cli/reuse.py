@@ -1,8 +1,8 @@
-"""The configuration of a finished run, as far as it is trusted.
+"""The configuration of a finished run, without the parts that cannot be trusted.
 
-A run's folder may come from anybody. What decides which code is called, which addresses are asked
-and where files are written is therefore not taken from it: loader and published files are those of
-the dataset's own YAML, shipped with the program or in a folder that the user names.
+A run's folder may come from an untrusted source. It must not decide which code is called, which
+addresses are contacted and where files are written. Loader and published files therefore come from
+the dataset's own YAML file, which ships with the program or is in a folder that the user gives.
 """
 
 import logging
@@ -19,29 +19,29 @@ from gammvae.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
-# What may be set when a finished run is used again: where its data lie and where to compute.
+# Settings for using a finished run again: where its data are and where to compute.
 PLACES = {
-    "device": "where to compute: auto, cpu, cuda, cuda:N or mps; by default as the run did",
+    "device": "where to compute: auto, cpu, cuda, cuda:N or mps; by default the run's setting",
     "dataset.root": "the folder of dataset files",
     "dataset.cache": "the folder of prepared datasets",
     "dataset.mirror": "another server to download from",
     "dataset.download": "whether missing files are downloaded: true or false",
-    "dataset.path": "the file that the run was trained on, if it was moved",
+    "dataset.path": "the new path of the file that the run was trained on, if it was moved",
 }
 Places = dict[str, str | bool]
 SWITCH = {"true": True, "false": False}
 
 
 def usable_config(directory: RunDirectory, where: Places, config_dir: str | None) -> Config:
-    """The stored configuration of a run, with which its data can be loaded.
+    """The stored configuration of a run, made safe for loading its data.
 
     Args:
-        directory: Of the run.
-        where: What is set of the ``PLACES``.
-        config_dir: The user's own folder of configurations, or ``None``.
+        directory: Directory of the run.
+        where: Values of some of the settings in ``PLACES``.
+        config_dir: Folder with the user's own configuration files, or ``None``.
 
     Raises:
-        InputError: The dataset is not known here, or its loader is another one.
+        InputError: The dataset is unknown, or its loader differs from the run's.
     """
     config = directory.read_config()
     known = dataset_of(config, directory, config_dir)
@@ -55,15 +55,15 @@ def usable_config(directory: RunDirectory, where: Places, config_dir: str | None
     former = config.dataset.root
     if former != dataset.root and store_of(dataset).missing():
         again = shell_word(f"dataset.root={former}")
-        log.warning("files are looked for in %s; the run's were named by %s", dataset.root, again)
+        log.warning("dataset files are searched for in %s; the run used %s", dataset.root, again)
     return replace(config, dataset=dataset, device=str(where.get("device", config.device)))
 
 
 def places(words: Sequence[str]) -> Places:
-    """What ``key=value`` words set; a value is taken as it stands.
+    """Parses ``key=value`` words; values are taken literally.
 
     Raises:
-        InputError: A key is none of ``PLACES``, or a switch is neither true nor false.
+        InputError: A key is not in ``PLACES``, or ``dataset.download`` is neither true nor false.
     """
     found: Places = {}
     for word in words:
@@ -77,10 +77,10 @@ def places(words: Sequence[str]) -> Places:
 
 
 def dataset_of(config: Config, directory: RunDirectory, config_dir: str | None) -> DatasetConfig:
-    """The dataset of a run as its own YAML has it.
+    """The dataset of a run as its own YAML file configures it.
 
     Raises:
-        InputError: There is none of its name, or it is loaded otherwise than the run's was.
+        InputError: No dataset has this name, or its loader differs from the run's.
     """
     path, name = directory / CONFIG, config.dataset.name
     catalog = Catalog(config_dir, [])
@@ -94,7 +94,7 @@ def dataset_of(config: Config, directory: RunDirectory, config_dir: str | None) 
         if known.loader.get(key) != value:
             raise InputError(
                 f"{path} has dataset.loader.{key}={value!r}, the dataset {name} has "
-                f"{known.loader.get(key)!r}: only what its own YAML says is called, and "
-                "--config-dir FOLDER can name the folder of another"
+                f"{known.loader.get(key)!r}: only the loader in the dataset's own YAML is called; "
+                "--config-dir FOLDER can give a folder with another YAML"
             )
     return known

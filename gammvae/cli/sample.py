@@ -1,33 +1,33 @@
-"""``gammvae sample``: new samples of a run's clusters."""
+"""``gammvae sample``: generates new samples from the clusters of a run."""
 
 import argparse
 
 from gammvae.cli.words import split_run, words_parser
 from gammvae.printing import say
 
-SUMMARY = "Draw new samples of a run's clusters, gammvae sample RUN [cluster=3] [n=64] ..."
+SUMMARY = "Generate new samples from a run's clusters: gammvae sample RUN [cluster=3] [n=64] ..."
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of a run and settings."""
+    """The argument parser: a run and settings."""
     return words_parser("sample", SUMMARY)
 
 
 def settings() -> dict[str, str]:
-    """What may be set, with a description of each."""
+    """The settings of the command and their descriptions."""
     from gammvae.cli.settings import SampleSettings, described
 
     return described(SampleSettings)
 
 
 def run(arguments: list[str]) -> None:
-    """Draws samples, writes them and prints where they are.
+    """Generates samples, writes them and prints the paths of the files.
 
     Args:
-        arguments: What follows ``gammvae sample``.
+        arguments: Command-line arguments after ``gammvae sample``.
 
     Raises:
-        InputError: The arguments or the run cannot be used.
+        InputError: The arguments or the run are invalid.
     """
     from gammvae.cli.sample_clusters import sample
     from gammvae.cli.settings import SampleSettings, read_settings

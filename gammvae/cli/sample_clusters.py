@@ -1,4 +1,4 @@
-"""The work of ``gammvae sample``: draws new samples of clusters, writes pictures or tables."""
+"""The work of ``gammvae sample``: generates samples from clusters and writes images or tables."""
 
 import csv
 import io
@@ -21,20 +21,20 @@ from gammvae.runs.records import Result
 from gammvae.runs.trained import Trained
 from gammvae.writing import write_text, write_whole
 
-# The largest error that rounding to float32 may bring, as a share of a feature's scale.
+# Largest accepted error from rounding to float32, as a share of a feature's scale.
 ROUNDING = 1e-4
 
 
 def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
-    """Draws and writes samples; returns lines that say what was done.
+    """Generates and writes samples, and returns a summary in lines.
 
     Args:
-        directory: Of the run.
-        trained: The run.
-        settings: Which cluster, how many, where to.
+        directory: Directory of the run.
+        trained: The finished run with its model.
+        settings: Settings of the command, such as the cluster and the number of samples.
 
     Raises:
-        InputError: There is no such cluster, or hardly any draw is good enough.
+        InputError: The cluster does not exist, or too few draws reach ``min_posterior``.
     """
     clusters = chosen_clusters(settings.cluster, trained.config.n_clusters, trained.result)
     target = user_path(settings.out) if settings.out else directory / "samples"
@@ -58,7 +58,7 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
 
 
 def chosen_clusters(cluster: int | None, n_clusters: int, result: Result) -> list[int]:
-    """The wanted cluster, or all."""
+    """The requested cluster, or all clusters."""
     if cluster is None:
         return list(range(n_clusters))
     if cluster >= n_clusters:
@@ -70,12 +70,12 @@ def chosen_clusters(cluster: int | None, n_clusters: int, result: Result) -> lis
 
 
 def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]:
-    """An archive of arrays, and a picture or a table.
+    """Writes an ``.npz`` archive and an image or a table; returns their paths.
 
     Args:
-        target: Path without ending.
-        trained: The run.
-        drawn: Samples by cluster.
+        target: Path without file extension.
+        trained: The finished run.
+        drawn: Generated samples by cluster, equally many of each.
     """
     facts = trained.facts
     x = np.concatenate([one.x.cpu().numpy() for one in drawn.values()])
@@ -101,13 +101,13 @@ def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]
 
 
 def original(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray:
-    """Samples ``(n, F)`` in their original units, in float64 where float32 would lose them.
+    """Samples ``(n, F)`` in their original units, in float64 if float32 is not precise enough.
 
-    Features may be far larger than they are spread.
+    It is not if the values of a feature are far larger than their range.
 
     Args:
-        x: As the model sees them.
-        preprocessing: What is undone.
+        x: Preprocessed samples ``(n, F)``.
+        preprocessing: The preprocessing to invert.
     """
     exact = preprocessing.invert(x)
     single = as_float32(exact)
@@ -116,16 +116,16 @@ def original(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray:
 
 
 def outputs(target: Path, trained: Trained) -> tuple[Path, Path]:
-    """The files that are written: an archive, and a picture of images or a table of the others."""
+    """Paths of the output files: an archive, and an image grid or, for other data, a table."""
     ending = "png" if is_image(trained.facts.shape) else "csv"
     return target.with_name(f"{target.name}.npz"), target.with_name(f"{target.name}.{ending}")
 
 
 def table(x: NDArray, arrays: dict[str, NDArray], names: tuple[str, ...]) -> str:
-    """Samples as lines of a csv file: cluster, posterior, features in their original units.
+    """Samples as lines of a CSV file: cluster, posterior, features in their original units.
 
-    Where lengths were normalized the units are lost, and the features are as the model sees them.
-    They have the digits that tell them from all other values of their type.
+    If samples were scaled to length 1, their units are lost, and features are as the model sees
+    them. Features have as many digits as identify a value of their type.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

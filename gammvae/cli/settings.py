@@ -1,4 +1,4 @@
-"""What may be set when a finished run is used: ``key=value`` words of the command line."""
+"""The ``key=value`` settings of the commands that use a finished run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -20,11 +20,11 @@ Kind = TypeVar("Kind", bound="Settings")
 
 
 def about(text: str, default: Any) -> Any:  # noqa: ANN401 - of any field's type
-    """A field of settings with its description.
+    """A dataclass field with a description.
 
     Args:
-        text: What it does.
-        default: Its value, or a function that makes it.
+        text: Description of the setting.
+        default: Default value, or a function that returns it.
     """
     metadata = {"text": text}
     if callable(default):
@@ -34,7 +34,7 @@ def about(text: str, default: Any) -> Any:  # noqa: ANN401 - of any field's type
 
 @dataclass
 class Settings:
-    """Fields are what may be set; ``RULES`` are their ranges, ``NEEDED`` what must be set."""
+    """Base class of settings: ``RULES`` are ranges, ``NEEDED`` the names of required settings."""
 
     RULES: ClassVar[Mapping[str, Rule]] = {}
     NEEDED: ClassVar[Sequence[str]] = ()
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass
 class SampleSettings(Settings):
-    """Of ``gammvae sample``."""
+    """Settings of ``gammvae sample``."""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "cluster": optional(at_least(0, MOST_CLUSTERS)),
@@ -52,18 +52,24 @@ class SampleSettings(Settings):
         "seed": at_least(0, MOST_SEED),
     }
 
-    cluster: int | None = about("the cluster to draw from; all if it is not given", None)
-    n: int = about("samples of each cluster", 64)
-    min_posterior: float = about("the least posterior of the cluster that a sample may have", 0.99)
-    temperature: float = about("factor of the variance of the latent distribution", 1.0)
-    seed: int = about("of the random numbers", 0)
-    out: str | None = about("path without ending; samples beside the run if it is not given", None)
+    cluster: int | None = about("the cluster to sample from; all clusters if it is not given", None)
+    n: int = about("number of samples of each cluster", 64)
+    min_posterior: float = about(
+        "smallest posterior probability of the cluster that a sample may have", 0.99
+    )
+    temperature: float = about(
+        "factor by which the variance of the latent distribution is multiplied", 1.0
+    )
+    seed: int = about("seed of the random numbers", 0)
+    out: str | None = about(
+        "path of the files without extension; by default samples in the run's folder", None
+    )
     device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
 
 
 @dataclass
 class PredictSettings(Settings):
-    """Of ``gammvae predict``."""
+    """Settings of ``gammvae predict``."""
 
     NEEDED: ClassVar[Sequence[str]] = ("data", "out")
 
@@ -76,7 +82,7 @@ class PredictSettings(Settings):
 
 
 def described(kind: type[Settings]) -> dict[str, str]:
-    """What each setting does, with its default and its range."""
+    """Descriptions of the settings, with defaults and ranges."""
     texts = {}
     for one in fields(kind):
         text = one.metadata["text"]
@@ -89,15 +95,15 @@ def described(kind: type[Settings]) -> dict[str, str]:
 
 
 def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
-    """The settings that words stand for.
+    """Parses the settings of a command.
 
     Args:
-        kind: Which may be set.
-        command: For messages.
-        words: ``key=value`` each.
+        kind: Class of the settings.
+        command: Name of the command, for messages.
+        words: ``key=value`` words.
 
     Raises:
-        InputError: There is no such setting, it is missing, of another type or out of range.
+        InputError: A setting is unknown, missing, of the wrong type or out of range.
     """
     names = [field.name for field in fields(kind)]
     for word in words:
@@ -122,14 +128,14 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
 
 
 def read_value(word: str, types: Mapping[str, Any]) -> Any:  # noqa: ANN401 - OmegaConf's
-    """A setting as OmegaConf merges it: text as it stands, lists in the grammar of ``train``.
+    """A setting in a form that OmegaConf can merge; text is literal, lists are as in ``train``.
 
     Args:
         word: ``key=value``.
-        types: Of all settings.
+        types: Types of all settings, by name.
 
     Raises:
-        InputError: A list is wanted and is none.
+        InputError: The setting needs a list and the value is none.
     """
     name, _, text = word.partition("=")
     if types[name] in (str, str | None):

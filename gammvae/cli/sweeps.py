@@ -1,7 +1,7 @@
-"""Sweeps: a job that fails does not stop the others, and a summary tells how all of them ended.
+"""Sweeps: a failed job does not stop the others, and a summary shows how every job ended.
 
-Jobs may run in other processes or on other machines. Each adds a line to a file in the sweep's
-folder, and the process that started them reads it at the end.
+Jobs may run in other processes or on other machines. Each job appends a line to a file in the
+sweep's folder, which the process that started the sweep reads at the end.
 """
 
 import dataclasses
@@ -37,14 +37,14 @@ from gammvae.writing import append
 
 log = logging.getLogger(__name__)
 
-# Most values of one setting; more are a slip of the keyboard, and their jobs would take years.
+# Largest number of values of one setting. More are a typing error: their jobs would take years.
 MOST_VALUES = 10_000
-# A word of the command line that can sweep over values; flags and their values cannot.
+# An argument that can sweep over values; flags and their values cannot.
 SWEPT = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 
-# Names the sweep's file for the jobs, which inherit it.
+# Environment variable with the ID of the sweep, which its jobs inherit.
 SWEEP = "GAMMVAE_SWEEP"
-# The jobs of the last sweep of this process.
+# Jobs of this process's last sweep.
 JOBS: list["Job"] = []
 
 
@@ -53,14 +53,13 @@ class Job:
     """One job of a sweep.
 
     Attributes:
-        overrides: Its settings, as on the command line.
-        path: Of its run's directory; empty before that is known.
-        state: ``done``, ``skipped`` because the run was finished before, ``failed``, or ``lost``
-            with the process that was to run it.
-        reason: Why it failed.
-        refused: Whether that was bad input, rather than something that went wrong inside.
-        elbo: In nats per sample, by which Hydra's sweepers compare jobs; not a number if there is
-            none.
+        overrides: Settings of the job, as on the command line.
+        path: Run directory; empty until it is known.
+        state: ``done``, ``skipped`` (the run was already finished), ``failed``, or ``lost`` (its
+            process was killed).
+        reason: Reason for a failure.
+        refused: Whether the failure is due to invalid input, not to an error in the program.
+        elbo: ELBO in nats per sample, by which Hydra's sweepers compare jobs; NaN if there is none.
     """
 
     overrides: str
@@ -73,9 +72,9 @@ class Job:
 
 @contextmanager
 def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
-    """Runs one job, which may fail, and leaves a line about it in the sweep's folder.
+    """Runs one job, which may fail, and appends a line about it to the sweep's file.
 
-    A failure is printed as for a single run, with its traceback if it is a defect of the program.
+    A failure is printed as for a single run, with a traceback if it is an error in the program.
     """
     job = Job(" ".join(overrides))
     try:
@@ -91,48 +90,48 @@ def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
 
 
 def record(folder: str) -> Path:
-    """The file of the sweep that this process belongs to."""
+    """Path of the file with the jobs of the present sweep."""
     return Path(folder) / f".sweep-{os.environ[SWEEP]}.jsonl"
 
 
 class Collecting(Callback):
-    """Called by Hydra when a sweep begins."""
+    """Callback of Hydra that records the start of a sweep."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Names the sweep, and notes which jobs it will have."""
+        """Gives the sweep an ID and records its planned jobs."""
         os.environ[SWEEP] = uuid.uuid4().hex
         SWEEPS.append(Sweep(config.hydra.sweep.dir, planned(config.hydra.overrides.task)))
 
 
 class Sweep(NamedTuple):
-    """A sweep that was begun: its folder, and the overrides of all its jobs."""
+    """A sweep in progress: its folder, and the overrides of all its jobs."""
 
     folder: str
     planned: list[str]
 
 
-# Sweeps that this process began and whose jobs it has not gathered.
+# Sweeps started by this process whose jobs have not been gathered yet.
 SWEEPS: list[Sweep] = []
 
 
 def without_repetitions(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a sweep with every value once.
+    """The arguments of a sweep without repeated values.
 
     Raises:
-        InputError: A setting is swept over no values, or something else is asked for as well.
+        InputError: A sweep has no values or too many, or a flag is given that excludes ``-m``.
     """
     if not {"-m", "--multirun"} & set(arguments):
         return list(arguments)
     if others := {"--cfg", "-c", "--info", "-i", "--run", "-r"} & set(arguments):
-        raise InputError(f"{min(others)} does not go with -m: it is about a single run")
+        raise InputError(f"{min(others)} does not go with -m: it is for a single run")
     return [once(one) if SWEPT.fullmatch(one) else one for one in arguments]
 
 
 def once(word: str) -> str:
-    """``key=1,2,1`` as ``key=1,2``.
+    """Removes repeated values: ``key=1,2,1`` becomes ``key=1,2``.
 
     Raises:
-        InputError: The values cannot be listed, or are none or too many.
+        InputError: The values cannot be listed, or there are none or too many.
     """
     swept = OverridesParser.create().parse_override(word)
     if not swept.is_discrete_sweep() or isinstance(swept.value(), Glob):
@@ -147,16 +146,16 @@ def once(word: str) -> str:
     different = list(dict.fromkeys(values))
     if different == values:
         return word
-    log.warning("%s: values that are given twice are taken once", word)
+    log.warning("%s: repeated values are used once", word)
     return f"{word.partition('=')[0]}={','.join(different)}"
 
 
 def planned(overrides: Sequence[str]) -> list[str]:
-    """The overrides of every job of a sweep as its jobs are told them, if only values are swept."""
+    """The overrides of every job of a sweep; an empty list if they cannot be known in advance."""
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         (batch,) = BasicSweeper.split_arguments(parsed, None)
-    except HydraException:  # of names that are looked for, or of numbers that a sweeper chooses
+    except HydraException:  # values depend on files, or are chosen by a sweeper
         return []
     return [" ".join(job) for job in batch]
 
@@ -164,8 +163,8 @@ def planned(overrides: Sequence[str]) -> list[str]:
 def launch(sweep: Callable[[], Any]) -> None:
     """Runs a sweep and gathers its jobs, or runs a single job.
 
-    If a process of the sweep is killed, its other processes end as well. The sweep is then begun
-    again, as long as that finishes any job; jobs that remain count as lost.
+    If a process of the sweep is killed, its other processes end as well. The sweep is then
+    restarted until a restart finishes no further job; the remaining jobs count as lost.
     """
     SWEEPS.clear()
     finished = -1
@@ -179,11 +178,11 @@ def launch(sweep: Callable[[], Any]) -> None:
             before, finished = finished, sum(job.state in ("done", "skipped") for job in JOBS)
             if finished == before:
                 return
-            log.warning("a process of the sweep was killed; the other jobs go on")
+            log.warning("a process of the sweep was killed; the other jobs continue")
 
 
 def gather() -> None:
-    """Reads the lines of a sweep's jobs; jobs that left none are lost.
+    """Reads the file of a sweep into ``JOBS``; planned jobs without a line are lost.
 
     Raises:
         InputError: The sweep has no jobs.
@@ -199,11 +198,11 @@ def gather() -> None:
     lost = {one: Job(one, state="lost") for one in jobs if one not in known}
     JOBS[:] = [*known.values(), *lost.values()]
     if not JOBS:
-        raise InputError("the sweep has no jobs: nothing is as its settings ask for")
+        raise InputError("the sweep has no jobs: nothing matches its settings")
 
 
 def summary(jobs: Sequence[Job]) -> Iterator[str]:
-    """The last lines of a sweep: comparisons of seeds, how many jobs were done, what failed."""
+    """Yields the summary of a sweep: comparisons of seeds, numbers of jobs, failures."""
     groups: dict[Path, set[Path]] = {}
     for job in jobs:
         if job.state in ("done", "skipped"):
@@ -221,10 +220,10 @@ def summary(jobs: Sequence[Job]) -> Iterator[str]:
         if job.state == "failed":
             yield f"failed: {job.overrides}: {job.reason}"
         elif job.state == "lost":
-            yield f"lost: {job.overrides}: its process was killed; the same command goes on with it"
+            yield f"lost: {job.overrides}: its process was killed; the same command continues it"
 
 
 def exit_code(jobs: Sequence[Job]) -> int:
-    """0 if all runs are finished; 2 if all others were refused, 1 if one went wrong inside."""
+    """0 if all runs are finished, 2 if all failures are due to invalid input, otherwise 1."""
     failed = [job for job in jobs if job.state in ("failed", "lost")]
     return 0 if not failed else 2 if all(job.refused for job in failed) else 1

@@ -1,4 +1,4 @@
-"""``gammvae table``: finished runs side by side, with mean and standard deviation over seeds."""
+"""``gammvae table``: compares finished runs, with mean and standard deviation over seeds."""
 
 import argparse
 from pathlib import Path
@@ -6,17 +6,24 @@ from pathlib import Path
 from gammvae.cli.terminal import one_line_usage_errors
 from gammvae.printing import say
 
-SUMMARY = "Gather finished runs into a table, gammvae table [FOLDER...] [--output FILE...]."
+SUMMARY = "Compare finished runs in a table: gammvae table [FOLDER...] [--output FILE...]."
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of folders and flags."""
+    """The argument parser: folders and flags."""
     made = argparse.ArgumentParser(prog="gammvae table", description=SUMMARY)
     made.add_argument("folders", nargs="*", type=Path, default=[Path("outputs")])
-    made.add_argument("--metric", nargs="+", default=["acc"], help="several: one column each")
-    made.add_argument("--datasets", nargs="+", help="only these, in this order")
+    made.add_argument(
+        "--metric", nargs="+", default=["acc"], help="one column for each, if several are given"
+    )
+    made.add_argument("--datasets", nargs="+", help="only these datasets, in this order")
     made.add_argument("--models", nargs="+", help="only these rows, in this order")
-    made.add_argument("--compare", nargs=2, metavar="MODEL", help="paired over common seeds")
+    made.add_argument(
+        "--compare",
+        nargs=2,
+        metavar="MODEL",
+        help="paired comparison over the seeds that both have",
+    )
     made.add_argument(
         "--output", nargs="+", type=Path, default=[], help="files that end in .csv, .md or .tex"
     )
@@ -24,18 +31,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings() -> dict[str, str]:
-    """Nothing: a table is made from what runs have stored."""
+    """Empty: the command has no settings."""
     return {}
 
 
 def run(arguments: list[str]) -> None:
-    """Prints the table, and writes it to files.
+    """Prints the table and writes it to files.
 
     Args:
-        arguments: What follows ``gammvae table``.
+        arguments: Command-line arguments after ``gammvae table``.
 
     Raises:
-        InputError: The arguments, or runs below the folders, cannot be used.
+        InputError: The arguments, or runs below the folders, are invalid.
     """
     with one_line_usage_errors():
         given = parser().parse_args(arguments)

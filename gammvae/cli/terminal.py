@@ -1,4 +1,4 @@
-"""Messages on the terminal, exit codes, and the order of arguments."""
+"""Terminal messages, exit codes and the order of arguments."""
 
 import argparse
 import errno
@@ -13,7 +13,7 @@ from typing import NoReturn
 from gammvae.errors import DivergenceError, InputError
 from gammvae.printing import say
 
-# Raised for a full disk, a missing permission or a file in place of a folder.
+# Errors of the file system that the user can resolve, such as a full disk or lack of permission.
 DISK_ERRORS = {
     errno.EACCES,
     errno.EPERM,
@@ -29,7 +29,7 @@ DISK_ERRORS = {
     errno.EIO,
 }
 
-# Characters of the last line, which quotes the value that was refused.
+# Most characters of an error message, which may quote a long invalid value.
 LONGEST = 1500
 
 TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
@@ -37,7 +37,7 @@ TAKES_A_PATH = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", 
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Ends the program with one line and an exit code, except for errors that are defects."""
+    """Ends the program with a one-line message and an exit code if an expected error is raised."""
     try:
         yield
     except InputError as error:
@@ -52,14 +52,14 @@ def exit_codes() -> Iterator[None]:
             raise
         stop(f"{error.filename or 'output'} cannot be written or read: {error.strerror}", code=2)
     except KeyboardInterrupt:
-        stop("interrupted; the same command goes on from here", code=130)
+        stop("interrupted; the same command continues from here", code=130)
 
 
 def open_streams() -> None:
-    """Opens standard streams that are closed, with the null device behind them.
+    """Opens closed standard streams on the null device.
 
-    Else a file that is opened later would get such a stream's number, and messages would be written
-    into it.
+    Otherwise a file opened later would get the number of such a stream, and messages would be
+    written into it.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
@@ -77,7 +77,7 @@ def stop(message: object, code: int) -> NoReturn:
 
 
 class TerminalHandler(logging.Handler):
-    """Writes to standard error, above a progress bar if there is one."""
+    """Log handler for standard error that writes above a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
@@ -94,11 +94,13 @@ def log_to_terminal() -> None:
         logger.addHandler(TerminalHandler(logging.INFO))
         logger.setLevel(logging.DEBUG)
         logger.propagate = False  # Hydra gives the root logger a handler of its own
-        logging.getLogger("matplotlib").setLevel(logging.WARNING)  # which would speak there
+        logging.getLogger("matplotlib").setLevel(
+            logging.WARNING
+        )  # its messages would be shown as well
 
 
 def flags_first(arguments: list[str]) -> list[str]:
-    """The arguments with all flags before all overrides, as Hydra needs them.
+    """Moves flags before overrides, as Hydra requires.
 
     Args:
         arguments: Flags and ``key=value`` overrides in any order.
@@ -113,7 +115,7 @@ def flags_first(arguments: list[str]) -> list[str]:
 
 @contextmanager
 def one_line_usage_errors() -> Iterator[None]:
-    """Makes every argument parser, also the one that Hydra builds itself, raise ``InputError``."""
+    """Makes all argument parsers, including Hydra's own, raise ``InputError`` on usage errors."""
 
     def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
         raise InputError(message)

@@ -1,4 +1,4 @@
-"""``gammvae train``: a run, or a sweep of them, from the configuration to the printed figures."""
+"""``gammvae train``: runs one configuration or a sweep and prints the figures."""
 
 import argparse
 import os
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from gammvae.config.schema import Config
     from gammvae.runs.records import Result
 
-SUMMARY = "Pretrain, initialize and train one run, or a sweep of them with --multirun."
+SUMMARY = "Train one run, or a sweep of runs with --multirun."
 
 
 def parser() -> argparse.ArgumentParser:
-    """Hydra's parser, which Hydra makes itself when the command runs."""
+    """The argument parser, equal to the one that Hydra builds when the command runs."""
     from hydra._internal.utils import get_args_parser
 
     made = get_args_parser()
@@ -33,19 +33,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings() -> dict[str, str]:
-    """Nothing but what the configuration in ``conf/`` has."""
+    """Empty: the command has no settings beyond those in ``conf/``."""
     return {}
 
 
 def run(arguments: list[str]) -> None:
-    """Runs one configuration, or all of a sweep, and prints their figures.
+    """Runs one configuration or all jobs of a sweep, and prints the figures.
 
     Args:
-        arguments: What follows ``gammvae train``.
+        arguments: Command-line arguments after ``gammvae train``.
 
     Raises:
-        InputError: The arguments or the data cannot be used.
-        DivergenceError: Training left the finite numbers.
+        InputError: The arguments or the data are invalid.
+        DivergenceError: Training became non-finite.
     """
     import hydra
     from hydra.core.config_store import ConfigStore
@@ -76,19 +76,19 @@ def train_one(cfg: "DictConfig") -> float:
     """Runs one composed configuration, prints its figures and returns its ELBO.
 
     Args:
-        cfg: As Hydra composed it.
+        cfg: Configuration composed by Hydra.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from gammvae.cli.sweeps import Job, attempt
 
-    log_to_terminal()  # which a job in a process of its own has not done yet
+    log_to_terminal()  # a job may run in a new process
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN:
         with exit_codes():
             train_job(cfg, job := Job(""))
-    else:  # where the other jobs go on if one fails
+    else:  # a failure must not stop the other jobs
         with attempt(hydra.overrides.task, hydra.sweep.dir) as job:
             train_job(cfg, job)
     return job.elbo
@@ -98,12 +98,12 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     """Runs one composed configuration and prints its figures, unless it was finished before.
 
     Args:
-        cfg: As Hydra composed it.
-        job: Is told what became of it.
+        cfg: Configuration composed by Hydra.
+        job: Record of the job, which is updated.
 
     Raises:
-        InputError: The configuration or the data cannot be used.
-        DivergenceError: Training left the finite numbers.
+        InputError: The configuration or the data are invalid.
+        DivergenceError: Training became non-finite.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -142,10 +142,10 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
 
 
 def check_still_its_data(config: "Config", result: "Result") -> None:
-    """Refuses to report a finished run for a user's file that has changed since.
+    """Refuses to report a finished run if the user's data file has changed since.
 
     Raises:
-        InputError: It has.
+        InputError: The file has changed.
     """
     if config.dataset.path is None or not os.path.exists(config.dataset.path):
         return

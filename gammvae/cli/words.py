@@ -1,4 +1,4 @@
-"""The arguments of commands that use finished runs: runs, ``key=value`` words and one flag."""
+"""Arguments of commands that use finished runs: runs, ``key=value`` settings and one flag."""
 
 import argparse
 import re
@@ -17,7 +17,7 @@ class Words(NamedTuple):
 
     Attributes:
         words: Runs and ``key=value`` settings, in the given order.
-        config_dir: The user's own folder of configurations, or ``None``.
+        config_dir: Folder with the user's own configuration files, or ``None``.
     """
 
     words: list[str]
@@ -28,9 +28,9 @@ class RunAndWords(NamedTuple):
     """The arguments of a command that uses one run.
 
     Attributes:
-        directory: Of the run.
+        directory: Directory of the run.
         words: ``key=value`` settings, in the given order.
-        config_dir: The user's own folder of configurations, or ``None``.
+        config_dir: Folder with the user's own configuration files, or ``None``.
     """
 
     directory: "RunDirectory"
@@ -39,22 +39,24 @@ class RunAndWords(NamedTuple):
 
 
 def words_parser(command: str, summary: str) -> argparse.ArgumentParser:
-    """The parser of a command that takes words and ``--config-dir``."""
+    """The argument parser of a command that takes runs, settings and ``--config-dir``."""
     parser = argparse.ArgumentParser(prog=f"gammvae {command}", description=summary)
     parser.add_argument("words", nargs="*", metavar="RUN [SETTING=VALUE]")
-    parser.add_argument("--config-dir", "-cd", metavar="FOLDER", help="with your dataset/*.yaml")
+    parser.add_argument(
+        "--config-dir", "-cd", metavar="FOLDER", help="folder that holds your dataset/*.yaml"
+    )
     return parser
 
 
 def split(parser: argparse.ArgumentParser, arguments: list[str]) -> Words:
-    """Separates the words of a command from its flag.
+    """Separates runs and settings from the flag.
 
     Args:
-        parser: From ``words_parser``.
-        arguments: What follows the command.
+        parser: Result of ``words_parser``.
+        arguments: Command-line arguments after the command.
 
     Raises:
-        InputError: There is another flag, or the flag lacks its value.
+        InputError: There is an unknown flag, or ``--config-dir`` lacks its value.
     """
     with one_line_usage_errors():
         given = parser.parse_intermixed_args(arguments)
@@ -65,9 +67,9 @@ def split_run(command: str, parser: argparse.ArgumentParser, arguments: list[str
     """Separates the run, which comes first, from the settings that follow it.
 
     Args:
-        command: For messages.
-        parser: From ``words_parser``.
-        arguments: What follows the command.
+        command: Name of the command, for messages.
+        parser: Result of ``words_parser``.
+        arguments: Command-line arguments after the command.
 
     Raises:
         InputError: No run is given, or the arguments cannot be parsed.

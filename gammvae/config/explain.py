@@ -1,4 +1,4 @@
-"""Errors of Hydra and OmegaConf as one line that says how to mend the command."""
+"""Rewrites errors of Hydra and OmegaConf as one line that says how to fix the command."""
 
 import dataclasses
 import re
@@ -11,10 +11,10 @@ from gammvae.config.schema import Config
 
 
 def options(key: str) -> list[str]:
-    """The names of the fields below a key, sorted; none if there is no such group of fields.
+    """Sorted names of the settings below a key; an empty list if the key is not a group.
 
     Args:
-        key: Such as ``train``; empty for the names at the top.
+        key: Key such as ``train``; empty for the top level.
     """
     node: Any = Config
     for name in filter(None, key.split(".")):
@@ -26,7 +26,7 @@ def options(key: str) -> list[str]:
 
 
 def explain(error: Exception) -> str:
-    """An error of Hydra or OmegaConf on one line, with the valid names where one was unknown."""
+    """One-line message for an error of Hydra or OmegaConf, with valid names if one is unknown."""
     text = " ".join(str(error).split())
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
@@ -43,7 +43,7 @@ def explain(error: Exception) -> str:
             f"{key}={value} stands for several values: {overrides.override(key, value)} is one "
             f"text, {overrides.override(key, value.split(','))} is a list, and -m runs every one"
         )
-    # Two values that refer to each other: neither was given.
+    # Two values refer to each other because neither was given.
     missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)
     if missing:
         key = missing[1].removeprefix("dataset.")

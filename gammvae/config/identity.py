@@ -1,4 +1,4 @@
-"""The part of a configuration that can change the result, to tell whether two runs are the same."""
+"""The settings that can change the result, by which two runs are compared."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import Any
 
 from gammvae.config.schema import Config
 
-# Settings that may differ between two calls that compute the same run. Whether the data are the
-# same is decided by their digest.
+# Settings that do not change the result. Whether two runs use the same data is decided by the
+# digest of the data, not by these paths.
 VOLATILE = (
     *(f"dataset.{name}" for name in ("root", "cache", "download", "mirror", "about")),
     *(f"dataset.{name}" for name in ("header", "index", "channels")),
@@ -16,12 +16,12 @@ VOLATILE = (
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """The configuration as flat keys and values, without what cannot change the result."""
+    """The settings that can change the result, as flat keys such as ``train.epochs`` and values."""
     return lasting(dataclasses.asdict(config))
 
 
 def lasting(tree: dict[str, Any]) -> dict[str, Any]:
-    """The same of a configuration that is given as nested dictionaries."""
+    """Like ``identity``, for a configuration given as nested dictionaries."""
     return {
         key: value
         for key, value in flatten(tree)

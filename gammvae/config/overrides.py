@@ -1,4 +1,4 @@
-"""Advice that can be pasted into a shell: settings as words that a shell passes on as they are."""
+"""Quotes settings for messages, so that they can be pasted into a shell."""
 
 import re
 import shlex
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 Value = str | bool | int | None | Sequence[str]
 
-# Text that Hydra's grammar takes for nothing but itself.
+# Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 
 
 def override(key: str, value: Value) -> str:
-    """The word of a POSIX shell that sets a key to a value, as ``gammvae`` reads it.
+    """A setting as one word of a POSIX shell, such as ``dataset.drop='[a,b]'``.
 
     Args:
-        key: Such as ``dataset.drop``.
-        value: Any text, number or truth value, ``None`` for ``null``, or a list of texts.
+        key: Name of the setting, such as ``dataset.drop``.
+        value: Text, integer, Boolean, ``None`` for ``null``, or a list of texts.
     """
     return shell_word(f"{key}={in_grammar(value)}")
 
@@ -30,18 +30,18 @@ def in_grammar(value: Value) -> str:
         return f"[{','.join(map(in_grammar, value))}]"
     if PLAIN.fullmatch(value):
         return value
-    # Backslashes count only before a quote, the closing one included: there each is doubled.
+    # Hydra interprets backslashes only before a quote, including the closing one: double those.
     escaped = re.sub(r'(\\*)"', r"\1\1\"", literal(value))
     return '"' + re.sub(r"(\\+)\Z", r"\1\1", escaped) + '"'
 
 
 def literal(text: str) -> str:
-    """The same text, in which OmegaConf finds nothing to interpolate."""
+    """The text with escaped interpolations, so that OmegaConf takes it literally."""
     return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", text)
 
 
 def shell_word(text: str) -> str:
-    """A text as one word on one line of a shell, of letters that can be seen."""
+    """A text as one word on one line of a shell, with unprintable characters escaped."""
     if text.isprintable():
         return shlex.quote(text)
     escaped = "".join(

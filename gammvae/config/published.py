@@ -1,4 +1,4 @@
-"""What is published of a dataset: its files, and figures to check it against."""
+"""Published facts about a dataset: its files with their digests, and its size."""
 
 import hashlib
 import re
@@ -15,10 +15,10 @@ BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 @dataclass
 class FileConfig:
-    """A published file: where it comes from, and its digest as ``algorithm:hexadecimal``.
+    """A published file: its address and its digest as ``algorithm:hexadecimal``.
 
-    What is downloaded may be a packed form of it (``unpack``: gzip, zip or tar); in an archive the
-    member has the file's name.
+    The download may be packed (``unpack``: gzip, zip or tar). In an archive, the member has the
+    name of the file.
     """
 
     url: str = MISSING
@@ -28,15 +28,15 @@ class FileConfig:
 
 @dataclass
 class AboutConfig:
-    """What is published of a dataset, to be shown and checked against.
+    """Published facts about a dataset, to be shown and checked.
 
-    ``size`` is that of all downloads together, of which none is let grow larger. ``stand_ins`` are
-    files that serve in place of the published ``files`` if all of them are here; ``contents`` says
-    of digests of samples and classes in what they are not the published ones.
+    ``size`` is that of all downloads together, and larger downloads are refused. ``stand_ins`` are
+    files that can replace the published ``files`` if all of them are present. ``contents`` maps
+    digests of known variants of the data to how these differ from the published data.
 
     Raises:
-        InputError: A file's name leads out of the data folder, its address is not one of the web,
-            or its digest is cut short.
+        InputError: The name of a file leads out of the data folder, its address is not http or
+            https, or its digest is invalid.
     """
 
     samples: int | None = None
@@ -58,37 +58,37 @@ class AboutConfig:
 
     @property
     def download_bytes(self) -> int | None:
-        """The published size of all downloads in bytes, where ``size`` tells it."""
+        """The published size of all downloads in bytes; ``None`` if ``size`` does not give it."""
         told = re.fullmatch(r"([\d.]+) (kB|MB|GB)", self.size or "")
         return int(float(told[1]) * BYTES[told[2]]) if told else None
 
 
 def check_inside(name: str) -> None:
-    """Refuses the name of a file that would not lie below the data folder.
+    """Refuses a file name that leads out of the data folder.
 
     Raises:
-        InputError: It is empty or absolute, or has a part ``..``.
+        InputError: The name is empty or absolute, or has a part ``..``.
     """
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise InputError(f"{name!r} is no name of a file: it must be relative and without '..'")
+        raise InputError(f"{name!r} is not a valid file name: it must be relative and without '..'")
 
 
 def check_address(what: str, url: str) -> None:
-    """Refuses an address of anything but the web.
+    """Refuses an address that is not on the web.
 
     Raises:
-        InputError: It is neither http nor https.
+        InputError: The address is neither http nor https.
     """
     if not re.match(r"https?://[^/]", url):
         raise InputError(f"{what} is {url}: it must begin with http:// or https://")
 
 
 def check_digest(name: str, digest: str) -> None:
-    """Refuses a digest that other contents could have.
+    """Refuses a malformed or truncated digest.
 
     Raises:
-        InputError: Its algorithm is unknown, or it does not have its full length.
+        InputError: The algorithm is unknown, or the digest does not have its full length.
     """
     algorithm, _, digits = digest.partition(":")
     known = algorithm in hashlib.algorithms_guaranteed

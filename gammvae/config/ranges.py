@@ -1,4 +1,4 @@
-"""The values that each setting may have."""
+"""The valid values of each setting."""
 
 from pathlib import Path
 
@@ -9,21 +9,21 @@ REPARAMETERIZATIONS = {
     "normal": ("location_scale",),
 }
 
-# Every file of that folder is a method.
+# Every file in that folder is a method.
 METHODS = tuple(
     sorted(path.stem for path in (Path(__file__).parents[1] / "training/methods").glob("[a-z]*.py"))
 )
 
 KL_SCHEDULES = ("constant", "warmup", "cyclic")
 
-# Upper bounds of counts, far beyond any use: without them, a typing error could fill the memory,
-# run for ever, or exceed the integers of the libraries that are called.
+# Upper bounds far beyond any practical value. Without them, a typing error could exhaust memory,
+# run forever or overflow the integers of other libraries.
 MOST_STEPS, MOST_SAMPLES, MOST_SEED = 10**9, 2**31 - 1, 2**31 - 1
 MOST_WIDTH, MOST_LAYERS, MOST_LATENT, MOST_CLUSTERS, MOST_STARTS = 10**6, 1000, 10**4, 10**6, 10**4
 
 
 def list_of(what: str, least: int, most: int) -> Rule:
-    """A list of ``least`` or more sizes, each from 1 to ``most``."""
+    """A list of at least ``least`` sizes, each from 1 to ``most``."""
     return Rule(
         lambda sizes: (
             least <= len(sizes) <= MOST_LAYERS and all(1 <= size <= most for size in sizes)

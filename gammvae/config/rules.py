@@ -1,8 +1,8 @@
-"""Rules for a single value, each with its text for messages.
+"""Rules that check a single value, each with a text for messages.
 
-pydantic's annotated types were considered. They accept the same values, but a refusal names only
-the violated bound, so the text of the rule would still have to be written here. The types are
-already checked by OmegaConf, whose configurations must be plain dataclasses.
+pydantic's annotated types were considered. They accept the same values, but their errors name only
+the violated bound, so the texts would still have to be written here. Types are already checked by
+OmegaConf, whose configurations must be plain dataclasses.
 """
 
 import math
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 
 class Rule(NamedTuple):
-    """A test of one value, and a text that continues "it must be"."""
+    """A check of one value, and a text that completes "it must be"."""
 
     holds: Callable[[Any], bool]
     text: str
 
 
 def at_least(least: float, most: float = math.inf) -> Rule:
-    """A finite number from ``least`` up, to ``most`` if that is given."""
+    """A finite number of at least ``least``, and at most ``most`` if that is given."""
     text = f"a number of at least {least}"
     if most < math.inf:
         text += f" and at most {most}"
@@ -42,7 +42,7 @@ def one_of(*names: str) -> Rule:
 
 
 def matching(pattern: str, text: str) -> Rule:
-    """A text that matches a regular expression as a whole; ``text`` describes it."""
+    """A text that fully matches a regular expression, which ``text`` describes."""
     return Rule(lambda value: re.fullmatch(pattern, value) is not None, text)
 
 

@@ -1,7 +1,7 @@
-"""The types of a configuration, its ranges and the rules between its fields.
+"""The types of all settings, and rules that involve several settings.
 
-Values live in the YAML files of ``conf/``; fields here are without a default, but for those that
-came later, which have the value that stored runs were made with.
+The values are in the YAML files of ``conf/``. Fields have no default here, except those that were
+added in later versions: their default is the value that earlier runs were made with.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from gammvae.errors import InputError
 
 @dataclass
 class DatasetConfig:
-    """Where the samples come from; ``loader`` names a function that returns a ``Dataset``."""
+    """The data; ``loader`` names a function that returns a ``Dataset``."""
 
     name: str = MISSING
     n_clusters: int = MISSING
@@ -43,8 +43,8 @@ class DatasetConfig:
 class ModelConfig:
     """How clusters are found, and the family of prior and posterior.
 
-    ``method`` names a file of ``gammvae/training/methods``, which has the stages of the run. The
-    last three fields are options of methods that are fitted once to samples or to a code.
+    ``method`` names a file in ``gammvae/training/methods``, which defines the stages of the run.
+    The last three fields are options of methods that are fitted once, to samples or embeddings.
     """
 
     name: str = MISSING
@@ -57,13 +57,13 @@ class ModelConfig:
 
     @property
     def has_mixture(self) -> bool:
-        """Whether the model's prior is a mixture, to draw samples from and to compare them with."""
+        """Whether the prior is a mixture, as generating samples and predicting clusters require."""
         return self.method == "mixture"
 
 
 @dataclass
 class ArchitectureConfig:
-    """Encoder widths or convolutions (the decoder mirrors them) and the latent size."""
+    """Layers of the encoder, which the decoder mirrors, and the number of latent features."""
 
     name: str = MISSING
     hidden: list[int] = MISSING
@@ -73,7 +73,7 @@ class ArchitectureConfig:
 
 @dataclass
 class OptimizerConfig:
-    """A class of ``torch.optim`` with its ``arguments``, and what goes around it."""
+    """A class of ``torch.optim`` with its ``arguments``, learning rates and gradient clipping."""
 
     name: str = MISSING
     lr: float = MISSING
@@ -85,7 +85,7 @@ class OptimizerConfig:
 
 @dataclass
 class AugmentationConfig:
-    """Largest random changes of the encoder's input; ``noise``: features swapped."""
+    """Largest random changes of the encoder's input; ``noise``: share of features replaced."""
 
     name: str = MISSING
     degrees: float = MISSING
@@ -97,7 +97,7 @@ class AugmentationConfig:
 
 @dataclass
 class InitConfig:
-    """How the mixture starts."""
+    """How the mixture is initialized."""
 
     start: str = MISSING
     n_init: int = MISSING
@@ -115,7 +115,7 @@ class InitConfig:
 
 @dataclass
 class StageConfig:
-    """A stage of training: ``epochs``, or as many as make about ``updates`` optimizer steps."""
+    """A stage of training, whose length is given by ``epochs`` or by about ``updates`` steps."""
 
     epochs: int | None = MISSING
     updates: int = MISSING
@@ -126,7 +126,7 @@ class StageConfig:
 
 @dataclass
 class TrainConfig(StageConfig):
-    """The stage that trains everything; ``anchored`` is the share of it that holds ``q(c|x)``."""
+    """The stage that trains all parameters; ``q(c|x)`` is held in the share ``anchored`` of it."""
 
     anchored: float = MISSING
     rounds: int = MISSING
@@ -135,7 +135,7 @@ class TrainConfig(StageConfig):
 
 @dataclass
 class Config:
-    """All of ``gammvae train``; see ``conf/train.yaml`` for the values and their reasons."""
+    """All settings of ``gammvae train``; ``conf/train.yaml`` describes them."""
 
     dataset: DatasetConfig = MISSING
     model: ModelConfig = MISSING
@@ -167,7 +167,7 @@ class Config:
 
 
 def check_rules_between_fields(config: Config) -> None:
-    """Refuses values that are fine alone and not together."""
+    """Refuses combinations of settings that are valid only separately."""
     model, init = config.model, config.init
     if model.reparameterization not in REPARAMETERIZATIONS[model.family]:
         raise InputError(
@@ -179,12 +179,12 @@ def check_rules_between_fields(config: Config) -> None:
     if bool(architecture.hidden) == bool(architecture.channels):
         raise InputError(
             f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
-            f"{architecture.channels}: exactly one of them is a list of one or more layers"
+            f"{architecture.channels}: exactly one of them must be a non-empty list"
         )
     if (init.start == "labels") != (init.labels is not None):
         raise InputError(
             f"init.labels={init.labels} does not go with init.start={init.start}: "
-            "a file of labels is given exactly when the start is labels"
+            "init.labels must be given if and only if init.start=labels"
         )
     if "_target_" not in config.dataset.loader:
         raise InputError(

@@ -1,11 +1,11 @@
-"""The configuration of a stored run, of this version or an earlier one."""
+"""Reads the stored configuration of a run, made by this version or an earlier one."""
 
 from typing import Any
 
 from gammvae.config.schema import Config
 from gammvae.config.typed import literal, to_config
 
-# Former names of loaders, which stand in the configurations of earlier runs, and present ones.
+# From names of loaders in the configurations of earlier versions to their present names.
 MOVED_LOADERS = {
     **{
         f"gammvae.benchmarks.{name}": f"gammvae.data.benchmarks.{name}"
@@ -18,16 +18,16 @@ MOVED_LOADERS = {
 
 
 def from_stored(tree: dict[str, Any]) -> Config:
-    """The typed configuration of a run's folder.
+    """The typed configuration of a stored run.
 
-    Every text is taken as it stands. Addresses and digests of published files are left out, because
-    the folder may come from anybody.
+    Texts are taken literally. Addresses and digests of published files are left out, because the
+    folder may come from an untrusted source.
 
     Args:
-        tree: The content of ``config.yaml``.
+        tree: Content of ``config.yaml``.
 
     Raises:
-        InputError: A key is unknown, or a value is missing, of another type or out of its range.
+        InputError: A key is unknown, or a value is missing, of the wrong type or out of range.
     """
     tree = with_present_names(tree)
     if isinstance(dataset := tree.get("dataset"), dict):
@@ -36,10 +36,10 @@ def from_stored(tree: dict[str, Any]) -> Config:
 
 
 def with_present_names(tree: dict[str, Any]) -> dict[str, Any]:
-    """A stored configuration with the present names of settings and loaders.
+    """Translates a stored configuration to the present names of settings and loaders.
 
     Args:
-        tree: The content of ``config.yaml``, of this version or an earlier one.
+        tree: Content of ``config.yaml``, written by this version or an earlier one.
     """
     dataset, model = tree.get("dataset"), tree.get("model")
     if isinstance(dataset, dict) and isinstance(loader := dataset.get("loader"), dict):

@@ -1,4 +1,4 @@
-"""The typed configuration from the untyped one that Hydra composes."""
+"""Converts the configuration that Hydra composes into the typed one."""
 
 from typing import Any, cast
 
@@ -15,13 +15,13 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
     """The typed configuration from untyped mappings.
 
     Args:
-        layers: Nested dictionaries or OmegaConf's; later ones replace values of earlier ones.
+        layers: Nested dictionaries or OmegaConf mappings; later ones override earlier ones.
 
     Raises:
-        InputError: A key is unknown, or a value is missing, of another type or out of its range.
+        InputError: A key is unknown, or a value is missing, of the wrong type or out of range.
     """
     try:
-        # Through plain dictionaries, so that a key that was added with + is checked like any other.
+        # Plain dictionaries, so that keys added with + are checked like any other.
         plain = [
             literal(OmegaConf.to_container(layer, resolve=True))
             if OmegaConf.is_config(layer)
@@ -35,10 +35,10 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
 
 
 def literal(value: Any) -> Any:  # noqa: ANN401 - of any type that YAML has
-    """A copy of nested values in which OmegaConf takes every text as it stands.
+    """A copy of nested values whose texts OmegaConf takes literally.
 
     Args:
-        value: Dictionaries, lists, texts and numbers.
+        value: Nested dictionaries and lists of texts and numbers.
     """
     if isinstance(value, dict):
         return {key: literal(item) for key, item in value.items()}

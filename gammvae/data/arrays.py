@@ -2,7 +2,7 @@
 
 Pickled objects are refused, because loading them can run code.
 
-Letters: ``N`` samples, ``F`` features.
+Notation: ``N`` samples, ``F`` features.
 """
 
 import zipfile

@@ -1,6 +1,6 @@
 """Cells of pyarrow's tables as numbers and classes.
 
-Letters: ``N`` samples.
+Notation: ``N`` samples.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """The named columns of a table, divided into features, classes and what is left out.
 
-Letters: ``N`` samples.
+Notation: ``N`` samples.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """Samples and classes as every loader returns them, and a check that they can be trained on.
 
-Letters: ``N`` samples, ``F`` features.
+Notation: ``N`` samples, ``F`` features.
 """
 
 import math

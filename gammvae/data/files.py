@@ -1,6 +1,6 @@
 """``dataset=file``: the user's own arrays and tables. Nothing in them is ever executed.
 
-Letters: ``N`` samples.
+Notation: ``N`` samples.
 """
 
 from collections.abc import Callable, Sequence

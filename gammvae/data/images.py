@@ -1,6 +1,6 @@
 """The order of channels, height and width in arrays of images.
 
-Letters: ``N`` samples, ``F`` features.
+Notation: ``N`` samples, ``F`` features.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Classes from files: integers or text, one for each sample.
 
-Letters: ``N`` samples.
+Notation: ``N`` samples.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """From a dataset's configuration to data that are checked and prepared for training.
 
-Letters: ``N`` samples, ``F`` features.
+Notation: ``N`` samples, ``F`` features.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Transformations of samples before training, with statistics of all samples.
 
-Letters: ``N`` samples, ``F`` features, ``B`` rows of one access.
+Notation: ``N`` samples, ``F`` features, ``B`` rows of one access.
 """
 
 from collections.abc import Callable

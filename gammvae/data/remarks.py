@@ -1,6 +1,6 @@
 """Remarks on samples or classes that look odd. Nothing is changed: the user decides.
 
-Letters: ``N`` samples, ``F`` features.
+Notation: ``N`` samples, ``F`` features.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Rows of a table, which may be an array, a sparse matrix or a file larger than the memory.
 
-Letters: ``N`` samples, ``F`` features, ``B`` rows that are read at once.
+Notation: ``N`` samples, ``F`` features, ``B`` rows that are read at once.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Samples as training uses them: float32 on its device, stored there or sent in batches.
 
-Letters: ``N`` samples, ``F`` features, ``B`` samples that are read at once.
+Notation: ``N`` samples, ``F`` features, ``B`` samples that are read at once.
 """
 
 from collections.abc import Iterable, Iterator

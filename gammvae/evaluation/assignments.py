@@ -1,6 +1,6 @@
 """Cluster assignments of all samples by a trained model, and their scores.
 
-Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
 from collections.abc import Callable, Iterator

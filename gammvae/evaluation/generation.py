@@ -1,6 +1,6 @@
 """Generates samples of a chosen cluster: draws from its component, decoded.
 
-Letters: ``n`` draws, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Notation: ``n`` draws, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
 from typing import Any, NamedTuple

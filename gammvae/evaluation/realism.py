@@ -2,7 +2,7 @@
 
 Classes may be used here. They train the classifier ("judge"), never the model that is judged.
 
-Letters: ``n`` samples, ``F`` features of the data, ``H`` features of the judge, ``S`` draws of z
+Notation: ``n`` samples, ``F`` features of the data, ``H`` features of the judge, ``S`` draws of z
 per sample.
 """
 

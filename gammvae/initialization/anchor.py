@@ -1,6 +1,6 @@
 """Holds ``q(c|x)`` at a partition for the first epochs, while the latent space forms around it.
 
-Letters: ``N`` samples.
+Notation: ``N`` samples.
 """
 
 import logging

@@ -19,7 +19,7 @@ References:
     An ensemble learning strategy for graph clustering (Ovelgoenne and Geyer-Schulz, 2012), for the
     core groups in ``consensus``: the sets of points that all starts keep together
 
-Letters: ``N`` points, ``K`` clusters, ``G`` groups, ``D`` features.
+Notation: ``N`` points, ``K`` clusters, ``G`` groups, ``D`` features.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Initial clusters from a partition of the neighbor graph of a network's features.
 
-Letters: ``N`` samples, ``K`` clusters, ``P`` principal components.
+Notation: ``N`` samples, ``K`` clusters, ``P`` principal components.
 """
 
 import logging

@@ -5,7 +5,7 @@ statistics of ``q(z|x)``. Coordinate ascent is EM on these statistics: the E-ste
 ``q(c|x)``, the M-step is a weighted maximum-likelihood fit. Point embeddings would ignore the width
 of ``q(z|x)`` and give components that are too narrow.
 
-Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
 from collections import deque
@@ -146,4 +146,6 @@ def set_prior(model: MixtureVAE, fit: MixtureFit) -> None:
     n_samples = len(fit.log_resp)
     # An empty component keeps the weight of 1/100 sample, so that its logit is finite.
     log_weights = np.maximum(fit.log_weights, -np.log(100 * n_samples))
-    model.prior.assign(*(torch.from_numpy(array) for array in (log_weights, *fit.parameters)))
+    model.prior.set_parameters(
+        *(torch.from_numpy(array) for array in (log_weights, *fit.parameters))
+    )

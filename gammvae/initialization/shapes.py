@@ -5,7 +5,7 @@ boundary that makes their volumes equal. A Gaussian mixture with full covariance
 to the densities, if there are enough samples to estimate covariances. So EM continues from the
 graph's partition, on the data themselves. Its result is kept unless modularity falls too far.
 
-Letters: ``N`` samples, ``K`` clusters, ``F`` features.
+Notation: ``N`` samples, ``K`` clusters, ``F`` features.
 """
 
 import logging

@@ -5,7 +5,7 @@ same code fits a mixture to points (``T(z)`` itself) and, as coordinate ascent o
 posteriors ``q(z|x)`` (``E_q[T(z)]``). The expected log density is then one matrix product for all
 samples and components, where a pairwise KL would need a special function for every pair.
 
-Letters: ``N`` samples, ``K`` components, ``D`` features.
+Notation: ``N`` samples, ``K`` components, ``D`` features.
 """
 
 from collections.abc import Iterator

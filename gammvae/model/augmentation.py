@@ -2,7 +2,7 @@
 
 The decoder's target is the unchanged sample.
 
-Letters: ``B`` batch, ``F`` features of the data.
+Notation: ``B`` batch, ``F`` features of the data.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Convolutional bodies of encoder and decoder for images.
 
-Letters: ``B`` batch, ``F`` features of the data, ``D`` latent features.
+Notation: ``B`` batch, ``F`` features of the data, ``D`` latent features.
 """
 
 import torch

@@ -4,7 +4,7 @@ A reparameterization is a subclass of ``Gamma`` that overrides only ``rsample``,
 moments and the closed-form KL are the same for all of them. ``Gamma`` itself is torch's class with
 a KL divergence that is accurate in float32.
 
-Letters: ``B`` batch, ``K`` clusters, ``D`` latent features.
+Notation: ``B`` batch, ``K`` clusters, ``D`` latent features.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Encoders and decoders: modules that return distributions.
 
-Letters: ``B`` batch, ``D`` latent features, ``F`` features of the data.
+Notation: ``B`` batch, ``D`` latent features, ``F`` features of the data.
 """
 
 import math

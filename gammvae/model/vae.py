@@ -3,7 +3,7 @@
     c ~ Categorical(pi)        z | c ~ Gamma(a_c, b_c)  or  Normal(mu_c, sigma_c)
     x | z ~ decoder(z)         q(z | x) = encoder(x)
 
-Letters: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Notation: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
 from typing import Any, NamedTuple, cast
@@ -27,7 +27,7 @@ class MixturePrior(nn.Module):
         """The mixture ``p(c) p(z|c)``."""
         raise NotImplementedError
 
-    def assign(self, log_weights: Tensor, first: Tensor, second: Tensor) -> None:
+    def set_parameters(self, log_weights: Tensor, first: Tensor, second: Tensor) -> None:
         """Overwrites log-weights ``(K,)`` and the components' two parameters ``(K, D)``."""
         raise NotImplementedError
 
@@ -46,7 +46,7 @@ class GammaMixturePrior(MixturePrior):
         return Mixture(self.logits, components)
 
     @torch.no_grad()
-    def assign(self, log_weights: Tensor, concentration: Tensor, rate: Tensor) -> None:
+    def set_parameters(self, log_weights: Tensor, concentration: Tensor, rate: Tensor) -> None:
         """Overwrites the parameters: ``(K,)``, ``(K, D)``, ``(K, D)``."""
         self.logits.copy_(log_weights)
         self.log_concentration.copy_(concentration.log())
@@ -66,7 +66,7 @@ class NormalMixturePrior(MixturePrior):
         return Mixture(self.logits, Normal(self.mean, self.log_scale.exp(), validate_args=False))
 
     @torch.no_grad()
-    def assign(self, log_weights: Tensor, mean: Tensor, variance: Tensor) -> None:
+    def set_parameters(self, log_weights: Tensor, mean: Tensor, variance: Tensor) -> None:
         """Overwrites the parameters: ``(K,)``, ``(K, D)``, ``(K, D)``."""
         self.logits.copy_(log_weights)
         self.mean.copy_(mean)

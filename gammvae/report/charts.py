@@ -1,6 +1,6 @@
 """Charts as SVG text in the page's text color, so that they suit light and dark pages.
 
-Letters: ``N`` samples, ``K`` clusters, ``F`` features of the data, ``G`` points of a grid.
+Notation: ``N`` samples, ``K`` clusters, ``F`` features of the data, ``G`` points of a grid.
 """
 
 import io

@@ -1,6 +1,6 @@
 """Writes the report of one or more runs as a self-contained HTML file.
 
-Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
 import colorsys

@@ -1,6 +1,6 @@
 """Parts of a report that show samples: clusters, reconstructions, interpolations, densities.
 
-Letters: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
+Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
 import base64

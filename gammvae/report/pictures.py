@@ -1,6 +1,6 @@
 """Samples as pictures.
 
-Letters: ``n`` samples, ``F`` features.
+Notation: ``n`` samples, ``F`` features.
 """
 
 from collections.abc import Sequence

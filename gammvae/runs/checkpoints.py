@@ -1,4 +1,4 @@
-"""The state of a stage of training on disk. Nothing is ever unpickled but tensors."""
+"""Checkpoints of a stage of training. Only tensors are ever unpickled."""
 
 import copy
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ FORMAT = "gammvae checkpoint 3"
 
 
 class Checkpoint(NamedTuple):
-    """Weights, optimizer and generators after ``epoch`` epochs of a stage on given samples."""
+    """State of a stage after ``epoch`` epochs: weights, optimizer, random generators, metrics."""
 
     epoch: int
     model: dict[str, Any]
     optimizer: dict[str, Any] | None
     random: dict[str, torch.Tensor]
     digest: str
-    held: dict[str, Any] | None = None  # fields of Held, the labels as a tensor
+    held: dict[str, Any] | None = None  # fields of Held, with the labels as a tensor
     format: str = FORMAT
-    metrics: str | None = None  # the lines of metrics.jsonl so far
+    metrics: str | None = None  # content of metrics.jsonl so far
 
 
 def save_checkpoint(
@@ -45,13 +45,13 @@ def save_checkpoint(
     """Writes ``<stage>.pt``.
 
     Args:
-        directory: Where; the metrics in it are kept in the checkpoint as well.
+        directory: Directory of the run, whose metrics are stored in the checkpoint as well.
         stage: Name of the stage.
-        epoch: Epochs done.
-        model: Its weights are saved.
-        optimizer: Its state is saved; ``None`` at the end of a stage, which needs it no more.
+        epoch: Number of epochs done.
+        model: Model whose weights are saved.
+        optimizer: Optimizer whose state is saved; ``None`` at the end of a stage.
         digest: Digest of the dataset.
-        held: Where ``q(c|x)`` is held, if it is.
+        held: Partition at which ``q(c|x)`` is held, or ``None``.
     """
     device = next(model.parameters()).device
     checkpoint = Checkpoint(
@@ -67,14 +67,14 @@ def save_checkpoint(
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """What a checkpoint holds.
+    """Reads and checks a checkpoint.
 
     Raises:
-        InputError: The file is damaged, or is none of ours.
+        InputError: The file is damaged, or was not written by gammvae.
     """
     with reading(path):
         check_ordinary(path)
-        check_unpacked(path)  # torch does not check the sums
+        check_unpacked(path)  # torch does not verify the checksums
         content = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"{path} is foreign: its format is not {FORMAT!r}")
@@ -89,10 +89,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def check(checkpoint: Checkpoint, path: Path) -> None:
-    """Refuses parts that are of other types, or out of range.
+    """Refuses a checkpoint whose parts have the wrong type or are out of range.
 
     Raises:
-        InputError: One is; the message names the file and the part.
+        InputError: A part is invalid; the message names the file and the part.
     """
     epoch, held = checkpoint.epoch, checkpoint.held
     tensors = {**tensors_of(checkpoint.model), **tensors_of(checkpoint.random)}
@@ -107,11 +107,11 @@ def check(checkpoint: Checkpoint, path: Path) -> None:
     }
     good["tensors"] = len(tensors) == len(checkpoint.model) + len(checkpoint.random)
     if bad := [name for name, holds in good.items() if not holds]:
-        raise InputError(f"{path} is damaged: its part {bad[0]!r} is not of the right kind")
+        raise InputError(f"{path} is damaged: its part {bad[0]!r} is invalid")
 
 
 def tensors_of(part: object) -> dict[str, Tensor]:
-    """The dense tensors of one part of a checkpoint, by name."""
+    """The dense, unquantized tensors in one part of a checkpoint, by name."""
     if not isinstance(part, Mapping):
         return {}
     return {
@@ -128,9 +128,9 @@ def load_checkpoint(
     optimizer: Optimizer | None,
     digest: str,
 ) -> Checkpoint | None:
-    """Restores ``<stage>.pt`` into model, optimizer and generators, and returns it.
+    """Restores model, optimizer and random generators from ``<stage>.pt``, and returns it.
 
-    Returns ``None``, and changes nothing, if there is no such file.
+    If the file does not exist, returns ``None`` and changes nothing.
 
     Raises:
         InputError: The file is damaged, or belongs to another model or dataset.
@@ -141,8 +141,8 @@ def load_checkpoint(
     checkpoint = read_checkpoint(path)
     if checkpoint.digest != digest:
         raise InputError(
-            f"{path} was trained on other data: their digest is {checkpoint.digest[:12]}, "
-            f"the dataset's is {digest[:12]}"
+            f"{path} was trained on other data: the digest there is {checkpoint.digest[:12]}, "
+            f"that of the dataset is {digest[:12]}"
         )
     try:
         check_alike(checkpoint.model, model.state_dict())
@@ -150,7 +150,7 @@ def load_checkpoint(
         if optimizer and checkpoint.optimizer is not None:
             check_optimizer(checkpoint.optimizer, after_a_step(optimizer))
             optimizer.load_state_dict(checkpoint.optimizer)
-    except Exception as error:  # torch names no types for what does not fit
+    except Exception as error:  # torch does not document the types of these errors
         raise InputError(f"{path} belongs to another model: {first_line(error)}") from error
     with reading(path):
         set_random_state(checkpoint.random, next(model.parameters()).device)
@@ -158,7 +158,7 @@ def load_checkpoint(
 
 
 def after_a_step(optimizer: Optimizer) -> dict[str, Any]:
-    """The state of an optimizer after a step, which it does not take itself."""
+    """The state that an optimizer would have after a step, without taking the step."""
     other = copy.deepcopy(optimizer)
     for group in other.param_groups:
         for parameter in group["params"]:
@@ -168,21 +168,25 @@ def after_a_step(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def check_optimizer(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Refuses the state of another optimizer, or of one with other settings but its rate.
+    """Refuses the state of another optimizer; learning rates may be lower than the initial ones.
+
+    Args:
+        found: Stored state.
+        expected: State of the present optimizer after a step.
 
     Raises:
-        ValueError: It is such a state.
+        ValueError: Settings, learning rates, parameters or number of steps do not match.
     """
     for group, other in zip(found["param_groups"], expected["param_groups"], strict=True):
         if {**group, "lr": 0, "initial_lr": 0} != {**other, "lr": 0, "initial_lr": 0}:
-            raise ValueError("the settings of the optimizer are others")
-        rate = group["lr"]  # at the beginning that is all there is
+            raise ValueError("the optimizer has other settings")
+        rate = group["lr"]  # initial_lr is missing before the first step
         if group.get("initial_lr", rate) != other["lr"] or not 0 <= rate <= other["lr"]:
-            raise ValueError("the rates of the optimizer are others")
+            raise ValueError("the optimizer has other learning rates")
     if not expected["state"].keys() >= found["state"].keys() or (
         expected["state"] and not found["state"]
     ):
-        raise ValueError("the state of the optimizer is of other parameters")
+        raise ValueError("the state of the optimizer belongs to other parameters")
     for index, state in found["state"].items():
         check_alike(state, expected["state"][index])
         if float(state.get("step", 0)) < 0:
@@ -190,62 +194,63 @@ def check_optimizer(found: Mapping[str, Any], expected: Mapping[str, Any]) -> No
 
 
 def check_alike(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Refuses tensors of other names, shapes or types, and such as are not finite.
+    """Refuses tensors with other names, shapes or types, or with non-finite values.
 
     Raises:
-        ValueError: One is.
+        ValueError: A tensor does not match or is not finite.
     """
     if different := sorted(map(str, found.keys() ^ expected.keys())):
-        raise ValueError(f"{different[0]} is in one of them only")
+        raise ValueError(f"{different[0]} is in only one of the two")
     for name, other in expected.items():
         value = found[name]
         if type(value) is not type(other):
-            raise ValueError(f"{name} is of another kind")
+            raise ValueError(f"{name} has another type")
         if not isinstance(value, Tensor):
             continue
         if (value.shape, value.dtype) != (other.shape, other.dtype):
-            raise ValueError(f"{name} is of shape {tuple(value.shape)} and type {value.dtype}")
+            raise ValueError(f"{name} has shape {tuple(value.shape)} and type {value.dtype}")
         if not value.isfinite().all():
             raise ValueError(f"{name} holds a value that is not finite")
 
 
 def check_progress(checkpoint: Checkpoint, stage: str, epochs: int, path: Path) -> None:
-    """Refuses a checkpoint from beyond the end of its stage, or without a line for every epoch.
+    """Refuses a checkpoint with more epochs than its stage, or without metrics of every epoch.
 
     Args:
-        checkpoint: Of the stage.
-        stage: Its name.
-        epochs: It has.
-        path: Of the checkpoint, for messages.
+        checkpoint: Checkpoint of the stage.
+        stage: Name of the stage.
+        epochs: Number of epochs of the stage.
+        path: Path of the checkpoint, for messages.
 
     Raises:
-        InputError: It is such a one.
+        InputError: Epochs or metrics do not match.
     """
     if checkpoint.epoch > epochs:
         raise InputError(
-            f"{path} is damaged: it is of epoch {checkpoint.epoch}, the stage has {epochs}"
+            f"{path} is damaged: it is from epoch {checkpoint.epoch}, the stage has {epochs}"
         )
     if checkpoint.metrics is not None:
         records = parse_lines(checkpoint.metrics.encode(), path)
         known = [record["epoch"] for record in records if record["stage"] == stage]
         if known != list(range(1, checkpoint.epoch + 1)):
             raise InputError(
-                f"{path} is damaged: it is of epoch {checkpoint.epoch}, and holds metrics of "
+                f"{path} is damaged: it is from epoch {checkpoint.epoch}, but has metrics of "
                 f"{len(known)} epochs"
             )
 
 
 def held_of(checkpoint: Checkpoint, n_samples: int, n_clusters: int, path: Path) -> Held | None:
-    """Where ``q(c|x)`` was held, if it was.
+    """The partition at which ``q(c|x)`` was held, or ``None`` if it was not.
 
     Args:
-        checkpoint: With the partition.
-        n_samples: ``N``.
-        n_clusters: ``K``.
-        path: Of its file, for messages.
+        checkpoint: Checkpoint that stores the partition.
+        n_samples: Number of samples ``N``.
+        n_clusters: Number of clusters ``K``.
+        path: Path of the checkpoint, for messages.
 
     Raises:
-        InputError: It is no partition of ``N`` samples into ``K`` clusters.
+        InputError: The labels are not a partition of ``N`` samples into ``K`` clusters, or the
+            graph's settings are invalid.
     """
     if checkpoint.held is None:
         return None
@@ -254,7 +259,7 @@ def held_of(checkpoint: Checkpoint, n_samples: int, n_clusters: int, path: Path)
         held = Held(**checkpoint.held | {"labels": labels})
         right = labels.shape == (n_samples,) and labels.dtype.kind == "i"
         if not right or labels.min() < 0 or labels.max() >= n_clusters:
-            raise InputError(f"{path} is damaged: it holds no partition into {n_clusters} clusters")
+            raise InputError(f"{path} is damaged: it has no partition into {n_clusters} clusters")
         if not (held.n_neighbors >= 1 and 0 < held.resolution < np.inf):
-            raise InputError(f"{path} is damaged: it holds no graph to renew the partition in")
+            raise InputError(f"{path} is damaged: it has no graph for renewing the partition")
         return held

@@ -1,26 +1,26 @@
 """The files in the directory of a run.
 
 config.yaml       the resolved configuration
-run.log           the messages of the program
-metrics.jsonl     one line an epoch
-pretrain.pt       the state of each stage of training; the last one holds the trained model
+run.log           log messages
+metrics.jsonl     one line per epoch
+pretrain.pt       a checkpoint for each stage of training; the last one has the trained model
 train.pt
 assignments.npz   labels, responsibilities, embedding, in the dataset's order
-data.npz          what the model must know of its data: shape, likelihood, preprocessing
-digests.json      digests of the files above and of the result
-result.json       the result; a run that has one is finished
-status.json       why the run failed, if it did
-report.html       the run in pictures
-generation.json   how real the samples are that the model generates
+data.npz          facts about the data that the model needs: shape, likelihood, preprocessing
+digests.json      digests of the checkpoints, the outputs and the result
+result.json       the result; it exists only if the run is finished
+status.json       reason for the failure of a run
+report.html       report with figures and images
+generation.json   how realistic generated samples are
 """
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
 GENERATION, DIGESTS = "generation.json", "digests.json"
 STAGES = ("pretrain", "init", "train")
-# What a finished run has beside its result, and what all of it can be made of anew.
+# Outputs of a finished run besides its result, and weights from which they can be recomputed.
 OUTPUTS, WEIGHTS = (METRICS, ASSIGNMENTS, DATA), ("pretrain.pt", "train.pt")
-# The configuration goes last: while a directory holds anything of a run, it says of which.
+# In the order of removal. The configuration is last, since it identifies the other files' run.
 FILES = (
     *(RESULT, DIGESTS, REPORT, GENERATION, ASSIGNMENTS, DATA, "train.pt", "pretrain.pt"),
     *(METRICS, LOG, STATUS, CONFIG),

@@ -1,4 +1,4 @@
-"""The digests of a run's files, by which damage and changes are found."""
+"""Digests of a run's files, which reveal damage and changes."""
 
 import hashlib
 from pathlib import Path
@@ -10,10 +10,10 @@ from gammvae.runs.records import DIGESTS_JSON, parse
 
 
 def file_digest(path: Path) -> str:
-    """``sha256:hexadecimal`` of a file.
+    """The digest of a file, as ``sha256:hexadecimal``.
 
     Raises:
-        InputError: It cannot be read, or is no ordinary file.
+        InputError: The file cannot be read or is not a regular file.
     """
     with reading(path):
         check_ordinary(path)
@@ -22,11 +22,11 @@ def file_digest(path: Path) -> str:
 
 
 def digests_of(folder: Path, result: str) -> dict[str, str]:
-    """The digests that a finished run keeps, by name.
+    """The digests that a finished run stores, by file name.
 
     Args:
-        folder: Of the run, with all files but the result.
-        result: The text of the result, which is written last.
+        folder: Directory of the run, with all files except the result.
+        result: Content of the result, which is written last.
     """
     kept = [name for name in (*OUTPUTS, *WEIGHTS) if (folder / name).exists()]
     digests = {name: file_digest(folder / name) for name in kept}
@@ -34,10 +34,10 @@ def digests_of(folder: Path, result: str) -> dict[str, str]:
 
 
 def read_digests(folder: Path) -> dict[str, str] | None:
-    """The stored digests by name; ``None`` for runs of versions that kept none.
+    """The stored digests by file name; ``None`` for runs of versions that stored none.
 
     Raises:
-        InputError: Their file is damaged.
+        InputError: The file of digests is damaged.
     """
     path = folder / DIGESTS
     if not path.exists():
@@ -46,16 +46,16 @@ def read_digests(folder: Path) -> dict[str, str] | None:
 
 
 def check_digest(folder: Path, name: str) -> None:
-    """Refuses an output that is missing, or is not what the run wrote.
+    """Refuses an output that is missing or was changed since the run wrote it.
 
-    Runs of versions that kept no digests are only asked whether it is there.
+    For runs of versions that stored no digests, only checks that the file exists.
 
     Args:
-        folder: Of the run.
-        name: Of the file.
+        folder: Directory of the run.
+        name: Name of the file.
 
     Raises:
-        InputError: It is missing, or its digest is another one.
+        InputError: The file is missing, or its digest differs from the stored one.
     """
     path, digests = folder / name, read_digests(folder)
     if not path.exists():

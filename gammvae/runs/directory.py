@@ -1,6 +1,7 @@
-"""Writing the directory of a run, so that a kill at any moment loses nothing.
+"""Writes the directory of a run so that a kill at any moment loses nothing.
 
-Every file but the log is written beside its place and renamed, or appended to by whole lines.
+Every file except the log is either written to a temporary file and renamed, or appended to in
+whole lines.
 """
 
 import dataclasses
@@ -39,11 +40,11 @@ log = logging.getLogger(__name__)
 
 
 class RunDirectory(StoredRun):
-    """The directory of a run, to be read and written.
+    """Directory of a run, for reading and writing.
 
     Args:
-        path: The directory; made when the run is opened.
-        command: The command that makes the run, to be kept in its result.
+        path: Path of the directory, which is created when the run is opened.
+        command: Command that started the run, which is stored in its result.
     """
 
     def __init__(self, path: str | Path, command: str = "") -> None:
@@ -52,10 +53,11 @@ class RunDirectory(StoredRun):
 
     @contextmanager
     def open(self, config: Config) -> Iterator[None]:
-        """Holds the directory for this process, and writes the configuration into it.
+        """Locks the directory for this process and writes the configuration to it.
 
         Raises:
-            InputError: It cannot be written, holds something else, or another process works in it.
+            InputError: The directory cannot be written, holds something else, or is in use by
+                another process.
         """
         with self._lock():
             self._refuse_foreign()
@@ -72,12 +74,12 @@ class RunDirectory(StoredRun):
                 yield
 
     def note_failure(self, config: Config, error: Exception, *, begin: bool) -> None:
-        """Writes why a run failed into its directory, unless that holds another run.
+        """Stores the reason for a failure, unless the directory holds another run.
 
         Args:
-            config: Of the run.
-            error: The reason.
-            begin: Whether to make the directory if there is none.
+            config: Configuration of the failed run.
+            error: Reason for the failure.
+            begin: Whether to start a directory that holds no run yet.
         """
         if not begin and not (self / CONFIG).exists():
             return
@@ -86,14 +88,15 @@ class RunDirectory(StoredRun):
                 self._refuse_foreign()
                 self.check_config(config)
                 self.write_json(STATUS, {"status": "failed", "reason": first_line(error)})
-        except InputError:  # of another run, which is left as it is
+        except InputError:  # the directory holds another run, which stays unchanged
             return
 
     def finished(self, config: Config) -> Result | None:
-        """The result, if the directory holds the finished run of this configuration, undamaged.
+        """The result, or ``None`` if the run must start, continue or recompute its outputs.
 
         Raises:
-            InputError: It holds a run of another configuration, or other weights than it wrote.
+            InputError: The directory holds a run of another configuration, or the weights needed
+                for recomputing damaged outputs were changed.
         """
         if config.overwrite or not (self / RESULT).exists():
             return None
@@ -105,7 +108,7 @@ class RunDirectory(StoredRun):
             result = self.read_result()
         except InputError as error:
             self.check_weights()
-            log.warning("%s; it is made anew from the weights", error)
+            log.warning("%s; it is recomputed from the weights", error)
             return None
         for name in WEIGHTS:
             if name in (read_digests(self.path) or ()):
@@ -116,17 +119,17 @@ class RunDirectory(StoredRun):
         return result
 
     def finish(self, result: Result) -> None:
-        """Writes the result, which ends the run, and before it the digests of all outputs."""
+        """Writes the digests of all outputs and then the result, which marks a finished run."""
         text = json.dumps(result, indent=2) + "\n"
         self.write_json(DIGESTS, digests_of(self.path, text))
         write_text(self / RESULT, text)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Adds one line to the metrics."""
+        """Appends one line to the metrics."""
         append(self / METRICS, json.dumps(record) + "\n")
 
     def drop_metrics(self, stage: str, epoch: int) -> None:
-        """Removes the records of all later epochs than one of a stage, where the run goes on."""
+        """Removes the records of all epochs after the one from which the run continues."""
         position = (STAGES.index(stage), epoch)
         kept = [
             record
@@ -136,15 +139,15 @@ class RunDirectory(StoredRun):
         self.write_metrics("".join(json.dumps(record) + "\n" for record in kept))
 
     def write_metrics(self, text: str) -> None:
-        """Replaces all lines of the metrics."""
+        """Replaces the content of the metrics."""
         write_text(self / METRICS, text)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Writes one readable JSON file."""
+        """Writes an indented JSON file."""
         write_text(self / name, json.dumps(value, indent=2) + "\n")
 
     def write(self, name: str, save: Callable[[IO[bytes]], Any]) -> None:
-        """Writes one file as a whole or not at all."""
+        """Writes a file completely or not at all."""
         write_whole(self / name, save)
 
     @contextmanager
@@ -168,7 +171,7 @@ class RunDirectory(StoredRun):
             self.read_status()
 
     def _clear(self) -> None:
-        """Removes the run, if it is one of ours."""
+        """Removes the run's files, but only if the directory holds a run of gammvae."""
         if (self / CONFIG).exists():
             try:
                 self.read_config()

@@ -8,7 +8,7 @@ from pathlib import Path
 from gammvae.config.identity import VOLATILE
 from gammvae.config.schema import Config
 
-# Overrides that are in the path anyway, or cannot change the result.
+# Overrides that are already in the path, or cannot change the result.
 NOT_IN_NAME = ("dataset", "model", "seed", *VOLATILE)
 MAX_NAME = 120
 
@@ -17,9 +17,9 @@ def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str
     """``<output_root>/<dataset>/<model>/<other overrides>/seed=<seed>``.
 
     Args:
-        config: The configuration.
-        choices: The chosen file of every group.
-        overrides: The overrides of the command line, ``key=value``.
+        config: Configuration of the run.
+        choices: Name of the chosen option of every configuration group.
+        overrides: Overrides on the command line, as ``key=value``.
     """
     others = sorted(
         override.lstrip("+")
@@ -28,7 +28,7 @@ def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str
     )
     name = ",".join(others)
     readable = re.sub(r"[^\w.,=+~-]+", "_", name)[:MAX_NAME]
-    if readable != name:  # two different names must not become one
+    if readable != name:  # different names must not coincide
         readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
     parent = Path(config.output_root) / choices["dataset"] / choices["model"]
     return parent / readable / f"seed={config.seed}"

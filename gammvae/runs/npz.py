@@ -1,4 +1,4 @@
-"""A ``.npz`` file from arrays that come in chunks and need not fit into memory."""
+"""Writes a ``.npz`` file from arrays that arrive in chunks and need not fit into memory."""
 
 import zipfile
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from gammvae.writing import scratch
 
 
 class NpzWriter:
-    """Collects chunks of arrays in files, to be packed together; a context manager.
+    """Context manager that collects chunks of arrays in temporary files and packs them.
 
     Args:
-        target: The file that is to be made; the chunks are kept on its disk until then.
-        length: Of every array along its first axis, all chunks together.
+        target: Path of the ``.npz`` file; the temporary files are kept in the same folder.
+        length: Total length of every array along its first axis.
     """
 
     def __init__(self, target: Path, length: int) -> None:
@@ -40,7 +40,11 @@ class NpzWriter:
         self._opened.close()
 
     def append(self, chunk: Mapping[str, NDArray]) -> None:
-        """Adds the next rows of every array, by its name."""
+        """Appends rows to every array.
+
+        Args:
+            chunk: The next rows of every array, by name.
+        """
         for name, rows in chunk.items():
             if name not in self._files:
                 file = (self.folder / f"{name}.npy").open("wb")
@@ -54,7 +58,7 @@ class NpzWriter:
             self._files[name].write(np.ascontiguousarray(rows).data)
 
     def pack(self, target: IO[bytes]) -> None:
-        """Writes all arrays as ``numpy.savez_compressed`` would."""
+        """Writes all arrays in the format of ``numpy.savez_compressed``."""
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, file in self._files.items():
                 file.flush()

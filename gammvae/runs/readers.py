@@ -1,7 +1,7 @@
-"""Safe reading of bytes, YAML and arrays from files that anybody may have made.
+"""Safely reads bytes, YAML and arrays from untrusted files.
 
-Nothing in such a file is executed, looked up or followed. A file that is larger or deeper than any
-that the program writes is refused before it fills the memory.
+Nothing in such a file is executed, and no reference in it is followed. A file that is larger or
+more deeply nested than any that gammvae writes is refused before it exhausts memory.
 """
 
 import stat
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from gammvae.errors import InputError, reading
 from gammvae.memory import memory_of_machine
 
-# Bytes of a text; bytes, depth and number of parts of a YAML file; digits of a number in it.
+# Limits: bytes of a text; bytes, depth and number of events of a YAML file; digits of a number.
 TEXT_BYTES = 2**26
 YAML_BYTES, YAML_DEPTH, YAML_NODES, NUMBER_LENGTH = 2**20, 20, 2**17, 40
 
 
 def content(path: Path, most: int = TEXT_BYTES) -> bytes:
-    """The bytes of a file.
+    """The content of a file.
 
     Args:
-        path: The file.
-        most: Bytes that it may have.
+        path: Path of the file.
+        most: Largest allowed size in bytes.
 
     Raises:
-        InputError: It is no ordinary file, is larger, or cannot be read.
+        InputError: The path is not a regular file, or the file is too large or cannot be read.
     """
     with reading(path):
         check_ordinary(path, most)
@@ -38,15 +38,15 @@ def content(path: Path, most: int = TEXT_BYTES) -> bytes:
 
 
 def check_ordinary(path: Path, most: int | None = None) -> None:
-    """Refuses a file that is too large, or none, such as a pipe that would never end.
+    """Refuses a file that is too large or not regular, such as a pipe that would never end.
 
     Args:
-        path: The file.
-        most: Bytes that it may have; any number by default.
+        path: Path of the file.
+        most: Largest allowed size in bytes; unlimited by default.
 
     Raises:
-        InputError: It is no ordinary file, or larger.
-        OSError: There is none.
+        InputError: The path is not a regular file, or the file is too large.
+        OSError: The file does not exist.
     """
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
@@ -56,10 +56,10 @@ def check_ordinary(path: Path, most: int | None = None) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file that has no aliases and no tags of its own.
+    """The mapping in a YAML file without aliases and custom tags.
 
     Raises:
-        InputError: It cannot be read, is no mapping, or is larger or deeper than the limits above.
+        InputError: The file cannot be read, is not a mapping, or exceeds the limits above.
     """
     text = content(path, YAML_BYTES)
     with reading(path):
@@ -67,14 +67,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent):  # a few of them can stand for any amount
+            if isinstance(event, yaml.AliasEvent):  # a few nested aliases can expand to any size
                 raise InputError(f"{path} is damaged: it holds the alias *{event.anchor}")
             if isinstance(event, yaml.ScalarEvent) and is_long_number(event):
                 raise InputError(
                     f"{path} is damaged: it holds a number of {len(event.value)} digits"
                 )
             if depth > YAML_DEPTH or number > YAML_NODES:
-                raise InputError(f"{path} is damaged: it is deeper or longer than any of ours")
+                raise InputError(f"{path} is damaged: it is deeper or longer than valid files")
         found = yaml.safe_load(text)
         if not isinstance(found, dict):
             raise InputError(f"{path} is damaged: it holds no mapping of settings to values")
@@ -82,7 +82,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def is_long_number(event: yaml.ScalarEvent) -> bool:
-    """Whether a value is a number of so many digits that reading it would take long."""
+    """Whether a value is a number with so many digits that parsing it would be slow."""
     if len(event.value) <= NUMBER_LENGTH or not event.implicit[0]:
         return False
     tag = yaml.resolver.Resolver().resolve(yaml.ScalarNode, event.value, event.implicit)
@@ -90,14 +90,14 @@ def is_long_number(event: yaml.ScalarEvent) -> bool:
 
 
 def read_arrays(path: Path, most: int | None = None) -> dict[str, NDArray]:
-    """The arrays of a ``.npz`` file by name.
+    """The arrays in a ``.npz`` file, by name.
 
     Args:
-        path: The file.
-        most: Bytes that all of them may take; half of this machine's memory by default.
+        path: Path of the file.
+        most: Largest allowed size of all arrays in bytes; by default half of the machine's memory.
 
     Raises:
-        InputError: It is no such file, holds pickled objects, or takes more.
+        InputError: The file is not a ``.npz`` file, holds pickled objects, or is too large.
     """
     with reading(path):
         check_ordinary(path)
@@ -107,15 +107,15 @@ def read_arrays(path: Path, most: int | None = None) -> dict[str, NDArray]:
 
 
 def check_unpacked(path: Path, most: int | None = None) -> None:
-    """Refuses a zip archive that unpacks to too much, or is damaged.
+    """Refuses a zip archive that is damaged or unpacks to too many bytes.
 
     Args:
-        path: The archive.
-        most: Bytes that it may unpack to; half of this machine's memory by default.
+        path: Path of the archive.
+        most: Largest allowed unpacked size in bytes; by default half of the machine's memory.
 
     Raises:
-        InputError: It unpacks to more, or a part does not match its checksum.
-        BadZipFile: It is no archive.
+        InputError: The archive unpacks to more, or a part does not match its checksum.
+        BadZipFile: The file is not a zip archive.
     """
     if most is None:
         most = memory_of_machine() // 2
@@ -134,13 +134,13 @@ def check_array(
 
     Args:
         arrays: All arrays of the file, by name.
-        name: Of the wanted one.
-        kinds: The allowed kinds of type, as numpy's ``dtype.kind`` names them, such as ``"if"``.
-        shape: The shape it must have; ``None`` stands for any length.
-        path: Of the file, for messages.
+        name: Name of the array to check.
+        kinds: Allowed kinds of type, as in numpy's ``dtype.kind``, such as ``"if"``.
+        shape: Required shape; ``None`` allows any length of an axis.
+        path: Path of the file, for messages.
 
     Raises:
-        InputError: There is no such array, or it does not pass.
+        InputError: The array is missing, or has another type or shape or non-finite values.
     """
     if name not in arrays:
         raise InputError(f"{path} is damaged: it holds no array {name}")

@@ -1,7 +1,7 @@
-"""The JSON files of a run: which fields they have, with types and ranges.
+"""Types and ranges of the fields in the JSON files of a run.
 
-A run may have been made by anybody: content of another type is refused in one line that names the
-file.
+The files may come from an untrusted source. Invalid content is refused with a one-line message that
+names the file.
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ class Metrics(TypedDict):
 
 @strict
 class Versions(TypedDict):
-    """Versions of the software that made a run."""
+    """Versions of the software that computed a run."""
 
     python: str
     torch: str
@@ -57,7 +57,7 @@ class Versions(TypedDict):
 
 @strict
 class Result(TypedDict):
-    """``result.json``."""
+    """Content of ``result.json``."""
 
     dataset: str
     model: str
@@ -80,7 +80,7 @@ class Result(TypedDict):
 
 @strict
 class Record(TypedDict):
-    """A line of ``metrics.jsonl``: an epoch of a stage."""
+    """A line of ``metrics.jsonl``, about one epoch of a stage."""
 
     stage: StageName
     epoch: PositiveInt
@@ -96,7 +96,7 @@ class Record(TypedDict):
 
 @strict
 class Status(TypedDict):
-    """``status.json``."""
+    """Content of ``status.json``, which a failed run has."""
 
     status: Literal["failed"]
     reason: str
@@ -104,7 +104,7 @@ class Status(TypedDict):
 
 @strict
 class Generation(TypedDict):
-    """``generation.json``, the figures of ``realism.realism``."""
+    """Content of ``generation.json``: the figures that ``realism.realism`` returns."""
 
     samples: PositiveInt
     min_posterior: Share
@@ -125,7 +125,7 @@ class Generation(TypedDict):
 
 @strict
 class Named(TypedDict):
-    """``dataset`` or ``model`` of a configuration."""
+    """The part of ``dataset`` or ``model`` in ``config.yaml`` that a table needs."""
 
     name: str
     path: NotRequired[str | None]
@@ -153,16 +153,16 @@ DIGESTS_JSON: TypeAdapter[dict[str, str]] = TypeAdapter(
 
 
 def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> Content:  # noqa: ANN401
-    """Checks the content of a file against its type.
+    """Checks the content of a file against a type.
 
     Args:
-        kind: The type.
-        found: Bytes of JSON, or values that were read from a file.
-        path: Of the file, for messages.
+        kind: Expected type.
+        found: JSON as bytes, or values that were parsed from a file.
+        path: Path of the file, for messages.
         line: Number of the line in that file, for messages; 0 for the whole file.
 
     Raises:
-        InputError: It is no JSON, or not of this type; the message says where and why.
+        InputError: The content is not JSON or does not match; the message says where and why.
     """
     try:
         is_json = isinstance(found, bytes)
@@ -176,11 +176,11 @@ def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> 
 
 
 def parse_lines(text: bytes, path: Path) -> list[Record]:
-    """The records of ``metrics.jsonl``, without a last line that a kill has cut short.
+    """The records in ``metrics.jsonl``; an incomplete last line, left by a kill, is skipped.
 
     Args:
         text: Content of the file.
-        path: Of the file, for messages.
+        path: Path of the file, for messages.
 
     Raises:
         InputError: Another line is damaged.

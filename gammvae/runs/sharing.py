@@ -1,8 +1,8 @@
-"""Pretraining that several runs have in common is done once.
+"""Shares pretrained autoencoders between runs.
 
-Runs that differ only in what comes after pretraining would all train the same autoencoder. It is
-kept in a folder named after everything that it depends on, and taken from there. The figures are
-those of a run by itself, to the last bit: weights and the state of all generators are the same.
+Runs that differ only in later stages need the same autoencoder. It is stored in a folder whose name
+is a digest of everything that it depends on, and reused from there. Results are identical to those
+of separate runs, bit for bit, since weights and random generators are in the same state.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from gammvae.writing import link, remove_unfinished
 log = logging.getLogger(__name__)
 
 PRETRAINED = "pretrain.pt"
-# What pretraining does not see; of the data it depends by their digest.
+# Prefixes of settings that do not affect pretraining. A digest of the data replaces dataset.
 LATER = (
     *("dataset.", "init.", "train.", "pretrain.augment"),
     *(f"model.{name}" for name in ("name", "method", "space", "covariance", "components")),
@@ -37,12 +37,12 @@ LATER = (
 
 
 class Pretrained:
-    """The place of one pretrained autoencoder, which may be there already.
+    """Folder of one pretrained autoencoder, which may exist already.
 
     Args:
-        config: Of a run that needs it.
-        surroundings: What else its weights depend on: data, device, precision, whether samples are
-            changed by augmentation and the prior is trained.
+        config: Configuration of a run that needs the autoencoder.
+        surroundings: Everything else that its weights depend on: data, device, precision, whether
+            samples are augmented and whether the prior is trained.
     """
 
     def __init__(self, config: Config, surroundings: Mapping[str, Any]) -> None:
@@ -64,9 +64,9 @@ class Pretrained:
 
     @contextmanager
     def shared(self, directory: RunDirectory) -> Iterator[None]:
-        """Takes the autoencoder into a run's directory, or keeps the one that is trained meanwhile.
+        """Links the autoencoder to a run's directory, or stores the one trained in the context.
 
-        A second process that wants the same one waits for the first.
+        A second process that needs the same autoencoder waits for the first.
         """
         if self.path is None:
             yield
@@ -76,7 +76,7 @@ class Pretrained:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.info("pretrain: another run trains the same autoencoder, waiting for it")
+            log.info("pretrain: waiting for another run that trains the same autoencoder")
             lock.acquire()
         with lock:
             if self._is_there():
@@ -96,13 +96,13 @@ class Pretrained:
         try:
             read_checkpoint(path)
         except InputError as error:
-            log.warning("pretrain: %s; it is trained anew", error)
+            log.warning("pretrain: %s; the autoencoder is trained again", error)
             return False
         return True
 
 
 @cache
 def program_digest() -> str:
-    """Digest of the package's own source, so that no weights outlive a change of the program."""
+    """Digest of the package's source code, so that no weights are reused after a change of it."""
     files = sorted(Path(gammvae.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

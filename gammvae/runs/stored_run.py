@@ -1,6 +1,6 @@
-"""Reading the directory of a run.
+"""Reads the directory of a run.
 
-It may have been made by anybody: its files are checked, and taken for data and nothing else.
+The directory may come from an untrusted source: its files are checked, and treated only as data.
 """
 
 from pathlib import Path
@@ -40,10 +40,10 @@ from gammvae.writing import refuse_replacing
 
 
 class StoredRun:
-    """The directory of a run, to be read.
+    """Directory of a run, for reading.
 
     Args:
-        path: The directory.
+        path: Path of the directory.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -53,10 +53,10 @@ class StoredRun:
         return self.path / name
 
     def check_config(self, config: Config) -> None:
-        """Compares the stored configuration, if there is one, with this one.
+        """Compares the stored configuration, if there is one, with another.
 
         Raises:
-            InputError: They differ; the message shows where.
+            InputError: The configurations differ; the message lists the settings.
         """
         if not (self / CONFIG).exists():
             return
@@ -73,10 +73,10 @@ class StoredRun:
             )
 
     def read_config(self) -> Config:
-        """The stored configuration, to be compared; ``cli/reuse.py`` has the one to load data by.
+        """The stored configuration; ``reuse.usable_config`` makes it safe for loading data.
 
         Raises:
-            InputError: There is none, or it is damaged.
+            InputError: The file is missing or damaged.
         """
         path = self / CONFIG
         if not path.exists():
@@ -91,7 +91,7 @@ class StoredRun:
         """The result of a finished run.
 
         Raises:
-            InputError: There is none, or it is damaged.
+            InputError: The run is not finished, or the file is damaged.
         """
         path = self / RESULT
         if not path.exists():
@@ -103,11 +103,11 @@ class StoredRun:
         """Labels ``(N,)``, responsibilities ``(N, K)`` and embedding ``(N, D)``.
 
         Args:
-            n_samples: ``N``.
-            n_clusters: ``K``.
+            n_samples: Number of samples ``N``.
+            n_clusters: Number of clusters ``K``.
 
         Raises:
-            InputError: There are none, or they are damaged.
+            InputError: The file is missing or damaged.
         """
         path = self / ASSIGNMENTS
         self.check_digest(ASSIGNMENTS)
@@ -123,7 +123,7 @@ class StoredRun:
         return arrays
 
     def read_generation(self) -> Generation | None:
-        """How real generated samples are, if that was evaluated.
+        """How realistic generated samples are, or ``None`` if that was not evaluated.
 
         Raises:
             InputError: The file is damaged.
@@ -134,7 +134,7 @@ class StoredRun:
         return parse(GENERATION_JSON, content(path), path)
 
     def read_status(self) -> Status | None:
-        """Why the run failed, if it did.
+        """The reason for the run's failure, or ``None``.
 
         Raises:
             InputError: The file is damaged.
@@ -145,7 +145,7 @@ class StoredRun:
         return parse(STATUS_JSON, content(path), path)
 
     def check_digest(self, name: str) -> None:
-        """Refuses an output that is missing, or is not what the run wrote.
+        """Refuses an output that is missing or was changed since the run wrote it.
 
         Raises:
             InputError: See ``digests.check_digest``.
@@ -153,10 +153,10 @@ class StoredRun:
         check_digest(self.path, name)
 
     def check_weights(self) -> None:
-        """Refuses weights that were changed; those that are missing pass.
+        """Refuses weights that were changed since the run wrote them; missing weights are accepted.
 
         Raises:
-            InputError: They were changed; the message says how to make them anew.
+            InputError: Weights were changed; the message says how to retrain them.
         """
         for name in WEIGHTS:
             if (self / name).exists():
@@ -166,7 +166,7 @@ class StoredRun:
                     raise InputError(f"{error}; overwrite=true runs it again") from error
 
     def read_metrics(self) -> list[Record]:
-        """The records of all epochs, without a last line that a kill has cut short.
+        """The records of all epochs; an incomplete last line, left by a kill, is skipped.
 
         Raises:
             InputError: Another line is damaged.
@@ -177,47 +177,47 @@ class StoredRun:
         return parse_lines(content(path), path)
 
     def metrics_text(self) -> str:
-        """The content of ``metrics.jsonl``; empty if there is none."""
+        """The content of ``metrics.jsonl``; empty if the file does not exist."""
         path = self / METRICS
         return content(path).decode() if path.exists() else ""
 
     def seconds_by_stage(self) -> dict[str, float]:
-        """The seconds that every stage took, by its records."""
+        """Seconds spent in each stage, summed over its records."""
         seconds = dict.fromkeys(STAGES, 0.0)
         for record in self.read_metrics():
             seconds[record["stage"]] += record["seconds"]
         return seconds
 
     def keep_from(self, target: Path, *replaceable: str) -> None:
-        """Refuses a path that is a file of the run.
+        """Refuses a path given by the user if it is a file of the run.
 
         Args:
-            target: A path that the user gave, to be written to or to be read as data.
-            replaceable: Names of files of the run that it may be nevertheless.
+            target: Path to write, or to read data from.
+            replaceable: Names of files of the run that are allowed.
 
         Raises:
-            InputError: It is another file of the run.
+            InputError: The path is another file of the run.
         """
         mine = target.parent.resolve() == self.path.resolve()
         if mine and target.name in FILES and target.name not in replaceable:
             raise InputError(f"{target} is a file of the run itself: name another")
 
     def check_output(self, key: str, target: Path, *replaceable: str) -> None:
-        """Refuses to write over a file of the run, or over the data it was made from.
+        """Refuses to overwrite a file of the run, or the data that it was trained on.
 
         Args:
-            key: The setting that names the target, for messages.
-            target: Where something is to be written.
+            key: Setting that gives the target, for messages.
+            target: Path to write.
             replaceable: Names of files of the run that may be replaced.
 
         Raises:
-            InputError: It is another such file.
+            InputError: The target is another file of the run, or one that the run reads.
         """
         self.keep_from(target, *replaceable)
         refuse_replacing(key, target, inputs(self.read_config()))
 
 
 def inputs(config: Config) -> list[Path]:
-    """The user's own files that a run reads."""
+    """Paths of the user's own files that a run reads."""
     names = config.dataset.path, config.dataset.labels, config.init.labels
     return [user_path(name) for name in names if name is not None]

@@ -1,4 +1,4 @@
-"""A finished run, ready to be used: its model, and what that must know of its data."""
+"""Loads the model of a finished run, with the facts about the data that it needs."""
 
 import math
 from typing import Any, NamedTuple, cast
@@ -21,7 +21,7 @@ from gammvae.runs.readers import check_array, read_arrays
 from gammvae.runs.records import Result
 
 FIGURE = "preprocessing."
-# No file that can be read has more; figures and names of so many features as anybody has.
+# Upper bounds that exceed any practical number of features and size of their names and figures.
 MOST_FEATURES, MOST_BYTES = 2**31, 2**28
 
 
@@ -29,11 +29,11 @@ class Trained(NamedTuple):
     """A finished run.
 
     Attributes:
-        model: With the weights of the run.
-        config: Of the run.
-        result: What the run came to.
-        facts: What samples must look like, and what they go through before the model sees them.
-        device: Where the model is.
+        model: Model with the weights of the run.
+        config: Configuration of the run.
+        result: Result of the run.
+        facts: Shape and names of the features, likelihood and fitted preprocessing.
+        device: Device of the model.
     """
 
     model: MixtureVAE
@@ -44,11 +44,11 @@ class Trained(NamedTuple):
 
 
 def keep_facts(directory: RunDirectory, facts: Facts) -> None:
-    """Writes what a model must know of its data into the run's directory.
+    """Writes the facts about the data that a model needs to the run's directory.
 
     Args:
-        directory: Of the run.
-        facts: About what it was trained on.
+        directory: Directory of the run.
+        facts: Facts about the data that the model is trained on.
     """
     arrays = {
         "shape": np.array(facts.shape),
@@ -61,23 +61,23 @@ def keep_facts(directory: RunDirectory, facts: Facts) -> None:
 
 
 def load_trained(directory: RunDirectory, device_name: str) -> Trained:
-    """The finished run of a directory.
+    """Loads a finished run from its directory.
 
     Args:
-        directory: Of the run.
-        device_name: Where the model is wanted, see ``devices.choose_device``.
+        directory: Directory of the run.
+        device_name: Device for the model, see ``devices.choose_device``.
 
     Raises:
-        InputError: The run is not finished, its model is no mixture, or a file is damaged.
+        InputError: The run is not finished, its model has no mixture, or a file is damaged.
     """
     result, config = directory.read_result(), directory.read_config()
     if not config.model.has_mixture:
         raise InputError(
             f"{directory.path} holds a run of model={config.model.name}: "
-            "this needs a model with a mixture of its own, gammvae or vade"
+            "this needs a model with a mixture prior, gammvae or vade"
         )
     if "elbo_unlikely" not in result["metrics"]:
-        raise InputError(f"{directory / RESULT} is damaged: it holds no metrics.elbo_unlikely")
+        raise InputError(f"{directory / RESULT} is damaged: it has no metrics.elbo_unlikely")
     facts = read_facts(directory)
     device = choose_device(device_name)
     with blaming(directory / CONFIG):
@@ -89,7 +89,7 @@ def load_trained(directory: RunDirectory, device_name: str) -> Trained:
 
 
 def read_facts(directory: RunDirectory) -> Facts:
-    """What a model must know of its data, from the run's directory.
+    """Reads the facts about the data that a model needs from the run's directory.
 
     Raises:
         InputError: The file is missing or damaged.
@@ -97,7 +97,7 @@ def read_facts(directory: RunDirectory) -> Facts:
     path = directory / DATA
     if not path.exists():
         raise InputError(
-            f"{path} is missing: the run was made by a version that kept none; "
+            f"{path} is missing: the run was made by a version that did not write it; "
             "overwrite=true runs it again"
         )
     directory.check_digest(DATA)
@@ -105,10 +105,10 @@ def read_facts(directory: RunDirectory) -> Facts:
     sizes = tuple(check_array(arrays, "shape", "i", (None,), path).tolist())
     features = math.prod(sizes)
     if not sizes or min(sizes) < 1 or features > MOST_FEATURES:
-        raise InputError(f"{path} is damaged: {sizes} is no shape of a sample")
+        raise InputError(f"{path} is damaged: {sizes} is not the shape of a sample")
     names = tuple(check_array(arrays, "names", "U", (None,), path).tolist())
     if len(names) not in (0, features):
-        raise InputError(f"{path} is damaged: it has {len(names)} names of {features} features")
+        raise InputError(f"{path} is damaged: it has {len(names)} names for {features} features")
     likelihood, preprocess = (
         str(check_array(arrays, name, "U", (), path)) for name in ("likelihood", "preprocess")
     )
@@ -121,5 +121,5 @@ def read_facts(directory: RunDirectory) -> Facts:
         for name in FIGURES[preprocess]
     }
     if "deviation" in figures and not (figures["deviation"] > 0).all():
-        raise InputError(f"{path} is damaged: a deviation is not above 0")
+        raise InputError(f"{path} is damaged: a deviation is not positive")
     return Facts(sizes, likelihood, names, Preprocessing(preprocess, figures))

@@ -1,1 +1,1 @@
-"""Finished runs side by side: tables, comparisons, seeds."""
+"""Comparison of finished runs: tables, statistical tests, seeds."""

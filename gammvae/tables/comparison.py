@@ -1,4 +1,4 @@
-"""Which rows of a table are best, and whether one is better than another beyond chance."""
+"""Finds the best rows of a table, and tests whether one row is better than another."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,18 +8,18 @@ from scipy.stats import rankdata, wilcoxon
 
 from gammvae.tables.results import Cell
 
-# Of these, less is better.
+# Metrics for which lower is better.
 SMALLER_IS_BETTER = ("seconds",)
 
 
 def best(cells: Mapping[str, Cell], metric: str) -> set[str]:
-    """The rows with the best mean, and those within one standard error of the best one's mean.
+    """The rows with the best mean, and those within one standard error of it.
 
-    None if there are not two to choose from.
+    The set is empty if there are fewer than two rows.
 
     Args:
-        cells: By row, of one dataset.
-        metric: What they hold.
+        cells: Cells of one dataset, by row.
+        metric: Name of their metric.
     """
     if len(cells) < 2:
         return set()
@@ -30,13 +30,13 @@ def best(cells: Mapping[str, Cell], metric: str) -> set[str]:
 
 
 class Paired(NamedTuple):
-    """One row against another over the seeds that both have.
+    """Paired comparison of two rows over their common seeds.
 
     Attributes:
-        n: Pairs.
+        n: Number of pairs.
         difference: Mean of first minus second.
-        p_value: Of Wilcoxon's signed-rank test, two-sided; exact for small ``n``.
-        effect: Matched-pairs rank-biserial correlation in [-1, 1]: 1 if the first is always higher.
+        p_value: Two-sided p-value of Wilcoxon's signed-rank test; exact for small ``n``.
+        effect: Matched-pairs rank-biserial correlation in [-1, 1]; 1 if the first is always higher.
     """
 
     n: int
@@ -46,15 +46,15 @@ class Paired(NamedTuple):
 
 
 def paired(first: Cell, second: Cell) -> Paired | None:
-    """Wilcoxon's signed-rank test of two cells; ``None`` if they have no seed in common.
+    """Wilcoxon's signed-rank test of two cells; ``None`` if they have no common seeds.
 
     References:
         Individual comparisons by ranking methods (Wilcoxon, 1945)
         The simple difference formula (Kerby, 2014), for the effect size
 
     Args:
-        first: A metric by seed.
-        second: The same metric by seed.
+        first: Cell with a metric of the first row.
+        second: Cell with the same metric of the second row.
     """
     common = sorted(first.values.keys() & second.values.keys())
     if not common:
@@ -70,10 +70,10 @@ def paired(first: Cell, second: Cell) -> Paired | None:
 
 
 def pooled(cells: Mapping[str, Cell]) -> Cell:
-    """Cells of one row as one, by dataset and seed.
+    """Merges the cells of one row into one, whose keys are pairs of dataset and seed.
 
     Args:
-        cells: By dataset.
+        cells: Cells of the row, by dataset.
     """
     return Cell(
         {(name, seed): value for name, cell in cells.items() for seed, value in cell.values.items()}

@@ -1,8 +1,8 @@
 """Tables as text for terminals, Markdown and LaTeX.
 
 tabulate and pandas were considered. tabulate makes every column at least two characters wider than
-its header, and its booktabs format escapes all cells, so that none can be bold. pandas can make a
-whole cell bold, but not the mean alone, and marks could not be raised without writing LaTeX here.
+its header, and its booktabs format escapes all cells, so none can be bold. pandas can make a whole
+cell bold, but not only the mean, and superscript marks would still require LaTeX code here.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ LATEX = {ord(special): f"\\{special}" for special in "&%$#_{}"} | {
 
 
 class Entry(NamedTuple):
-    """A cell of a table: mean, standard deviation, marks, and whether it is among the best."""
+    """A table entry: mean, standard deviation, footnote marks, and whether it is among the best."""
 
     mean: str
     std: str = ""
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A table with its footnotes, before it is written in one of the formats."""
+    """A table with footnotes, independent of the output format."""
 
     header: list[str]
     lines: list[list[Entry]]
@@ -34,7 +34,7 @@ class Grid(NamedTuple):
 
 
 def to_terminal(grid: Grid) -> str:
-    """Columns padded with spaces; the best cells end in an exclamation mark."""
+    """A table with columns padded with spaces; the best cells end with an exclamation mark."""
     lines = [[plain(entry) + ("!" if entry.bold else "") for entry in line] for line in grid.lines]
     notes = ["! best mean, or within one standard error of it"] if any_bold(grid) else []
     return "\n".join([table(grid.header, lines), *notes, *grid.notes])
@@ -46,7 +46,7 @@ def any_bold(grid: Grid) -> bool:
 
 
 def plain(entry: Entry) -> str:
-    """Mean, standard deviation and marks, as unformatted text."""
+    """An entry as unformatted text: mean, standard deviation and marks."""
     return entry.mean + (f" ± {entry.std}" if entry.std else "") + entry.marks
 
 
@@ -67,7 +67,7 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """A tabular for the package booktabs; the best means are bold, marks are superscripts."""
+    """A LaTeX tabular for booktabs; the best means are bold, marks are superscripts."""
 
     def text(entry: Entry) -> str:
         mean = latex(entry.mean)

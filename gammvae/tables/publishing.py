@@ -1,4 +1,4 @@
-"""From the directories of many runs to one table: means over seeds, the best, what is missing."""
+"""Makes a table from the directories of runs: means over seeds, best rows, missing runs."""
 
 import csv
 import importlib.resources
@@ -13,19 +13,19 @@ from gammvae.tables.formats import Entry, Grid, to_latex, to_markdown, to_termin
 from gammvae.tables.results import METRICS, Cell, Cells, cell, collect, grouped
 from gammvae.writing import refuse_replacing, write_text
 
-SHARES = ("acc", "nmi", "ari")  # shown in percent, as the field does
+SHARES = ("acc", "nmi", "ari")  # shown in percent, as is usual in clustering papers
 NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO", "seconds": "seconds"}
 FEW, MISSING = "*", "+"
 FEW_SEEDS = 3
 
 
 class Choice(NamedTuple):
-    """What of the runs is shown.
+    """Selection of what a table shows.
 
     Attributes:
-        metrics: One gives a column for every dataset, several a column each.
-        datasets: Which, in this order; ``None`` for all.
-        rows: Which, in this order; ``None`` for all.
+        metrics: Metrics to show: one gives a column per dataset, several give a column per metric.
+        datasets: Datasets to show, in this order; ``None`` for all.
+        rows: Rows to show, in this order; ``None`` for all.
         compared: Two rows to compare, or ``None``.
     """
 
@@ -36,15 +36,15 @@ class Choice(NamedTuple):
 
 
 def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) -> str:
-    """Writes the table of all runs below some folders, and returns it for the terminal.
+    """Writes a table of all runs below some folders, and returns it for the terminal.
 
     Args:
-        folders: Where runs are.
-        choice: What of them is shown.
-        outputs: Files to write, in the format that their names end in.
+        folders: Folders that contain runs.
+        choice: Selection of what the table shows.
+        outputs: Files to write, in the formats given by their extensions.
 
     Raises:
-        InputError: There are no runs, they do not belong together, or a name is unknown.
+        InputError: There are no runs, runs cannot be averaged, or a name is unknown.
     """
     known(choice.metrics, METRICS, "metric")
     for path in outputs:
@@ -55,7 +55,7 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
             refuse_replacing("--output", path, one.inputs)
     cells = grouped(runs)
     run = sorted({dataset for _, dataset in cells})
-    # One that could have been run, and was not, is a column of its own.
+    # A dataset that was requested but not run gets a column, too.
     datasets = run if choice.datasets is None else choice.datasets
     known(datasets, [*run, *(name for name in shipped_datasets() if name not in run)], "dataset")
     present = sorted({row for row, dataset in cells if dataset in datasets})
@@ -77,16 +77,16 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
 
 
 def shipped_datasets() -> list[str]:
-    """The names of all datasets that come with the program."""
+    """Names of all datasets that come with gammvae."""
     folder = importlib.resources.files("gammvae.conf") / "dataset"
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
 
 
 def known(names: Sequence[str] | None, present: Sequence[str], kind: str) -> list[str]:
-    """The names, or all that are present.
+    """The given names, or all present ones if none are given.
 
     Raises:
-        InputError: One is not present.
+        InputError: A name is not present.
     """
     for name in names or ():
         if name not in present:
@@ -95,7 +95,7 @@ def known(names: Sequence[str] | None, present: Sequence[str], kind: str) -> lis
 
 
 def by_dataset(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric: str) -> Grid:
-    """A line for every row, a column for every dataset, as papers have it."""
+    """A table of one metric with a column for every dataset."""
     columns = {dataset: column(cells, rows, dataset, metric) for dataset in datasets}
     lines = [[Entry(row), *(columns[dataset][row] for dataset in datasets)] for row in rows]
     title = NAMES.get(metric, metric)
@@ -105,7 +105,7 @@ def by_dataset(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metri
 def by_metric(
     cells: Cells, rows: Sequence[str], datasets: Sequence[str], metrics: Sequence[str]
 ) -> Grid:
-    """A line for every dataset and row, a column for every metric."""
+    """A table with a line for every dataset and row, and a column for every metric."""
     lines = []
     for dataset in datasets:
         columns = [column(cells, rows, dataset, metric) for metric in metrics]
@@ -119,7 +119,7 @@ def by_metric(
 
 
 def column(cells: Cells, rows: Sequence[str], dataset: str, metric: str) -> dict[str, Entry]:
-    """The entries of one dataset and metric, by row."""
+    """Entries for one dataset and metric, by row."""
     found = {row: cell(cells.get((row, dataset), []), metric) for row in rows}
     known = {row: value for row, value in found.items() if value is not None}
     strong = best(known, metric)
@@ -137,20 +137,20 @@ def column(cells: Cells, rows: Sequence[str], dataset: str, metric: str) -> dict
 
 
 def number(value: float, metric: str) -> str:
-    """A figure as it is printed."""
+    """Formats a figure."""
     if metric in SHARES:
         return f"{100 * value:.2f}"
     return f"{value:.0f}" if metric == "seconds" else f"{value:.2f}"
 
 
 def marks(cells: Cells, row: str, dataset: str, value: Cell | None) -> str:
-    """What a reader must know of an entry before believing it."""
+    """Footnote marks of an entry: few seeds, missing runs."""
     few = FEW if value is not None and len(value.values) < FEW_SEEDS else ""
     return few + (MISSING if missing(cells, row, dataset) else "")
 
 
 def missing(cells: Cells, row: str, dataset: str) -> dict[int, str]:
-    """Seeds that a row lacks and others on the dataset have, or that were begun, and why."""
+    """Seeds that a row lacks on a dataset, with reasons: unfinished, or run for other rows only."""
     runs = cells.get((row, dataset), [])
     if not runs:
         return {}
@@ -168,7 +168,7 @@ def missing(cells: Cells, row: str, dataset: str) -> dict[int, str]:
 
 
 def footnotes(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric: str) -> list[str]:
-    """What the marks mean in this table."""
+    """Footnotes that explain the marks in a table."""
     few, lacking = False, []
     for dataset in datasets:
         for row in rows:
@@ -189,14 +189,14 @@ def footnotes(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric
 def comparisons(
     cells: Cells, first: str, second: str, datasets: Sequence[str], metric: str
 ) -> Grid:
-    """One row against another, by dataset, and on shares over all of them."""
+    """A table that compares two rows on every dataset, and for ACC, NMI and ARI on all together."""
     header = [f"{first} - {second}", "seeds", NAMES.get(metric, metric), "p (Wilcoxon)", "effect"]
     sides = [
         {name: found for name in datasets if (found := cell(cells.get((row, name), []), metric))}
         for row in (first, second)
     ]
     pairs = {name: [side.get(name) for side in sides] for name in datasets}
-    if len(datasets) > 1 and metric in SHARES:  # others have a scale of their own on every dataset
+    if len(datasets) > 1 and metric in SHARES:  # other metrics are not comparable between datasets
         pairs["all"] = [pooled(side) for side in sides]
     lines = []
     for name, (one, other) in pairs.items():
@@ -207,7 +207,7 @@ def comparisons(
 
 
 def compared(result: Paired | None, metric: str) -> list[Entry]:
-    """The entries of one comparison."""
+    """Entries for one comparison."""
     if result is None:
         return [Entry("0"), *[Entry("-")] * 3]
     difference = number(abs(result.difference), metric)
@@ -221,7 +221,7 @@ def compared(result: Paired | None, metric: str) -> list[Entry]:
 def to_csv(
     cells: Cells, rows: Sequence[str], datasets: Sequence[str], metrics: Sequence[str]
 ) -> str:
-    """A line for every row, dataset and metric, with all digits."""
+    """CSV with one line per dataset, row and metric, in full precision."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("dataset", "model", "metric", "n", "mean", "std", "min", "max", "seeds"))

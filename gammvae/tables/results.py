@@ -1,6 +1,7 @@
-"""Finished runs, gathered from their directories into the cells of a table.
+"""Gathers finished runs from their directories into the cells of a table.
 
-A cell is what one row of the table, a model with its settings, reached on one dataset over seeds.
+A row of the table is a model with its settings. A cell has the figures of all seeds of one row on
+one dataset.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,17 +24,17 @@ METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds"
 
 
 class Run(NamedTuple):
-    """One run directory.
+    """A run, finished or not.
 
     Attributes:
-        path: Of the directory.
-        dataset: Name of the dataset; of a user's file, with the file's name.
-        row: The model, and what else the directory's name says was set.
-        seed: Of the run.
-        figures: By name; empty if the run is not finished.
-        reason: Why it is not finished; empty if it is.
-        made: What must be the same in all runs of a cell: versions, data, settings.
-        inputs: The user's own files that it was made from.
+        path: Run directory.
+        dataset: Name of the dataset, followed by the file name for the user's own data.
+        row: Model, followed by the other settings in the directory's name.
+        seed: Seed of the run.
+        figures: Figures by name; empty if the run is not finished.
+        reason: Why the run is not finished; empty if it is.
+        made: Facts that must be equal in all runs of a cell: versions, data, settings.
+        inputs: The user's own files that the run reads.
     """
 
     path: Path
@@ -53,18 +54,18 @@ class Cell(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean over the seeds."""
         return float(np.mean(list(self.values.values())))
 
     @property
     def std(self) -> float:
-        """Standard deviation of the sample; 0 for a single seed."""
+        """Sample standard deviation over the seeds; 0 for a single seed."""
         values = list(self.values.values())
         return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
     @property
     def standard_error(self) -> float:
-        """Of the mean; 0 for a single seed."""
+        """Standard error of the mean; 0 for a single seed."""
         return self.std / len(self.values) ** 0.5
 
 
@@ -89,7 +90,7 @@ def collect(roots: Iterable[Path]) -> list[Run]:
 
 
 def read_run(path: Path) -> Run:
-    """What a run directory says about its run.
+    """Reads a run directory.
 
     Raises:
         InputError: A file in it is damaged.
@@ -121,7 +122,7 @@ def read_run(path: Path) -> Run:
 
 
 def check_same(config: Settings, result: Result, path: Path) -> None:
-    """Refuses a configuration that is not the one a result was made with.
+    """Refuses a configuration that does not match the result beside it.
 
     Raises:
         InputError: Dataset, model or seed differ.
@@ -132,27 +133,27 @@ def check_same(config: Settings, result: Result, path: Path) -> None:
         ("seed", config["seed"], result["seed"]),
     ):
         if there != here:
-            raise InputError(f"{path} is of {key}={there}, and {RESULT} beside it of {key}={here}")
+            raise InputError(f"{path} has {key}={there}, but {RESULT} beside it has {key}={here}")
 
 
 def row_name(path: Path, model: str, seed: int) -> str:
-    """The model, and the name of the folder that holds its seeds if that says more."""
+    """The model, followed by the name of its seeds' folder if that adds information."""
     parent = path.parent.name if path.name == f"seed={seed}" else path.name
     return model if parent in (model, f"seed={seed}") else f"{model} {parent}"
 
 
 def figures(result: Result) -> dict[str, float]:
-    """The figures of a finished run that have a value."""
+    """The figures of a finished run, without those that have no value."""
     known: dict[str, Any] = {**result["metrics"], "seconds": sum(result["seconds"].values())}
     return {name: known[name] for name in METRICS if known.get(name) is not None}
 
 
 def grouped(runs: Iterable[Run]) -> Cells:
-    """Runs by row and dataset.
+    """Groups runs by row and dataset.
 
     Raises:
-        InputError: The runs of a cell were made with different versions, data or settings, or two
-            of them have the same seed: their mean would mean nothing.
+        InputError: Runs of a cell have different versions, data or settings, or the same seed, so
+            that their mean would be meaningless.
     """
     cells: Cells = {}
     for run in runs:
@@ -163,7 +164,7 @@ def grouped(runs: Iterable[Run]) -> Cells:
 
 
 def check_alike(runs: Sequence[Run]) -> None:
-    """Refuses runs that do not belong into one cell."""
+    """Refuses runs that cannot be averaged in one cell."""
     seeds: dict[int, Path] = {}
     for run in runs:
         if run.seed in seeds:
@@ -183,6 +184,6 @@ def check_alike(runs: Sequence[Run]) -> None:
 
 
 def cell(runs: Sequence[Run], metric: str) -> Cell | None:
-    """A metric over the finished runs that have it; ``None`` if none has."""
+    """A metric of all runs that have it; ``None`` if none has."""
     values = {run.seed: run.figures[metric] for run in runs if metric in run.figures}
     return Cell(values) if values else None

@@ -1,6 +1,6 @@
-"""Several runs that differ in their seed alone: should they be trusted, and which one be taken.
+"""Compares runs that differ only in their seed: spread, agreement, and the run of the best ELBO.
 
-Nothing here but the columns ACC, NMI and ARI looks at classes, and they choose nothing.
+Classes are used only for the columns ACC, NMI and ARI, which never determine a choice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,26 +24,26 @@ REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
 
 
 def read_labels(path: Path) -> NDArray[np.int64]:
-    """The clusters ``(N,)`` of a finished run."""
+    """Cluster assignments ``(N,)`` of a finished run."""
     directory = RunDirectory(path)
     result = directory.read_result()
     return directory.read_assignments(result["samples"], result["n_clusters"])["labels"]
 
 
 def best_by_elbo(results: Sequence[Mapping[str, Any]]) -> int:
-    """Position of the run with the highest ELBO."""
+    """Index of the run with the highest ELBO."""
     return int(np.argmax([result["metrics"]["elbo"] for result in results]))
 
 
 def figures(result: Mapping[str, Any]) -> dict[str, float]:
-    """What one run is compared by, as far as it has it."""
+    """The figures by which runs are compared, without those that a run does not have."""
     metrics = result["metrics"]
     known = {name: metrics[name] for name in FIGURES if metrics.get(name) is not None}
     return {**known, "seconds": sum(result["seconds"].values())}
 
 
 def statistics(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Mean, standard deviation (of the sample) and minimum of the figures that all runs have."""
+    """Mean, sample standard deviation and minimum of the figures that all runs have."""
     runs = [figures(result) for result in results]
     columns = {
         name: np.array([run[name] for run in runs], float)
@@ -57,10 +57,10 @@ def statistics(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, floa
 
 
 def compare_seeds(paths: Sequence[Path]) -> str:
-    """Figures of several finished runs, their mean, spread and agreement, and the ELBO's choice.
+    """A table of the runs' figures and statistics, the run of the best ELBO, and the agreement.
 
     Args:
-        paths: Their directories, at least two.
+        paths: Directories of at least two finished runs.
     """
     results = [RunDirectory(path).read_result() for path in paths]
     rows = {f"seed {result['seed']}": figures(result) for result in results}
@@ -79,6 +79,6 @@ def compare_seeds(paths: Sequence[Path]) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """A figure with as many digits as are of use."""
+    """Formats a figure with a suitable number of digits."""
     digits = {"elbo": 2, "seconds": 0, "used_clusters": 1}.get(name, 4)
     return f"{value:.{digits}f}"

@@ -1,4 +1,4 @@
-"""Results as text for a terminal."""
+"""Results as text for the terminal."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from gammvae.runs.records import Result
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table with columns padded to their widest cell, and a rule below the header."""
+    """A table with padded columns and a rule below the header."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [
@@ -18,7 +18,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def summary(result: Result) -> str:
-    """A table of one run's figures; ACC, NMI and ARI only where the dataset has classes."""
+    """A table of one run's figures; ACC, NMI and ARI only if the dataset has classes."""
     metrics: Mapping[str, Any] = result["metrics"]
     cells = {"dataset": result["dataset"], "model": result["model"], "seed": str(result["seed"])}
     cells |= {
@@ -34,7 +34,7 @@ def summary(result: Result) -> str:
 
 
 def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
-    """A table of a run's stored and recomputed figures, and a line that says whether they agree."""
+    """A table of stored and recomputed figures, and a line that says whether they agree."""
     before: Mapping[str, Any] = stored["metrics"]
     after = recomputed["metrics"]
     rows = [
@@ -52,12 +52,12 @@ def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
     )
     return (
         f"{text}\n{len(differing)} of {len(rows)} figures differ; "
-        f"the run was made on {made}, this is {here}"
+        f"the run was computed on {made}, this is {here}"
     )
 
 
 def judgement(found: Mapping[str, Any]) -> str:
-    """A table of the quality of generated samples, beside the same figures of real samples.
+    """A table of the quality of generated samples, next to the same figures of real samples.
 
     A figure is followed by its standard error if that is known.
     """

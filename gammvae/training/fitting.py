@@ -2,7 +2,7 @@
 
 On embeddings they show what an autoencoder alone achieves.
 
-Letters: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``F`` features of the data, ``C``
+Notation: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``F`` features of the data, ``C``
 features of the points.
 """
 

@@ -18,24 +18,10 @@ from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
 from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import ELBO, MixtureVAE
+from gammvae.training.schedules import KL_SCHEDULES, rate
 
 log = logging.getLogger(__name__)
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda t: 1.0,
-    "linear": lambda t: 1 - t,
-    "cosine": lambda t: 0.5 * (1 + math.cos(math.pi * t)),
-}
-# Weight of the KL terms in the course of a stage, relative to its kl_weight.
-KL_SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda t: 1.0,
-    "warmup": lambda t: min(1.0, 2 * t),
-    # Four cycles that rise in their first half: https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
-    "cyclic": lambda t: min(1.0, 2 * (4 * t % 1)),
-}
-# Share of a stage's steps in which the learning rate rises to its initial value. Adam's first steps
-# are as long as all others; on data with many features they can leave a network of dead units.
-WARMUP = 0.1
 TERMS = ("reconstruction", "kl_z", "kl_c")
 LOG_LINES = 20
 
@@ -48,8 +34,8 @@ class Stage(NamedTuple):
         epochs: Passes over the data.
         batch_size: Samples per step.
         kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
-        kl_schedule: Key of ``KL_SCHEDULES``: course of ``kl_weight`` over the stage.
-        schedule: Key of ``SCHEDULES``: course of the learning rate, relative to its initial value.
+        kl_schedule: Key of ``schedules.KL_SCHEDULES``: course of ``kl_weight`` over the stage.
+        schedule: Key of ``schedules.SCHEDULES``: course of the learning rate.
         clip_grad_norm: Maximum norm of the gradient, or ``None``.
         precision: Data type of the networks' arithmetic; the latent terms stay in float32.
         augment: Augmentation of the encoder's input, or ``None``.
@@ -88,7 +74,7 @@ class Totals:
         labels = elbo.q_c.logits.argmax(-1)
         self.counts.scatter_add_(0, labels, torch.ones_like(labels))
 
-    def bad_terms(self) -> list[str]:
+    def nonfinite_terms(self) -> list[str]:
         """Names of the terms that became non-finite first."""
         first = self.first_bad_step.tolist()
         earliest = min(first)
@@ -135,11 +121,14 @@ def fit(
             labels = anchor(epoch) if anchor else None
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
-            rates = (rate(stage, epoch * steps + step, steps) for step in range(steps))
+            rates = (
+                rate(stage.schedule, epoch * steps + step, stage.epochs * steps)
+                for step in range(steps)
+            )
             totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
-            bad = totals.bad_terms() or bad_weights(model)  # waits for the device
+            bad = totals.nonfinite_terms() or nonfinite_weights(model)  # waits for the device
             if not bad and epoch + 1 == stage.epochs:
-                bad = bad_outcomes(model, x, stage.batch_size)
+                bad = nonfinite_outputs(model, x, stage.batch_size)
             if bad:
                 raise DivergenceError(
                     f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch + 1}; "
@@ -158,7 +147,7 @@ def fit(
             yield record
 
 
-def bad_weights(model: MixtureVAE) -> list[str]:
+def nonfinite_weights(model: MixtureVAE) -> list[str]:
     """Names of the parts of a model with non-finite weights, which the last step can cause."""
     return [
         f"weights of the {name}"
@@ -168,7 +157,7 @@ def bad_weights(model: MixtureVAE) -> list[str]:
 
 
 @torch.no_grad()
-def bad_outcomes(model: MixtureVAE, x: Samples, size: int) -> list[str]:
+def nonfinite_outputs(model: MixtureVAE, x: Samples, size: int) -> list[str]:
     """Names of a model's non-finite outputs for the first samples, although its weights are finite.
 
     The next stage starts from these outputs. Weights may be so large that products overflow.
@@ -193,18 +182,6 @@ def advice(precision: torch.dtype) -> str:
     """What to try if training became non-finite."""
     others = "a lower optimizer.lr or optimizer.clip_grad_norm"
     return others if precision == torch.float32 else f"precision=float32, or {others},"
-
-
-def rate(stage: Stage, step: int, steps: int) -> float:
-    """Learning rate of a step relative to its initial value: a short warmup times the schedule.
-
-    Args:
-        stage: Settings of the stage, with its schedule and number of epochs.
-        step: Step within the stage, counted from 0.
-        steps: Number of steps of an epoch.
-    """
-    total = stage.epochs * steps
-    return min(1.0, (step + 1) / (WARMUP * total)) * SCHEDULES[stage.schedule](step / total)
 
 
 def train_epoch(

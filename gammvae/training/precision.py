@@ -1,6 +1,6 @@
 """Chooses a run's precision: what the hardware supports and computes correctly.
 
-Letters: ``B`` batch, ``N`` samples, ``F`` features of the data.
+Notation: ``B`` batch, ``N`` samples, ``F`` features of the data.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """The space of a clusterer: samples or embeddings, possibly mapped to fewer dimensions.
 
-Letters: ``N`` samples, ``F`` features, ``C`` components.
+Notation: ``N`` samples, ``F`` features, ``C`` components.
 """
 
 import importlib

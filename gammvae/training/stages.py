@@ -141,7 +141,7 @@ def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Prog
         held = held_of(done, *sizes, path)
         check_progress(done, stage, epochs, path)
     except InputError as error:
-        raise InputError(f"{error}; without this file the stage begins anew") from error
+        raise InputError(f"{error}; delete this file to restart the stage") from error
     if done.metrics is None:  # from a version that kept metrics only in their own file
         work.directory.drop_metrics(stage, done.epoch)
     else:

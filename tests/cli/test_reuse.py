@@ -155,7 +155,7 @@ def test_what_is_published_and_where_files_lie_comes_from_here(crafted, tmp_path
 
 def test_the_place_of_the_run_s_files_is_pointed_to(crafted, caplog):
     usable_config(crafted("dataset=usps", root="/their data"), {}, None)
-    assert "the run's were named by 'dataset.root=/their data'" in caplog.text
+    assert "the run used 'dataset.root=/their data'" in caplog.text
 
 
 @pytest.mark.parametrize(

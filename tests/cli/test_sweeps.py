@@ -84,7 +84,7 @@ def test_a_value_that_is_given_twice_is_run_once(tmp_path, in_process, sweep):
     model = () if "model" in sweep else ("model=kmeans",)
     result = in_process("train", "-m", *data, *model, *sweep.split())
     assert result.returncode == 0, result.stderr
-    assert "values that are given twice are taken once" in result.stderr
+    assert "repeated values are used once" in result.stderr
     if "00" not in sweep:
         assert "\n1 jobs: 1 done" in result.stdout
     assert "agree to a mean ARI" not in result.stdout
@@ -103,7 +103,7 @@ def test_a_sweep_over_nothing_is_refused(in_process, sweep, tmp_path):
     [
         ("seed=range(0,5,0)", "seed=range(0,5,0) cannot be swept over: range() arg 3 must not"),
         ("seed=range(0,100000000)", "sweeps over more than 10,000 values: it must have 1 to"),
-        ("seed=0,1 --cfg job", "--cfg does not go with -m: it is about a single run"),
+        ("seed=0,1 --cfg job", "--cfg does not go with -m: it is for a single run"),
         ("model=glob(zz*)", "the sweep has no jobs"),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_killed_process_does_not_end_a_sweep(tmp_path, times, lost):
     assert [job.state for job in JOBS].count("lost") == lost
     assert exit_code(JOBS) == (1 if lost else 0)
     *_, last = summary([Job("b", state="lost")])
-    assert last == "lost: b: its process was killed; the same command goes on with it"
+    assert last == "lost: b: its process was killed; the same command continues it"
     assert list(tmp_path.iterdir()) == []
 
 

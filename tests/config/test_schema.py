@@ -11,7 +11,7 @@ from gammvae.errors import InputError
 from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs
 from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.networks import DECODERS
-from gammvae.training.loop import SCHEDULES
+from gammvae.training.schedules import KL_SCHEDULES, SCHEDULES
 from tests.conftest import compose_config
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -111,6 +111,8 @@ def test_names_in_the_rules_are_those_of_the_code():
     for key, known in {
         "dataset.likelihood": DECODERS,
         "optimizer.schedule": SCHEDULES,
+        "pretrain.kl_schedule": KL_SCHEDULES,
+        "train.kl_schedule": KL_SCHEDULES,
         "model.family": REPARAMETERIZATIONS,
     }.items():
         assert all(RULES[key].holds(name) for name in known)
@@ -174,7 +176,7 @@ def test_values_out_of_range_are_refused_by_name(override):
         (["model.reparameterization=exact"], "model.reparameterization=exact is unknown"),
         (["model=vade", "model.reparameterization=implicit"], "must be one of location_scale"),
         (["architecture.hidden=[]"], r"architecture.hidden=\[\] does not go with"),
-        (["architecture.channels=[8]"], "exactly one of them is a list of one or more layers"),
+        (["architecture.channels=[8]"], "exactly one of them must be a non-empty list"),
         (["init=labels"], "init.labels=None does not go with init.start=labels"),
         (["init.labels=x.npy"], "init.labels=x.npy does not go with init.start=manifold"),
         (["~dataset.loader._target_"], "must have a _target_"),

@@ -147,7 +147,7 @@ def test_reconstruction_is_the_expected_log_likelihood():
 def test_prior_returns_what_it_was_assigned(prior):
     log_weights = torch.tensor([0.2, 0.5, 0.3]).log()
     first, second = torch.rand(3, 2) + 0.5, torch.rand(3, 2) + 0.5
-    prior.assign(log_weights, first, second)
+    prior.set_parameters(log_weights, first, second)
     mixture = prior()
     torch.testing.assert_close(mixture.weights.probs, log_weights.exp())
     base = mixture.components.base_dist

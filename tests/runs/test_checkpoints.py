@@ -142,23 +142,23 @@ def test_weights_and_moments_are_finite_and_of_their_parameter_s_shape(saved):
     first = content["optimizer"]["state"][0]
     kept = first["exp_avg"]
     for bad, message in (
-        (torch.zeros(2), r"exp_avg is of shape \(2,\)"),
+        (torch.zeros(2), r"exp_avg has shape \(2,\)"),
         (torch.full_like(kept, torch.nan), "exp_avg holds a value that is not finite"),
-        ("text", "exp_avg is of another kind"),
-        (kept.long(), "exp_avg is of shape .* and type torch.int64"),
+        ("text", "exp_avg has another type"),
+        (kept.long(), "exp_avg has shape .* and type torch.int64"),
     ):
         first["exp_avg"] = bad
         torch.save(content, path)
         refused(saved[0], f"belongs to another model: {message}")
     del first["exp_avg"]
     torch.save(content, path)
-    refused(saved[0], "belongs to another model: exp_avg is in one of them only")
+    refused(saved[0], "belongs to another model: exp_avg is in only one of the two")
     first["exp_avg"] = kept
     weights = content["model"]
     name, weight = next(iter(weights.items()))
     for bad, message in (
         (torch.full_like(weight, torch.inf), f"{name} holds a value that is not finite"),
-        (weight.long(), f"{name} is of shape .* and type torch.int64"),
+        (weight.long(), f"{name} has shape .* and type torch.int64"),
     ):
         torch.save(content | {"model": weights | {name: bad}}, path)
         refused(saved[0], f"belongs to another model: {message}")
@@ -167,12 +167,15 @@ def test_weights_and_moments_are_finite_and_of_their_parameter_s_shape(saved):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda o: o["state"].clear(), "the state of the optimizer is of other parameters"),
-        (lambda o: o["state"].update({99: o["state"][0]}), "is of other parameters"),
+        (lambda o: o["state"].clear(), "the state of the optimizer belongs to other parameters"),
+        (lambda o: o["state"].update({99: o["state"][0]}), "belongs to other parameters"),
         (lambda o: o["state"][0]["step"].sub_(10), "a negative number of steps"),
-        (lambda o: o["param_groups"][0].update(betas="ab"), "the settings of the optimizer"),
+        (lambda o: o["param_groups"][0].update(betas="ab"), "the optimizer has other settings"),
         (lambda o: o["param_groups"][0].update(lr="fast"), "not supported between"),
-        (lambda o: o["param_groups"][0].update(initial_lr=1e9), "the rates of the optimizer"),
+        (
+            lambda o: o["param_groups"][0].update(initial_lr=1e9),
+            "the optimizer has other learning rates",
+        ),
         (lambda o: o["param_groups"].pop(), "zip"),
     ],
 )
@@ -189,9 +192,9 @@ def test_an_optimizer_goes_on_only_from_its_own_state(saved, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epoch": 9}, "is of epoch 9, the stage has 8"),
-        ({"epoch": 1}, "is of epoch 1, and holds metrics of 2 epochs"),
-        ({"metrics": ""}, "is of epoch 2, and holds metrics of 0 epochs"),
+        ({"epoch": 9}, "is from epoch 9, the stage has 8"),
+        ({"epoch": 1}, "is from epoch 1, but has metrics of 2 epochs"),
+        ({"metrics": ""}, "is from epoch 2, but has metrics of 0 epochs"),
         ({"metrics": "text\n"}, "line 1: Invalid JSON"),
     ],
 )

@@ -96,7 +96,7 @@ def test_outputs_that_are_missing_or_changed_are_made_anew(tmp_path, name, damag
     assert directory.finished(config) is None
     if (name, damage) != (RESULT, "removed"):
         assert f"{name} is" in caplog.text
-        assert "it is made anew from the weights" in caplog.text
+        assert "it is recomputed from the weights" in caplog.text
 
 
 def test_weights_that_were_changed_make_nothing_anew(tmp_path):

@@ -101,7 +101,7 @@ def test_a_configuration_of_another_run_is_refused(tmp_path):
     path = write_run(tmp_path, "usps", "vade", 0, 0.5)
     tree = yaml.safe_load((path / "config.yaml").read_text())
     (path / "config.yaml").write_text(yaml.safe_dump(tree | {"model": {"name": "gammvae"}}))
-    with pytest.raises(InputError, match="config.yaml is of model=gammvae, and result.json .*vade"):
+    with pytest.raises(InputError, match="config.yaml has model=gammvae, but result.json .*vade"):
         collect([tmp_path])
 
 

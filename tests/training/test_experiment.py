@@ -257,7 +257,7 @@ def test_an_epoch_beyond_the_stage_is_refused(finished, tmp_path):
     content = torch.load(directory / "train.pt", weights_only=True)
     torch.save(content | {"epoch": 99}, directory / "train.pt")
     with pytest.raises(
-        InputError, match=r"train\.pt is damaged: it is of epoch 99, the stage has 3"
+        InputError, match=r"train\.pt is damaged: it is from epoch 99, the stage has 3"
     ):
         run(short(), directory)
 

@@ -6,7 +6,8 @@ import torch
 from torch.optim import SGD, Adam
 
 from gammvae.errors import DivergenceError
-from gammvae.training.loop import SCHEDULES, Stage, fit, train_epoch, warn_of_collapse
+from gammvae.training.loop import Stage, fit, train_epoch, warn_of_collapse
+from gammvae.training.schedules import SCHEDULES
 from tests.model.test_vae import build
 
 

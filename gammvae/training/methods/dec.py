@@ -14,7 +14,7 @@ References:
     Unsupervised deep embedding for clustering analysis (Xie et al., 2016),
     https://arxiv.org/abs/1511.06335
 
-Letters: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features.
+Notation: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features.
 """
 
 from collections.abc import Callable, Sequence
@@ -148,7 +148,7 @@ class SelfTraining:
             kmeans.fit(code)
         sizes = torch.zeros(config.n_clusters)
         centers = torch.from_numpy(kmeans.cluster_centers_.astype(np.float32))
-        work.model.prior.assign(sizes, centers, torch.ones_like(centers))
+        work.model.prior.set_parameters(sizes, centers, torch.ones_like(centers))
         stages.save(work, "train", 0, None)
 
     def train(self) -> None:

@@ -3,7 +3,7 @@
 References:
     Maximum likelihood from incomplete data via the EM algorithm (Dempster et al., 1977)
 
-Letters: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
+Notation: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
 """
 
 import numpy as np

@@ -3,7 +3,7 @@
 References:
     Some methods for classification and analysis of multivariate observations (MacQueen, 1967)
 
-Letters: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
+Notation: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
 """
 
 import numpy as np

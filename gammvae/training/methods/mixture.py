@@ -2,7 +2,7 @@
 
 Pretrain an autoencoder, initialize a mixture on its embeddings, train everything on the ELBO.
 
-Letters: ``N`` samples, ``K`` clusters.
+Notation: ``N`` samples, ``K`` clusters.
 """
 
 import logging
