@@ -207,6 +207,14 @@ FILE_CALLS = {
     "dataset.path=good.npy dataset.likelihood=bernoulli": "likelihood needs values in [0, 1]",
 }
 
+
+
+def names(group):
+    """The first names of a group of the configuration, as Hydra lists them."""
+    folder = Path(__file__).parents[1] / "conf" / group
+    return " ".join(sorted(path.stem for path in folder.glob("*.yaml"))[:5])
+
+
 BAD_CALLS = {
     # commands
     "trian": "unknown command 'trian': it must be train, evaluate, sample, predict, r",
@@ -218,10 +226,11 @@ BAD_CALLS = {
     "evaluate run seed=3": "seed=3 cannot be set: it must be one of device, dataset.root",
     "evaluate run device=tpu": "device=tpu is out of range: it must be one of auto, cpu",
     # unknown names
-    "train dataset=cifar": "Could not find 'dataset/cifar' Available options in 'dataset': digits",
-    "train model=gan": "Available options in 'model': ae_gmm ae_kmeans dec gammvae gmm idec kmeans",
-    "train architecture=transformer": "Available options in 'architecture': conv mlp small",
-    "train optimizer=lion": "Available options in 'optimizer': adam adamw sgd",
+    "train dataset=cifar": "Could not find 'dataset/cifar' Available options in 'dataset': "
+    + names("dataset"),
+    "train model=gan": f"Available options in 'model': {names('model')}",
+    "train architecture=transformer": f"options in 'architecture': {names('architecture')}",
+    "train optimizer=lion": f"Available options in 'optimizer': {names('optimizer')}",
     "train init=spectral": "Available options in 'init': gmm kmeans labels",
     "train experiment=paper": "Available options in 'experiment': plain smoke",
     "train train.epoch=3": "unknown option train.epoch: train has agreement, anchored",

@@ -55,6 +55,10 @@ class ModelConfig:
     covariance: str | None = None
     components: int | None = None
 
+    def options(self) -> dict[str, Any]:
+        """The options of some methods only, by name."""
+        return {name: getattr(self, name) for name in ("space", "covariance", "components")}
+
     @property
     def has_mixture(self) -> bool:
         """Whether the prior is a mixture, as generating samples and predicting clusters require."""

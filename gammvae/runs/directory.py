@@ -34,7 +34,7 @@ from gammvae.runs.contents import (
 from gammvae.runs.digests import digests_of, read_digests
 from gammvae.runs.records import Result
 from gammvae.runs.stored_run import StoredRun, inputs
-from gammvae.writing import append, remove_unfinished, write_text, write_whole
+from gammvae.writing import append, check_replaceable, remove_unfinished, write_text, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ class RunDirectory(StoredRun):
             if config.overwrite:
                 self._clear()
             self.check_config(config)
+            for name in FILES:
+                check_replaceable(self / name)
             (self / STATUS).unlink(missing_ok=True)
             text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
             write_text(self / CONFIG, text)
@@ -125,7 +127,8 @@ class RunDirectory(StoredRun):
         write_text(self / RESULT, text)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Appends one line to the metrics."""
+        """Appends one line to the metrics, whose stage must be one of ``STAGES``."""
+        assert record["stage"] in STAGES, record["stage"]
         append(self / METRICS, json.dumps(record) + "\n")
 
     def drop_metrics(self, stage: str, epoch: int) -> None:

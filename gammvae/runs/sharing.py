@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 import gammvae
 from gammvae.config.identity import identity
-from gammvae.config.schema import Config
+from gammvae.config.schema import Config, ModelConfig
 from gammvae.errors import InputError
 from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.contents import LOCK
@@ -32,7 +32,7 @@ PRETRAINED = "pretrain.pt"
 # Prefixes of settings that do not affect pretraining. A digest of the data replaces dataset.
 LATER = (
     *("dataset.", "init.", "train.", "pretrain.augment"),
-    *(f"model.{name}" for name in ("name", "method", "space", "covariance", "components")),
+    *(f"model.{name}" for name in ("name", "method", *ModelConfig().options())),
 )
 
 

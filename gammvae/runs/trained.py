@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from gammvae.config.schema import Config
-from gammvae.data.loading import Facts
 from gammvae.data.preprocessing import FIGURES, Preprocessing
+from gammvae.data.training_data import Facts
 from gammvae.devices import choose_device
 from gammvae.errors import InputError, blaming
 from gammvae.model.building import build_model

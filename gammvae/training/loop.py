@@ -91,7 +91,7 @@ def fit(
     stage: Stage,
     optimizer: Optimizer,
     first_epoch: int = 0,
-    anchor: Callable[[int], Tensor | None] | None = None,
+    guide: Callable[[int], Tensor | None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Trains the model in place and yields one record of figures after every epoch.
 
@@ -101,7 +101,7 @@ def fit(
         stage: Settings of the stage.
         optimizer: Optimizer of the model's parameters, with their initial learning rates.
         first_epoch: Number of epochs already done, if a stage is resumed.
-        anchor: Function of the epoch (from 0) that returns clusters ``(N,)`` or probabilities
+        guide: Function of the epoch (from 0) that returns clusters ``(N,)`` or probabilities
             ``(N, K)`` to hold ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best one.
 
     Raises:
@@ -118,7 +118,7 @@ def fit(
     ) as bar:
         for epoch in range(first_epoch, stage.epochs):
             began = time.perf_counter()
-            labels = anchor(epoch) if anchor else None
+            labels = guide(epoch) if guide else None
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
             rates = (

@@ -49,8 +49,9 @@ def check_options(model: ModelConfig, module: ModuleType) -> None:
     Raises:
         InputError: Such an option is set.
     """
-    for name, unset in (("space", "code"), ("covariance", None), ("components", None)):
-        value = getattr(model, name)
+    defaults = ModelConfig().options()
+    for name, value in model.options().items():
+        unset = defaults[name]
         if name not in module.OPTIONS and value != unset:
             raise InputError(
                 f"model.{name}={value} does not go with model.method={model.method}: "

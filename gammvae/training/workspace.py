@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from gammvae.config.schema import Config
-from gammvae.data.loading import load_data
 from gammvae.data.samples import samples_on, subset
+from gammvae.data.training_data import load_data
 from gammvae.devices import choose_device, surroundings
 from gammvae.errors import InputError
 from gammvae.model.building import (

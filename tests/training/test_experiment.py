@@ -12,9 +12,9 @@ import scipy.sparse
 import torch
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-import gammvae.data.arrays
-import gammvae.data.loading
 import gammvae.data.samples
+import gammvae.data.tables.arrays
+import gammvae.data.training_data
 import gammvae.training.stages
 import gammvae.training.workspace
 from gammvae.data.benchmarks import digits
@@ -113,7 +113,7 @@ def test_labels_change_nothing_but_the_report(finished, tmp_path, monkeypatch):
     shuffled = np.random.default_rng(0).permutation(data.y)
     for name, y in [("none", None), ("shuffled", shuffled)]:
         monkeypatch.setattr(
-            gammvae.data.loading,
+            gammvae.data.training_data,
             "load_dataset",
             lambda *_, y=y: Dataset(data.x, y, data.shape),
         )
@@ -359,7 +359,7 @@ def test_a_file_with_labels_gets_them_all_and_says_what_was_assumed(blobs):
 def test_a_streamed_file_gives_the_same_run_to_the_last_bit(blobs, preprocess, monkeypatch):
     in_memory = from_file(blobs, f"preprocess={preprocess}")
     assignments = np.load(blobs / "run" / ASSIGNMENTS)
-    monkeypatch.setattr(gammvae.data.arrays, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(gammvae.data.tables.arrays, "IN_MEMORY_BYTES", 0)
     monkeypatch.setattr(gammvae.data.samples, "IN_MEMORY_BYTES", 0)
     streamed = from_file(blobs, f"preprocess={preprocess}", "overwrite=true")
     assert "is streamed by batches" in streamed["dataset_notes"][0]

@@ -240,7 +240,7 @@ def test_an_anchor_holds_the_clusters_and_lets_go():
     calls = spied(model)
     labels = torch.arange(64) % 3
     anchor = {0: labels, 1: None}.get
-    list(fit(model, x, stage(epochs=2), SGD(model.parameters(), lr=0.0), anchor=anchor))
+    list(fit(model, x, stage(epochs=2), SGD(model.parameters(), lr=0.0), guide=anchor))
     for samples, _, q_c in calls[:2]:
         rows = [int((x == sample).all(1).nonzero()) for sample in samples]
         assert torch.equal(q_c.probs, torch.eye(3)[labels[rows]])
@@ -256,7 +256,7 @@ def test_agreement_teaches_the_held_clusters():
         model = build("wilson_hilferty")
         settings = stage(epochs=60, agreement=agreement)
         optimizer = Adam(model.parameters(), lr=0.01)
-        list(fit(model, x, settings, optimizer, anchor=lambda epoch: labels))
+        list(fit(model, x, settings, optimizer, guide=lambda epoch: labels))
         return (model.predict(x).logits.argmax(-1) == labels).float().mean()
 
     assert right(20.0) > 0.9

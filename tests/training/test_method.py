@@ -4,7 +4,7 @@ from gammvae.config.ranges import METHODS
 from gammvae.errors import InputError
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.experiment import Experiment
-from gammvae.training.fitting import FittedOnce
+from gammvae.training.fitted_once import FittedOnce
 from gammvae.training.method import method_of
 from gammvae.training.methods.dec import SelfTraining
 from gammvae.training.methods.mixture import MixtureTraining

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from gammvae.config.schema import Config
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments
-from gammvae.training.fitting import STARTS, FittedOnce
+from gammvae.training.fitted_once import STARTS, FittedOnce
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ("space", "covariance", "components")
@@ -44,11 +44,12 @@ class GaussianClusterer:
                 "model.covariance=null does not go with model.method=gmm: it must be full or diag"
             )
 
-    def fit(self, points: NDArray) -> None:
+    def fit(self, points: NDArray) -> Assignments:
         """Fits the mixture to points ``(N, C)``."""
         points = points.astype(np.float64)  # covariances of narrow components need the digits
         variance = float(points.var(0).mean())
         self.mixture.set_params(reg_covar=REGULARIZATION * variance).fit(points)
+        return self.assign(points)
 
     def assign(self, points: NDArray) -> Assignments:
         """Assigns points ``(B, C)``; the points themselves are the embedding."""

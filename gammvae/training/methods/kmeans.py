@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 
 from gammvae.config.schema import Config
 from gammvae.evaluation.assignments import Assignments
-from gammvae.training.fitting import STARTS, FittedOnce
+from gammvae.training.fitted_once import STARTS, FittedOnce
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ("space", "components")
@@ -29,9 +29,10 @@ class KMeansClusterer:
         self.on_samples = config.model.space == "samples"
         self.kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
 
-    def fit(self, points: NDArray) -> None:
+    def fit(self, points: NDArray) -> Assignments:
         """Fits the centers to points ``(N, C)``."""
         self.kmeans.fit(points)
+        return self.assign(points)
 
     def assign(self, points: NDArray) -> Assignments:
         """Assigns points ``(B, C)``.

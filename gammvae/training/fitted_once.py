@@ -33,8 +33,8 @@ STARTS = 10
 class Clusterer(Protocol):
     """A clustering algorithm."""
 
-    def fit(self, points: NDArray) -> None:
-        """Finds clusters in points ``(N, C)``."""
+    def fit(self, points: NDArray) -> Assignments:
+        """Finds clusters in points ``(N, C)``, and returns their assignments."""
 
     def assign(self, points: NDArray) -> Assignments:
         """Assigns points ``(B, C)``, which may differ from those it was fitted to."""
@@ -96,9 +96,9 @@ class FittedOnce:
         rows = (x[torch.from_numpy(part).to(x.device)] for part in parts)
         points = self.space.fit(np.concatenate([self._points(batch) for batch in rows]))
         with warned_once(config.model.name):
-            self.clusterer.fit(points)
+            found = self.clusterer.fit(points)
         # UMAP maps new samples only approximately, so assignments of the fitted points are kept.
-        self.of_all = self.clusterer.assign(points) if len(chosen) == len(x) else None
+        self.of_all = found if len(chosen) == len(x) else None
         self.is_fitted = True
 
     @torch.no_grad()
