@@ -2,12 +2,16 @@
 # Runs the comparisons and writes their tables: scripts/reproduce.sh [--smoke]
 #
 # If interrupted, call it again to continue. If files of a dataset are missing, only its runs fail,
-# and the tables show the others. --smoke runs everything on digits with very short training.
+# and the tables show the others. Needs the package umap-learn. --smoke runs everything on digits with very short training.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
 
+if ! python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("umap") is None)'; then
+    echo "reproduce.sh: model=n2d needs the package umap-learn: pip install 'gammvae[umap]'" >&2
+    exit 2
+fi
 datasets=mnist,fashion_mnist,usps,hhar,digits small=usps,digits seeds='range(0,5)'
 root=outputs/reproduce tables=outputs/tables short=() unrun=(reuters10k stl10)
 if [ "${1:-}" = --smoke ]; then

@@ -240,7 +240,7 @@ BAD_CALLS = {
     "train +color=red": "Key 'color' not in 'Config'",
     "train epochs": "missing EQUAL",
     "train dataset.path=x(1).npy": """with quotes it reads 'dataset.path="x(1).npy"'""",
-    "train --epochs=3": "unrecognized arguments: --epochs=3",
+    "train --epochs=3": "unrecognized arguments: --epochs=3; settings have no dashes, as in",
     "train --config-dir nowhere": "nowhere",
     "train --config-name mine": "mine",
     # types

@@ -1,4 +1,4 @@
-"""The work of ``gammvae datasets``: lists datasets and their state, fetches and checks them."""
+"""All datasets by name: their configurations, the state of their files, fetching and checking."""
 
 import os
 from collections import Counter
@@ -17,11 +17,11 @@ from omegaconf.errors import OmegaConfBaseException
 from gammvae.config.explain import explain
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
+from gammvae.data.by_name import load_dataset, store_of
 from gammvae.data.dataset import Dataset, check_samples
-from gammvae.data.downloads import Store, digest
-from gammvae.data.loaders import load_dataset, store_of
+from gammvae.data.published.downloads import Store, digest
+from gammvae.data.published.transfer import size_of
 from gammvae.data.rows import as_float32, chunks
-from gammvae.data.transfer import size_of
 from gammvae.errors import InputError
 from gammvae.paths import user_path
 from gammvae.tables.summary import table

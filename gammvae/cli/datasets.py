@@ -1,4 +1,4 @@
-"""``gammvae datasets``: lists, fetches and checks datasets."""
+"""The command ``gammvae datasets``: its arguments, and which function of the catalog they call."""
 
 import argparse
 

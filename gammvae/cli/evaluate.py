@@ -12,7 +12,7 @@ SUMMARY = "Recompute a finished run's figures: gammvae evaluate RUN [generation=
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser: a run and settings."""
-    return words_parser("evaluate", SUMMARY)
+    return words_parser("evaluate", SUMMARY, settings())
 
 
 def settings() -> dict[str, str]:

@@ -11,7 +11,7 @@ SUMMARY = "Assign the samples of a file to clusters: gammvae predict RUN data=FI
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser: a run and settings."""
-    return words_parser("predict", SUMMARY)
+    return words_parser("predict", SUMMARY, settings())
 
 
 def settings() -> dict[str, str]:

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
-from gammvae.data.arrays import Table
 from gammvae.data.dataset import Dataset
 from gammvae.data.files import read as read_file
 from gammvae.data.images import arranged
-from gammvae.data.loading import Facts
 from gammvae.data.remarks import check_squares, remark_on_fill
-from gammvae.data.request import Keys, Request
 from gammvae.data.rows import Rows, TransformedRows
 from gammvae.data.samples import Samples, samples_on
+from gammvae.data.tables.arrays import Table
+from gammvae.data.tables.request import Keys, Request
+from gammvae.data.training_data import Facts
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import assign, bounds, elbo_of
 from gammvae.paths import user_path

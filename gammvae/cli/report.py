@@ -20,7 +20,7 @@ SUMMARY = "Show finished runs in one HTML file: gammvae report RUN [RUN...] [out
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser: runs and settings."""
-    return words_parser("report", SUMMARY)
+    return words_parser("report", SUMMARY, settings())
 
 
 def settings() -> dict[str, str]:

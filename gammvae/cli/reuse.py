@@ -12,7 +12,7 @@ from dataclasses import replace
 from gammvae.cli.catalog import USERS_OWN, Catalog
 from gammvae.config.overrides import shell_word
 from gammvae.config.schema import Config, DatasetConfig
-from gammvae.data.loaders import store_of
+from gammvae.data.by_name import store_of
 from gammvae.errors import InputError
 from gammvae.runs.contents import CONFIG
 from gammvae.runs.directory import RunDirectory

@@ -10,7 +10,7 @@ SUMMARY = "Generate new samples from a run's clusters: gammvae sample RUN [clust
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser: a run and settings."""
-    return words_parser("sample", SUMMARY)
+    return words_parser("sample", SUMMARY, settings())
 
 
 def settings() -> dict[str, str]:

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gammvae.config.explain import explain
-from gammvae.config.overrides import literal, override
+from gammvae.config.overrides import escape_interpolations, override
 from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
 from gammvae.config.rules import Rule, at_least, between, optional, positive
 from gammvae.errors import InputError
@@ -139,7 +139,7 @@ def read_value(word: str, types: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Om
     """
     name, _, text = word.partition("=")
     if types[name] in (str, str | None):
-        return {name: literal(text)}
+        return {name: escape_interpolations(text)}
     if types[name] == list[str]:
         value = OverridesParser.create().parse_override(word).value()
         if not isinstance(value, list):

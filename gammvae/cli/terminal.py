@@ -114,11 +114,15 @@ def flags_first(arguments: list[str]) -> list[str]:
 
 
 @contextmanager
-def one_line_usage_errors() -> Iterator[None]:
-    """Makes all argument parsers, including Hydra's own, raise ``InputError`` on usage errors."""
+def one_line_usage_errors(hint: str = "") -> Iterator[None]:
+    """Makes all argument parsers, including Hydra's own, raise ``InputError`` on usage errors.
+
+    Args:
+        hint: Advice that follows a message about unknown flags.
+    """
 
     def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
-        raise InputError(message)
+        raise InputError(message + (hint if message.startswith("unrecognized") else ""))
 
     original = argparse.ArgumentParser.error
     setattr(argparse.ArgumentParser, "error", error)  # noqa: B010 - mypy forbids the plain form

@@ -62,7 +62,7 @@ def run(arguments: list[str]) -> None:
     sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
-        with one_line_usage_errors():
+        with one_line_usage_errors("; settings have no dashes, as in train.updates=2000"):
             sys.argv = ["gammvae train", *flags_first(sweeps.without_repetitions(arguments))]
             sweeps.launch(decorate(train_one))
     except (HydraException, OmegaConfBaseException) as error:
@@ -149,7 +149,7 @@ def check_still_its_data(config: "Config", result: "Result") -> None:
     """
     if config.dataset.path is None or not os.path.exists(config.dataset.path):
         return
-    from gammvae.data.loaders import load_dataset
+    from gammvae.data.by_name import load_dataset
 
     if load_dataset(config.dataset, config.device).digest != result["dataset_digest"]:
         raise InputError(

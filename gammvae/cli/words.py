@@ -2,6 +2,8 @@
 
 import argparse
 import re
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,14 +40,35 @@ class RunAndWords(NamedTuple):
     config_dir: str | None
 
 
-def words_parser(command: str, summary: str) -> argparse.ArgumentParser:
-    """The argument parser of a command that takes runs, settings and ``--config-dir``."""
-    parser = argparse.ArgumentParser(prog=f"gammvae {command}", description=summary)
+def words_parser(
+    command: str, summary: str, settings: Mapping[str, str]
+) -> argparse.ArgumentParser:
+    """The argument parser of a command that takes runs, settings and ``--config-dir``.
+
+    Args:
+        command: Name of the command.
+        summary: What it does, in one line.
+        settings: Descriptions of its settings, by key; ``--help`` lists them.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"gammvae {command}",
+        description=summary,
+        epilog="\n".join(["settings:", *(listed(key, text) for key, text in settings.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("words", nargs="*", metavar="RUN [SETTING=VALUE]")
     parser.add_argument(
         "--config-dir", "-cd", metavar="FOLDER", help="folder that holds your dataset/*.yaml"
     )
     return parser
+
+
+def listed(key: str, text: str) -> str:
+    """A setting and its description, laid out as argparse lays out its options."""
+    indent = " " * 24
+    head = f"  {key}=".ljust(24)
+    lines = textwrap.fill(text, 78, initial_indent=indent, subsequent_indent=indent)
+    return head + lines[24:] if len(head) == 24 else f"{head}\n{lines}"
 
 
 def split(parser: argparse.ArgumentParser, arguments: list[str]) -> Words:

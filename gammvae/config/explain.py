@@ -27,7 +27,7 @@ def options(key: str) -> list[str]:
 
 def explain(error: Exception) -> str:
     """One-line message for an error of Hydra or OmegaConf, with valid names if one is unknown."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).removeprefix("In 'train': ")
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         items = [item.strip() for item in value[1:-1].split(",")]
@@ -53,6 +53,9 @@ def explain(error: Exception) -> str:
         parent, _, name = unknown[1].rpartition(".")
         if valid := options(parent):
             return f"unknown option {unknown[1]}: {parent or 'train'} has {', '.join(valid)}"
+    if launcher := re.search(r"'hydra/launcher/(joblib|submitit_\w+)'", text):
+        name = "joblib" if launcher[1] == "joblib" else "slurm"
+        return f"hydra/launcher={name} needs a package: pip install 'gammvae[{name}]'"
     if error.__cause__ is not None:
         text += ": " + " ".join(str(error.__cause__).split())
     return re.sub(r" (Config search path|full_key|object_type|reference_type).*", "", text)

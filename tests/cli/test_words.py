@@ -3,7 +3,7 @@ import pytest
 from gammvae.cli.words import split, split_run, words_parser
 from gammvae.errors import InputError
 
-PARSER = words_parser("evaluate", "Recompute.")
+PARSER = words_parser("evaluate", "Recompute.", {"device": "where to compute", "out": "a file"})
 
 
 def test_words_keep_their_order_around_the_flag():
@@ -31,3 +31,11 @@ def test_a_setting_is_taken_for_a_run_only_where_there_is_one(tmp_path, monkeypa
             split_run("evaluate", PARSER, arguments)
     (tmp_path / "seed=0").mkdir()
     assert str(split_run("evaluate", PARSER, ["seed=0"]).directory.path) == "seed=0"
+
+
+def test_help_lists_the_settings():
+    lines = PARSER.format_help().partition("settings:\n")[2].splitlines()
+    assert [line.split() for line in lines] == [
+        ["device=", "where", "to", "compute"],
+        ["out=", "a", "file"],
+    ]

@@ -25,3 +25,13 @@ def test_several_values_get_one_line_whose_advice_works(value):
     word = found.partition("values: ")[2].partition(" is one text")[0]
     (pasted,) = shlex.split(word)
     assert compose_config("dataset=file", "n_clusters=2", pasted).dataset.path == value
+
+
+@pytest.mark.parametrize(
+    ("missing", "name"),
+    [("hydra/launcher/joblib", "joblib"), ("hydra/launcher/submitit_slurm", "slurm")],
+)
+def test_a_launcher_that_is_not_installed_is_named_with_its_package(missing, name):
+    error = ConfigCompositionException(f"In 'hydra/config': Could not find '{missing}' Available")
+    expected = f"hydra/launcher={name} needs a package: pip install 'gammvae[{name}]'"
+    assert explain(error) == expected
