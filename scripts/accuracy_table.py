@@ -21,7 +21,8 @@ from reporting import TABLES, Row, document
 from gammvae.evaluation.metrics import agreement
 from gammvae.runs.contents import RESULT
 from gammvae.tables.formats import Entry
-from gammvae.tables.seeds import best_by_elbo, figures, read_labels, statistics
+from gammvae.tables.results import figures
+from gammvae.tables.seeds import best_by_elbo, labels_of_run, statistics
 from gammvae.writing import write_text
 
 # File in the directory of a finished run with the machine and commit that computed it.
@@ -110,7 +111,7 @@ def row(lines: Sequence[Line], folder: Path) -> Line:
         "acc_min": found["min"]["acc"],
         "elbo_seed": chosen and chosen["seed"],
         "elbo_seed_acc": chosen and chosen["acc"],
-        "seed_agreement": agreement([read_labels(path) for path in paths]) if at_hand else None,
+        "seed_agreement": agreement([labels_of_run(path) for path in paths]) if at_hand else None,
         **{
             name: "; ".join(sorted({line[name] for line in lines}))
             for name in ("commit", "machine")

@@ -27,7 +27,7 @@ from omegaconf import OmegaConf
 from reporting import Report, Row, command_line, report_options
 
 from gammvae.config.schema import Config
-from gammvae.data.loading import load_data
+from gammvae.data.training_data import load_data
 from gammvae.evaluation.metrics import clustering_metrics
 from gammvae.tables.formats import Entry
 

@@ -208,7 +208,6 @@ FILE_CALLS = {
 }
 
 
-
 def names(group):
     """The first names of a group of the configuration, as Hydra lists them."""
     folder = Path(__file__).parents[1] / "conf" / group

@@ -20,12 +20,12 @@ from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.files import read as read_file
+from gammvae.data.formats.arrays import Table
+from gammvae.data.formats.request import Keys, Request
 from gammvae.data.images import arranged
 from gammvae.data.remarks import check_squares, remark_on_fill
 from gammvae.data.rows import Rows, TransformedRows
 from gammvae.data.samples import Samples, samples_on
-from gammvae.data.tables.arrays import Table
-from gammvae.data.tables.request import Keys, Request
 from gammvae.data.training_data import Facts
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import assign, bounds, elbo_of

@@ -31,11 +31,11 @@ def in_grammar(value: Value) -> str:
     if PLAIN.fullmatch(value):
         return value
     # Hydra interprets backslashes only before a quote, including the closing one: double those.
-    escaped = re.sub(r'(\\*)"', r"\1\1\"", literal(value))
+    escaped = re.sub(r'(\\*)"', r"\1\1\"", escape_interpolations(value))
     return '"' + re.sub(r"(\\+)\Z", r"\1\1", escaped) + '"'
 
 
-def literal(text: str) -> str:
+def escape_interpolations(text: str) -> str:
     """The text with escaped interpolations, so that OmegaConf takes it literally."""
     return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", text)
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from gammvae.errors import InputError
 
@@ -61,6 +61,24 @@ class AboutConfig:
         """The published size of all downloads in bytes; ``None`` if ``size`` does not give it."""
         told = re.fullmatch(r"([\d.]+) (kB|MB|GB)", self.size or "")
         return int(float(told[1]) * BYTES[told[2]]) if told else None
+
+
+def check_stated(dataset: DictConfig) -> None:
+    """Refuses a published file without an address or a digest.
+
+    Args:
+        dataset: The configuration of a dataset, in which values may be missing.
+
+    Raises:
+        InputError: There is such a file.
+    """
+    for name, file in dataset.about.files.items():
+        for key in ("url", "digest"):
+            if OmegaConf.is_missing(file, key):
+                raise InputError(
+                    f"dataset {dataset.name} has no {key} for {name}: every file below about.files "
+                    "must have a url and a digest; leave out one that is not published"
+                )
 
 
 def check_inside(name: str) -> None:

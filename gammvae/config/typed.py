@@ -5,8 +5,9 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gammvae.config import overrides
 from gammvae.config.explain import explain
+from gammvae.config.overrides import escape_interpolations
+from gammvae.config.published import check_stated
 from gammvae.config.schema import Config
 from gammvae.errors import InputError
 
@@ -29,6 +30,7 @@ def to_config(*layers: Any) -> Config:  # noqa: ANN401 - OmegaConf's many kinds 
             for layer in layers
         ]
         merged = OmegaConf.merge(OmegaConf.structured(Config), *plain)
+        check_stated(merged.dataset)
         return cast(Config, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         raise InputError(explain(error)) from error
@@ -44,4 +46,4 @@ def literal(value: Any) -> Any:  # noqa: ANN401 - of any type that YAML has
         return {key: literal(item) for key, item in value.items()}
     if isinstance(value, list):
         return [literal(item) for item in value]
-    return overrides.literal(value) if isinstance(value, str) else value
+    return escape_interpolations(value) if isinstance(value, str) else value

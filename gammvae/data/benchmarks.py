@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.data.dataset import Dataset
-from gammvae.data.downloads import Store, digest
-from gammvae.data.prepared import prepared
+from gammvae.data.published.array_cache import prepared
+from gammvae.data.published.downloads import Store, digest
 from gammvae.errors import InputError, first_line, reading
 
 log = logging.getLogger(__name__)

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.data.arrays import Table, load_array, read_npy, read_npz
-from gammvae.data.columns import Columns
 from gammvae.data.dataset import Dataset
+from gammvae.data.formats.arrays import Table, load_array, read_npy, read_npz
+from gammvae.data.formats.columns import Columns
+from gammvae.data.formats.parquet import read_parquet
+from gammvae.data.formats.request import Request, listed
+from gammvae.data.formats.text_table import read_csv
 from gammvae.data.images import arranged
 from gammvae.data.labels import checked_classes, read_labels
-from gammvae.data.parquet import read_parquet
-from gammvae.data.request import Request, listed
 from gammvae.data.rows import check_fits, smallest_floats
-from gammvae.data.text_table import read_csv
 from gammvae.errors import InputError, reading
 from gammvae.paths import user_path
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
 from gammvae.data.dataset import Dataset
-from gammvae.data.downloads import Store, digest
-from gammvae.data.prepared import Arrays, prepared
+from gammvae.data.published.array_cache import Arrays, prepared
+from gammvae.data.published.downloads import Store, digest
 from gammvae.errors import reading
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from gammvae.data.benchmarks import of_shape
 from gammvae.data.dataset import Dataset
-from gammvae.data.downloads import Store, digest
-from gammvae.data.prepared import Arrays, prepared
+from gammvae.data.published.array_cache import Arrays, prepared
+from gammvae.data.published.downloads import Store, digest
 from gammvae.devices import choose_device
 from gammvae.errors import reading
 from gammvae.paths import user_path

@@ -23,12 +23,14 @@ from torch.distributions import Gamma, Independent, Normal
 from gammvae.data.rows import rows_per_chunk
 from gammvae.data.samples import Samples
 from gammvae.data.warned import warned_once
+from gammvae.errors import InputError
 from gammvae.mixture.em import (
     Array,
     Family,
     GammaFamily,
     MixtureFit,
     NormalFamily,
+    checked_labels,
     expectation_maximization,
     kmeans_labels,
     one_hot,
@@ -106,6 +108,24 @@ def starting_labels(
                 yield gmm.fit_predict(embedding)
         else:
             yield kmeans_labels(embedding, n_clusters, random_state)
+
+
+def read_starting_labels(path: str, n_samples: int, n_clusters: int) -> NDArray[np.int64]:
+    """Reads the partition ``(N,)`` to start EM from, which the user gives as a ``.npy`` file.
+
+    Args:
+        path: Of the file.
+        n_samples: ``N``.
+        n_clusters: ``K``.
+
+    Raises:
+        InputError: The file cannot be read, or does not hold a label in ``0 .. K - 1`` per sample.
+    """
+    try:
+        labels = np.load(path, allow_pickle=False)
+        return checked_labels(labels, n_samples, n_clusters)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"init.labels={path} cannot be used: {error}") from error
 
 
 def fit_mixture(

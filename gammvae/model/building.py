@@ -4,16 +4,13 @@ import inspect
 import math
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
 from gammvae.config.schema import ArchitectureConfig, AugmentationConfig, Config, StageConfig
 from gammvae.errors import InputError
 from gammvae.memory import CHUNK_ROWS, memory_of_machine
-from gammvae.mixture.em import checked_labels
 from gammvae.model.augmentation import Augmentation, Chain, RandomAffine, Swapping
 from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
@@ -167,16 +164,3 @@ def number_of_epochs(stage: StageConfig, n_samples: int, batch_size: int) -> int
     if stage.epochs is not None:
         return stage.epochs
     return max(1, round(stage.updates / math.ceil(n_samples / batch_size)))
-
-
-def read_labels(path: str, n_samples: int, n_clusters: int) -> NDArray[np.int64]:
-    """Reads starting labels ``(N,)`` from a ``.npy`` file.
-
-    Raises:
-        InputError: The file cannot be read, or does not hold a label in ``0 .. K - 1`` per sample.
-    """
-    try:
-        labels = np.load(path, allow_pickle=False)
-        return checked_labels(labels, n_samples, n_clusters)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"init.labels={path} cannot be used: {error}") from error

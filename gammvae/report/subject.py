@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from gammvae.config.schema import Config
-from gammvae.data.loading import Facts
 from gammvae.data.samples import Samples
+from gammvae.data.training_data import Facts
 from gammvae.errors import InputError
 from gammvae.evaluation.metrics import Matching, match
 from gammvae.model.vae import MixtureVAE

@@ -142,10 +142,15 @@ def row_name(path: Path, model: str, seed: int) -> str:
     return model if parent in (model, f"seed={seed}") else f"{model} {parent}"
 
 
-def figures(result: Result) -> dict[str, float]:
-    """The figures of a finished run, without those that have no value."""
-    known: dict[str, Any] = {**result["metrics"], "seconds": sum(result["seconds"].values())}
-    return {name: known[name] for name in METRICS if known.get(name) is not None}
+def figures(result: Mapping[str, Any], names: Iterable[str] = METRICS) -> dict[str, float]:
+    """The named figures of a finished run, in this order and without those that have no value.
+
+    Args:
+        result: Content of ``result.json``.
+        names: Metrics, and ``seconds`` for the duration of all stages.
+    """
+    known = {**result["metrics"], "seconds": sum(result["seconds"].values())}
+    return {name: known[name] for name in names if known.get(name) is not None}
 
 
 def grouped(runs: Iterable[Run]) -> Cells:
@@ -159,11 +164,11 @@ def grouped(runs: Iterable[Run]) -> Cells:
     for run in runs:
         cells.setdefault((run.row, run.dataset), []).append(run)
     for members in cells.values():
-        check_alike([run for run in members if run.figures])
+        check_averageable([run for run in members if run.figures])
     return cells
 
 
-def check_alike(runs: Sequence[Run]) -> None:
+def check_averageable(runs: Sequence[Run]) -> None:
     """Refuses runs that cannot be averaged in one cell."""
     seeds: dict[int, Path] = {}
     for run in runs:

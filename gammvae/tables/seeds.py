@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from gammvae.evaluation.metrics import agreement
 from gammvae.runs.directory import RunDirectory
+from gammvae.tables.results import figures
 from gammvae.tables.summary import table
 
 JUDGED = ("acc", "nmi", "ari")
-FIGURES = (*JUDGED, "elbo", "silhouette", "assignment_entropy", "used_clusters")
+FIGURES = (*JUDGED, "elbo", "silhouette", "assignment_entropy", "used_clusters", "seconds")
 REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
     "mean": np.mean,
     "std": lambda values: values.std(ddof=len(values) > 1),
@@ -23,7 +24,7 @@ REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
 }
 
 
-def read_labels(path: Path) -> NDArray[np.int64]:
+def labels_of_run(path: Path) -> NDArray[np.int64]:
     """Cluster assignments ``(N,)`` of a finished run."""
     directory = RunDirectory(path)
     result = directory.read_result()
@@ -35,16 +36,9 @@ def best_by_elbo(results: Sequence[Mapping[str, Any]]) -> int:
     return int(np.argmax([result["metrics"]["elbo"] for result in results]))
 
 
-def figures(result: Mapping[str, Any]) -> dict[str, float]:
-    """The figures by which runs are compared, without those that a run does not have."""
-    metrics = result["metrics"]
-    known = {name: metrics[name] for name in FIGURES if metrics.get(name) is not None}
-    return {**known, "seconds": sum(result["seconds"].values())}
-
-
 def statistics(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean, sample standard deviation and minimum of the figures that all runs have."""
-    runs = [figures(result) for result in results]
+    runs = [figures(result, FIGURES) for result in results]
     columns = {
         name: np.array([run[name] for run in runs], float)
         for name in runs[0]
@@ -63,7 +57,7 @@ def compare_seeds(paths: Sequence[Path]) -> str:
         paths: Directories of at least two finished runs.
     """
     results = [RunDirectory(path).read_result() for path in paths]
-    rows = {f"seed {result['seed']}": figures(result) for result in results}
+    rows = {f"seed {result['seed']}": figures(result, FIGURES) for result in results}
     rows |= statistics(results)
     names = list(rows["mean"])
     header = ["", *(name.upper() if name in ("elbo", *JUDGED) else name for name in names)]
@@ -71,7 +65,7 @@ def compare_seeds(paths: Sequence[Path]) -> str:
         header,
         [[row, *(shown(name, cells[name]) for name in names)] for row, cells in rows.items()],
     )
-    agree = agreement([read_labels(path) for path in paths])
+    agree = agreement([labels_of_run(path) for path in paths])
     chosen = ""
     if "elbo" in rows["mean"]:
         chosen = f"best ELBO: seed {results[best_by_elbo(results)]['seed']}; "

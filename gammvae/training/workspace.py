@@ -10,12 +10,8 @@ from gammvae.data.samples import samples_on, subset
 from gammvae.data.training_data import load_data
 from gammvae.devices import choose_device, surroundings
 from gammvae.errors import InputError
-from gammvae.model.building import (
-    build_augmentation,
-    build_model,
-    build_optimizer,
-    read_labels,
-)
+from gammvae.initialization.prior import read_starting_labels
+from gammvae.model.building import build_augmentation, build_model, build_optimizer
 from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.precision import choose_precision, faulty_layers
@@ -61,7 +57,9 @@ class Workspace:
                 f"dataset {config.dataset.name}: every cluster needs at least one"
             )
         given = config.init.labels
-        self.given_labels = read_labels(given, n_samples, config.n_clusters) if given else None
+        self.given_labels = (
+            read_starting_labels(given, n_samples, config.n_clusters) if given else None
+        )
         self.augment = build_augmentation(config.augmentation, data.facts.shape)
         torch.manual_seed(config.seed)
         self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)

@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from gammvae.cli.catalog import Catalog, check, fetch, overview, state_of
-from gammvae.data.loaders import call_loader, store_of
+from gammvae.data.by_name import call_loader, store_of
 from gammvae.errors import InputError
+from tests.data.published.test_downloads import _impatient, server  # noqa: F401 - fixtures
 from tests.data.test_benchmarks import MNIST_SIZES, mnist_root  # noqa: F401 - a fixture
-from tests.data.test_downloads import _impatient, server  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from gammvae.config.overrides import override
 from gammvae.config.typed import to_config
-from gammvae.data.loading import load_data
+from gammvae.data.training_data import load_data
 from gammvae.errors import InputError
 
 NAMES = (

@@ -1,7 +1,11 @@
+import dataclasses
+
 import pytest
 
 from gammvae.config.published import AboutConfig, FileConfig
+from gammvae.config.typed import to_config
 from gammvae.errors import InputError
+from tests.conftest import compose_config
 
 URL, DIGEST = "https://example.org/x.gz", "md5:" + 32 * "0"
 
@@ -37,6 +41,15 @@ def test_addresses_are_of_the_web(url):
 def test_digests_have_their_full_length(digest):
     with pytest.raises(InputError, match="the digest of x is .* in full length"):
         AboutConfig(files={"x": FileConfig(URL, digest)})
+
+
+@pytest.mark.parametrize(("given", "lacking"), [("url", "digest"), ("digest", "url")])
+def test_a_published_file_has_an_address_and_a_digest(given, lacking):
+    stated = {given: {"url": URL, "digest": DIGEST}[given]}
+    mine = {"name": "mine", "about": {"files": {"a.npy": stated}}}
+    message = f"^dataset mine has no {lacking} for a.npy: every file .* must have a url and a dig"
+    with pytest.raises(InputError, match=message):
+        to_config(dataclasses.asdict(compose_config()), {"dataset": mine})
 
 
 def test_a_way_to_unpack_is_known():

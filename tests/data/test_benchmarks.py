@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 
 from gammvae.config.published import AboutConfig
 from gammvae.data.benchmarks import digits
+from gammvae.data.by_name import load_dataset
 from gammvae.data.dataset import Dataset
-from gammvae.data.loaders import load_dataset
 from gammvae.errors import InputError
 from tests.conftest import as_published, compose_config
 
@@ -253,7 +253,7 @@ def test_hhar_from_openml_is_the_same(openml, hhar_root, monkeypatch):
 
 @pytest.fixture
 def _impatient(monkeypatch):
-    monkeypatch.setattr("gammvae.data.transfer.time.sleep", lambda _: None)
+    monkeypatch.setattr("gammvae.data.published.transfer.time.sleep", lambda _: None)
 
 
 @pytest.mark.usefixtures("_impatient")

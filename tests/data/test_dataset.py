@@ -5,7 +5,7 @@ import pytest
 
 from gammvae.data.dataset import Dataset, check_samples
 from gammvae.errors import InputError
-from tests.data.test_loading import GOOD, with_value
+from tests.data.test_training_data import GOOD, with_value
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 from pyarrow import parquet
 
-import gammvae.data.arrays
+import gammvae.data.formats.arrays
 import gammvae.data.rows
 import gammvae.memory
 from gammvae.data.files import load
@@ -144,7 +144,7 @@ def test_the_shape_of_an_array_is_kept_and_can_be_given():
 def test_a_large_array_is_streamed_and_reads_the_same(monkeypatch):
     np.save("x.npy", X.astype(np.float64))
     expected = read("x.npy")
-    monkeypatch.setattr(gammvae.data.arrays, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(gammvae.data.formats.arrays, "IN_MEMORY_BYTES", 100)
     streamed = read("x.npy")
     assert streamed.notes == ("x.npy is streamed by batches",)
     assert not isinstance(streamed.x, np.ndarray)

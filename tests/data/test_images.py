@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-import gammvae.data.arrays
+import gammvae.data.formats.arrays
 from gammvae.data.files import load
 from gammvae.data.images import arranged
 from gammvae.data.rows import SparseRows
@@ -33,7 +33,7 @@ def read(tmp_path, array, shape=None, channels=None):
 )
 def test_channels_come_to_the_front(flat, shape, channels, streamed, tmp_path, monkeypatch):
     if streamed:
-        monkeypatch.setattr(gammvae.data.arrays, "IN_MEMORY_BYTES", 100)
+        monkeypatch.setattr(gammvae.data.formats.arrays, "IN_MEMORY_BYTES", 100)
     data = read(tmp_path, LAST.reshape(6, -1) if flat else LAST, shape, channels)
     assert data.shape == (3, 8, 9)
     np.testing.assert_array_equal(data.x[0:6], FIRST)

@@ -12,7 +12,7 @@ import sklearn.datasets._rcv1 as upstream
 from sklearn.datasets import dump_svmlight_file
 
 from gammvae.config.published import FileConfig
-from gammvae.data.loaders import load_dataset
+from gammvae.data.by_name import load_dataset
 from gammvae.data.rcv1 import Corpus, drawn
 from gammvae.errors import InputError
 from tests.conftest import compose_config

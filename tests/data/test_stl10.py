@@ -6,7 +6,7 @@ import torch
 from torchvision.models import ResNet50_Weights, resnet50
 
 import gammvae.data.stl10
-from gammvae.data.loaders import load_dataset
+from gammvae.data.by_name import load_dataset
 from gammvae.errors import InputError
 from tests.conftest import as_published, compose_config
 

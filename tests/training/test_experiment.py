@@ -12,8 +12,8 @@ import scipy.sparse
 import torch
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+import gammvae.data.formats.arrays
 import gammvae.data.samples
-import gammvae.data.tables.arrays
 import gammvae.data.training_data
 import gammvae.training.stages
 import gammvae.training.workspace
@@ -359,7 +359,7 @@ def test_a_file_with_labels_gets_them_all_and_says_what_was_assumed(blobs):
 def test_a_streamed_file_gives_the_same_run_to_the_last_bit(blobs, preprocess, monkeypatch):
     in_memory = from_file(blobs, f"preprocess={preprocess}")
     assignments = np.load(blobs / "run" / ASSIGNMENTS)
-    monkeypatch.setattr(gammvae.data.tables.arrays, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(gammvae.data.formats.arrays, "IN_MEMORY_BYTES", 0)
     monkeypatch.setattr(gammvae.data.samples, "IN_MEMORY_BYTES", 0)
     streamed = from_file(blobs, f"preprocess={preprocess}", "overwrite=true")
     assert "is streamed by batches" in streamed["dataset_notes"][0]

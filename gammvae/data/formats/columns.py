@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from gammvae.data.cells import (
+from gammvae.data.formats.cells import (
     as_classes,
     as_numbers,
     counts_rows,
@@ -19,9 +19,9 @@ from gammvae.data.cells import (
     holds_numbers,
     with_lists,
 )
-from gammvae.data.layout import Layout
-from gammvae.data.request import Request, listed
-from gammvae.data.row_index import COUNTING, NAMELESS, is_index, remark_on_index, remarks
+from gammvae.data.formats.layout import Layout
+from gammvae.data.formats.request import Request, listed
+from gammvae.data.formats.row_index import COUNTING, NAMELESS, is_index, remark_on_index, remarks
 from gammvae.errors import InputError
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gammvae.config.published import AboutConfig, FileConfig
+from gammvae.data.by_name import load_dataset
 from gammvae.data.dataset import Dataset
-from gammvae.data.loaders import load_dataset
 from gammvae.errors import InputError
-from tests.data.test_loading import GOOD, mine
+from tests.data.test_training_data import GOOD, mine
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,43 @@ def test_an_altered_file_is_refused_by_name_unless_its_content_is_known(tmp_path
     np.testing.assert_array_equal(dataset.x, GOOD.x)
 
 
+def read_from(path: str, header: bool = True) -> Dataset:
+    """A user's own loader of a file."""
+    assert (path, header) == ("mine.npy", False)
+    return GOOD
+
+
+@pytest.mark.parametrize("path", [None, "mine.npy"])
+def test_a_loader_takes_its_own_path_unless_the_user_sets_another(path):
+    own = {"_target_": f"{__name__}.read_from", "path": "mine.npy", "header": False}
+    assert load_dataset(mine(GOOD, loader=own, path=path)) is GOOD
+
+
+@pytest.mark.parametrize(("name", "value"), [("path", "other.npy"), ("header", True)])
+def test_a_setting_that_the_loader_sets_as_well_is_refused(name, value):
+    own = {"_target_": f"{__name__}.read_from", "path": "mine.npy", "header": False}
+    expected = (
+        rf"dataset\.{name}={value} and dataset\.loader\.{name}={own[name]} exclude each other: "
+        "dataset mine sets the latter, so leave out the former, or override the latter"
+    )
+    with pytest.raises(InputError, match=expected):
+        load_dataset(mine(GOOD, loader=own, **{name: value}))
+
+
+def in_folders(root: str, cache: str) -> Dataset:
+    """A user's own loader that reads from folders."""
+    global FOLDERS
+    FOLDERS = root, cache
+    return GOOD
+
+
+def test_a_loader_is_given_folders_in_which_home_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    loader = {"_target_": f"{__name__}.in_folders"}
+    load_dataset(mine(GOOD, loader=loader, root="~/data", cache="~/.cache/gammvae"))
+    assert FOLDERS == ("/home/me/data", "/home/me/.cache/gammvae")
+
+
 def offered(root: str, download: bool, cache: str, extra: int, device: str) -> Dataset:
     """A user's own loader with arguments."""
     assert (root, download, extra, device) == ("there", False, 3, "cpu")
@@ -58,7 +95,7 @@ def test_a_loader_is_given_what_it_takes():
 @pytest.mark.parametrize(
     ("loader", "message"),
     [
-        ({"_target_": "gammvae.data.loaders.nothing"}, "cannot be imported"),
+        ({"_target_": "gammvae.data.by_name.nothing"}, "cannot be imported"),
         ({"_target_": "no_such_module.load"}, "cannot be imported"),
         ({"_target_": "gammvae.data.benchmarks.digits", "size": 3}, "unexpected keyword argument"),
         ({"_target_": f"{__name__}.offered"}, "missing a required argument: 'extra'"),
@@ -69,7 +106,9 @@ def test_a_loader_that_cannot_be_called_is_refused(loader, message):
         load_dataset(mine(GOOD, loader=loader), "cpu")
 
 
-@pytest.mark.parametrize("setting", ["path=x.npy", "labels=kind", "array=x", "drop=[id]"])
+@pytest.mark.parametrize(
+    "setting", ["path=x.npy", "labels=kind", "array=x", "drop=[id]", "header=false"]
+)
 def test_a_setting_that_the_loader_does_not_take_is_refused(setting):
     with pytest.raises(InputError, match=r"has no use: dataset mine reads none"):
         load_dataset(mine(GOOD, f"dataset.{setting}"))

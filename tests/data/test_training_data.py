@@ -7,8 +7,8 @@ import scipy.sparse
 
 from gammvae.config.published import AboutConfig
 from gammvae.data.dataset import Dataset
-from gammvae.data.loading import choose_likelihood, load_data
 from gammvae.data.rows import SparseRows
+from gammvae.data.training_data import choose_likelihood, load_data
 from gammvae.errors import InputError
 from tests.conftest import compose_config
 

@@ -1,24 +1,27 @@
 """From a dataset's name to its samples: calling the loader that its configuration names.
 
 A loader is any function that returns a ``Dataset``. Its arguments are filled in by name: the
-folders ``root`` and ``cache``, ``download``, ``device``, the ``store`` of published files, the
-user's ``path``, ``array``, ``labels``, ``drop``, ``shape``, ``header``, ``index`` and ``channels``,
-and anything else that stands in the dataset's YAML file below ``loader``.
+folders ``root`` and ``cache`` with ``~`` expanded, ``download``, ``device``, the ``store`` of
+published files, the user's ``path``, ``array``, ``labels``, ``drop``, ``shape``, ``header``,
+``index`` and ``channels``, and anything else that stands in the dataset's YAML file below
+``loader``.
 """
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
-from gammvae.data.downloads import Store
+from gammvae.data.published.downloads import Store
 from gammvae.errors import InputError
+from gammvae.paths import user_path
 
-# Settings that only some loaders take; for the others they are refused, not ignored.
+# Settings that only some loaders take; one that would have no effect is refused, not ignored.
 GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape", "header", "index", "channels")
 
 
@@ -64,7 +67,8 @@ def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
     """Imports the loader and calls it with the arguments that it takes.
 
     Raises:
-        InputError: It cannot be imported or called, or does not take an argument that is set.
+        InputError: It cannot be imported or called, does not take an argument that is set, or is
+            given another value of that argument in the dataset's YAML file.
     """
     arguments = dict(config.loader)
     target = arguments.pop("_target_")
@@ -75,23 +79,56 @@ def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
         raise InputError(f"dataset.loader._target_={target} cannot be imported: {error}") from error
     parameters = inspect.signature(load).parameters
     offered = {
-        "root": config.root,
-        "cache": config.cache,
+        "root": str(user_path(config.root)),
+        "cache": str(user_path(config.cache)),
         "download": config.download,
         "device": device,
         "store": store,
         **{name: getattr(config, name) for name in GIVEN_BY_USER},
     }
     for name, value in offered.items():
+        if is_set(name, value):
+            check_taken(name, value, parameters, arguments, config.name)
         if name in parameters:
             arguments.setdefault(name, value)
-        elif name in GIVEN_BY_USER and value and value != getattr(DatasetConfig, name, None):
-            raise InputError(f"dataset.{name}={value} has no use: dataset {config.name} reads none")
     try:
         inspect.signature(load).bind(**arguments)
     except TypeError as error:
         raise InputError(f"dataset.loader does not suit {target}: {error}") from error
     return with_text(load(**arguments), config.name)
+
+
+def is_set(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type that a setting has
+    """Whether an argument is a setting that only some loaders take, and has been given a value."""
+    return name in GIVEN_BY_USER and value not in (None, [], getattr(DatasetConfig, name, None))
+
+
+def check_taken(
+    name: str,
+    value: Any,  # noqa: ANN401 - of any type that a setting has
+    parameters: Container[str],
+    own: Mapping[str, Any],
+    dataset: str,
+) -> None:
+    """Refuses a setting that would not reach the loader.
+
+    Args:
+        name: Of the setting, below ``dataset``.
+        value: Of the setting.
+        parameters: Names of the loader's parameters.
+        own: The loader's arguments in the dataset's YAML file, by name.
+        dataset: Name of the dataset, for messages.
+
+    Raises:
+        InputError: The loader has no such parameter, or its own argument has another value.
+    """
+    if name not in parameters:
+        raise InputError(f"dataset.{name}={value} has no use: dataset {dataset} reads none")
+    if own.get(name, value) != value:
+        raise InputError(
+            f"dataset.{name}={value} and dataset.loader.{name}={own[name]} exclude each other: "
+            f"dataset {dataset} sets the latter, so leave out the former, or override the latter"
+        )
 
 
 def with_text(dataset: Dataset, name: str) -> Dataset:

@@ -3,10 +3,10 @@
 import io
 from pathlib import Path
 
-from gammvae.data.columns import Columns, check_names, select
-from gammvae.data.layout import SEPARATORS, Layout, could_be_header, find_layout, plain
-from gammvae.data.request import Request
-from gammvae.data.row_index import unnamed
+from gammvae.data.formats.columns import Columns, check_names, select
+from gammvae.data.formats.layout import SEPARATORS, Layout, could_be_header, find_layout, plain
+from gammvae.data.formats.request import Request
+from gammvae.data.formats.row_index import unnamed
 from gammvae.data.rows import check_fits
 from gammvae.errors import InputError
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from gammvae.data.downloads import digest
+from gammvae.data.published.downloads import digest
 from gammvae.paths import user_path
 
 log = logging.getLogger(__name__)

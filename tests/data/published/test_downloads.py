@@ -16,11 +16,11 @@ from collections import Counter
 
 import pytest
 
-import gammvae.data.downloads
-import gammvae.data.transfer
+import gammvae.data.published.downloads
+import gammvae.data.published.transfer
 from gammvae.config.published import AboutConfig, FileConfig
-from gammvae.data.downloads import Store
-from gammvae.data.transfer import size_of
+from gammvae.data.published.downloads import Store
+from gammvae.data.published.transfer import size_of
 from gammvae.errors import InputError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -84,8 +84,8 @@ def server():
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(gammvae.data.transfer.time, "sleep", lambda _: None)
-    monkeypatch.setattr(gammvae.data.transfer, "BLOCK", 2**12)
+    monkeypatch.setattr(gammvae.data.published.transfer.time, "sleep", lambda _: None)
+    monkeypatch.setattr(gammvae.data.published.transfer, "BLOCK", 2**12)
 
 
 def store(root, server, *, mirror=None, download=True, **source):
@@ -275,7 +275,7 @@ def test_a_package_begun_with_other_content_is_begun_again(server, tmp_path, kin
 
 def test_a_package_that_unpacks_without_end_is_refused(server, tmp_path, monkeypatch):
     here = store(tmp_path, server, unpack="gzip")
-    monkeypatch.setattr(gammvae.data.downloads, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(gammvae.data.published.downloads, "MAX_BYTES", 10_000)
     server.files["data.bin"] = PACKED["gzip"]
     with pytest.raises(InputError, match=r"folder/data\.bin is larger than any published file"):
         here.require("folder/data.bin")
@@ -348,9 +348,9 @@ def test_only_the_web_is_asked(server, tmp_path):
 PROGRAM = """
 import sys
 from gammvae.config.published import AboutConfig, FileConfig
-from gammvae.data.downloads import Store
-import gammvae.data.transfer
-gammvae.data.transfer.BLOCK = 2**12
+from gammvae.data.published.downloads import Store
+import gammvae.data.published.transfer
+gammvae.data.published.transfer.BLOCK = 2**12
 root, url, digest = sys.argv[1:]
 about = AboutConfig(files={"folder/data.bin": FileConfig(url, digest)})
 print("started", flush=True)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gammvae.data.cells import all_differ, counts_rows, holds_numbers
+from gammvae.data.formats.cells import all_differ, counts_rows, holds_numbers
+from gammvae.data.formats.request import Request
 from gammvae.data.labels import CLASS_NAMES
-from gammvae.data.request import Request
 
 if TYPE_CHECKING:
     import pyarrow

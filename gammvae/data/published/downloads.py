@@ -11,8 +11,8 @@ from typing import IO
 from filelock import FileLock
 
 from gammvae.config.published import AboutConfig, check_address
-from gammvae.data.transfer import BLOCK, retrieve
-from gammvae.data.unpacking import UNPACKING_ERRORS, unpack
+from gammvae.data.published.transfer import BLOCK, retrieve
+from gammvae.data.published.unpacking import UNPACKING_ERRORS, unpack
 from gammvae.errors import InputError, first_line, reading
 from gammvae.paths import user_path
 from gammvae.writing import write_whole

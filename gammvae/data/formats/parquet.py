@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gammvae.data.columns import Columns, check_names, check_types, select
-from gammvae.data.request import Request
-from gammvae.data.row_index import (
+from gammvae.data.formats.columns import Columns, check_names, check_types, select
+from gammvae.data.formats.request import Request
+from gammvae.data.formats.row_index import (
     NAMELESS,
     OF_PANDAS,
     index_of_pandas,

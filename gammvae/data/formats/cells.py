@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.data.formats.layout import is_number
 from gammvae.data.labels import from_text
-from gammvae.data.layout import is_number
 from gammvae.errors import InputError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pytest
 
-from gammvae.data.prepared import prepared
+from gammvae.data.published.array_cache import prepared
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from gammvae.data.request import Request, listed
+from gammvae.data.formats.request import Request, listed
 from gammvae.data.rows import (
     IN_MEMORY_BYTES,
     MappedRows,

@@ -1,0 +1,1 @@
+"""Published datasets: their files, downloaded and verified, and what is computed from them once."""
