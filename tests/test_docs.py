@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import commands_page
@@ -18,19 +19,26 @@ READ_ELSEWHERE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGES = [*READ_ELSEWHERE, *sorted(DOCS.rglob("*.md"))]
 
 # Pages whose code is run. Their blocks in sh or py are for reading only.
-TUTORIALS = ("start", "tutorials/table", "tutorials/text", "tutorials/sweep")
+RUN = ("start", "tutorials/table", "tutorials/text", "tutorials/sweep", "how-to/datasets")
 LONG = pytest.param("tutorials/images", marks=pytest.mark.slow)
-BLOCK = re.compile(r"^```(?P<kind>bash|console|python)\n(?P<code>.*?)^```$", re.DOTALL | re.M)
+BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<kind>bash|python|(yaml|py) title=\"(?P<file>[^\"]+)\")\n(?P<code>.*?)"
+    r"^(?P=indent)```$",
+    re.DOTALL | re.M,
+)
 
 
 def program(text):
-    """The code of a page in its order, as one Python program."""
-    parts = ["import subprocess"]
+    """The code of a page in its order, as one Python program; blocks with a title become files."""
+    parts = ["import pathlib, subprocess"]
     for block in BLOCK.finditer(text):
-        code = block["code"]
-        if block["kind"] == "console":
-            code = "\n".join(line[2:] for line in code.splitlines() if line.startswith("$ "))
-        if block["kind"] != "python":
+        code = textwrap.dedent(block["code"])
+        if block["file"]:
+            code = (
+                f"path = pathlib.Path({block['file']!r})\n"
+                f"path.parent.mkdir(parents=True, exist_ok=True)\npath.write_text({code!r})"
+            )
+        elif block["kind"] == "bash":
             code = f"subprocess.run(['bash', '-euc', {code!r}], check=True)"
         parts.append(code)
     return "\n".join(parts)
@@ -52,7 +60,7 @@ def run(text, folder):
     )
 
 
-@pytest.mark.parametrize("name", [*TUTORIALS, LONG])
+@pytest.mark.parametrize("name", [*RUN, LONG])
 def test_the_code_of_a_page_runs(name, tmp_path):
     result = run((DOCS / f"{name}.md").read_text(), tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -60,11 +68,22 @@ def test_the_code_of_a_page_runs(name, tmp_path):
 
 def test_code_runs_in_order_and_output_is_no_code(tmp_path):
     page = (
-        "```console\n$ echo 1 >n\nnot a command\n```\n\n```python\nn = int(open('n').read())\n```\n"
-        "```sh\nexit 3\n```\n```python\nprint(n + 1)\n```\n"
+        "```bash\necho 1 >n\n```\n```text\nnot a command\n```\n"
+        "- Item\n\n    ```python\n    n = int(open('n').read())\n    ```\n"
+        '```py title="a/b.txt"\n  c\n```\n```sh\nexit 3\n```\n'
+        "```python\nprint(n + 1, open('a/b.txt').read())\n```\n"
     )
     result = run(page, tmp_path)
-    assert (result.returncode, result.stdout) == (0, "2\n"), result.stderr
+    assert (result.returncode, result.stdout) == (0, "2 c\n\n"), result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_can_be_copied_as_they_stand(page):
+    """Without prompts, outputs, or comments behind commands: zsh takes these for arguments."""
+    text = page.read_text()
+    assert "```console" not in text
+    for code in re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.DOTALL):
+        assert not re.search(r"^\s*\$ |^\s*[^#\s].* # ", code, re.M), code
 
 
 @pytest.mark.parametrize("code", ["```bash\nfalse\ntrue\n```\n", "```python\n1 / 0\n```\n"])
@@ -102,7 +121,45 @@ def test_the_page_of_settings_has_all_of_them():
     for option in files:
         assert re.search(rf"^`(hydra/)?{option}`", page, re.M), option
     of_recipes = re.search(r"^### `train.updates`.*?(?=^###)", page, re.M | re.DOTALL)
-    assert "`8000`; `3000` with `experiment=plain`, `recipe=features`" in of_recipes[0]
+    expected = (
+        "- Default: `3000` with `dataset=file`, `experiment=plain`, `recipe=features`; "
+        "`8000` with `dataset=digits`, `recipe=images`\n"
+    )
+    assert expected in of_recipes[0]
+
+
+def test_options_are_marked_by_what_is_chosen_with_each_dataset():
+    page = settings_page.page(read_configuration())
+    marked = dict(re.findall(r"^`(\w+=\w+)` \((default.*)\)$", page, re.M))
+    assert marked == {
+        "dataset=digits": "default",
+        "model=gammvae": "default",
+        "optimizer=adam": "default",
+        "init=manifold": "default",
+        "architecture=mlp": "default with `dataset=file`",
+        "architecture=small": "default with `dataset=digits`",
+        "augmentation=noise": "default with `dataset=file`",
+        "augmentation=affine": "default with `dataset=digits`",
+        "recipe=features": "default with `dataset=file`",
+        "recipe=images": "default with `dataset=digits`",
+    }
+    covariances = re.search(r"^### `init.covariances`.*?(?=^###)", page, re.M | re.DOTALL)
+    assert "init=manifold" not in covariances[0].partition("- Default:")[2]
+
+
+def test_references_between_settings_are_told_in_words():
+    page = settings_page.page(read_configuration())
+    assert "${" not in re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    assert settings_page.shown("${.lr}", "optimizer.mixture_lr") == "the value of `optimizer.lr`"
+    variable = '${oc.env:SOME_FOLDER,"~/here"}'
+    assert settings_page.shown(variable, "a") == "`$SOME_FOLDER` if it is set, otherwise `~/here`"
+    assert settings_page.shown(1.0, "a") == settings_page.shown(1, "a") == "`1`"
+
+
+def test_environment_variables_of_the_configuration_are_described():
+    used = set(re.findall(r"oc\.env:(\w+)", (ROOT / "conf/train.yaml").read_text()))
+    assert used
+    assert {name for name in used if f"\n| `{name}` |" not in settings_page.ENVIRONMENT} == set()
 
 
 def test_comments_belong_to_the_key_below(tmp_path):

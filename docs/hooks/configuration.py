@@ -15,6 +15,9 @@ from gammvae.config.schema import Config
 
 CONF = Path(__file__).parents[2] / "conf"
 
+# Defaults depend on the dataset: these are one's own data, and what is taken if none is named.
+OWN, UNNAMED = "file", "digits"
+
 
 class Option(NamedTuple):
     """A file of a group: ``model=dec`` is ``conf/model/dec.yaml``.
@@ -47,15 +50,15 @@ class Configuration(NamedTuple):
 
     Attributes:
         types: Of every setting by its dotted name, in the order of the schema.
-        defaults: Values of ``gammvae train`` without further words, references as written.
-        chosen: The option that is taken of each group if none is named.
+        defaults: Values without further settings, by dataset and setting, references as written.
+        chosen: The option of each group that is then chosen, by dataset and group.
         options: Of all groups.
         texts: What the comments say of settings, sections and groups.
     """
 
     types: dict[str, Any]
-    defaults: dict[str, Any]
-    chosen: dict[str, str]
+    defaults: dict[str, dict[str, Any]]
+    chosen: dict[str, dict[str, str]]
     options: list[Option]
     texts: dict[str, str]
 
@@ -68,10 +71,11 @@ class Configuration(NamedTuple):
 def read_configuration() -> Configuration:
     """Everything, from ``conf/`` and the schema."""
     types = setting_types(Config)
-    entries = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
-    chosen = dict(item for entry in entries if isinstance(entry, dict) for item in entry.items())
     options = list(all_options(types))
-    return Configuration(types, default_values(types), chosen, options, texts(options, chosen))
+    defaults, chosen = {}, {}
+    for dataset in (OWN, UNNAMED):
+        defaults[dataset], chosen[dataset] = composed(dataset, types)
+    return Configuration(types, defaults, chosen, options, texts(options, chosen[OWN]))
 
 
 def setting_types(schema: type, prefix: str = "") -> dict[str, Any]:
@@ -107,12 +111,13 @@ def values(tree: dict[str, Any], types: dict[str, Any], prefix: str = "") -> dic
     return found
 
 
-def default_values(types: dict[str, Any]) -> dict[str, Any]:
-    """The values of ``gammvae train`` without further words."""
+def composed(dataset: str, types: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of ``gammvae train dataset=DATASET``, and the options that it chooses."""
     ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_module("gammvae.conf", version_base="1.3"):
-        tree = OmegaConf.to_container(compose("train"), resolve=False)
-    return values(cast(dict[str, Any], tree), types)
+        config = compose("train", [f"dataset={dataset}"], return_hydra_config=True)
+    tree = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    return values(tree, types), tree["hydra"]["runtime"]["choices"]
 
 
 def texts(options: list[Option], chosen: dict[str, str]) -> dict[str, str]:
