@@ -20,14 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.errors import DivergenceError, InputError, first_line
@@ -100,7 +100,12 @@ class Collecting(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Gives the sweep an ID and records its planned jobs."""
         os.environ[SWEEP] = uuid.uuid4().hex
-        SWEEPS.append(Sweep(config.hydra.sweep.dir, planned(config.hydra.overrides.task)))
+        SWEEPS.append(Sweep(config.hydra.sweep.dir, planned(given(config.hydra.overrides.task))))
+
+
+def given(overrides: Any) -> list[str]:  # noqa: ANN401 - a list to Hydra's types, else a ListConfig
+    """Overrides as the user wrote them, with interpolations such as ``${seed}`` unresolved."""
+    return cast(list[str], OmegaConf.to_container(overrides, resolve=False))
 
 
 class Sweep(NamedTuple):

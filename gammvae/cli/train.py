@@ -81,7 +81,7 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gammvae.cli.sweeps import Job, attempt
+    from gammvae.cli.sweeps import Job, attempt, given
 
     log_to_terminal()  # a job may run in a new process
     hydra = HydraConfig.get()
@@ -89,7 +89,7 @@ def train_one(cfg: "DictConfig") -> float:
         with exit_codes():
             train_job(cfg, job := Job(""))
     else:  # a failure must not stop the other jobs
-        with attempt(hydra.overrides.task, hydra.sweep.dir) as job:
+        with attempt(given(hydra.overrides.task), hydra.sweep.dir) as job:
             train_job(cfg, job)
     return job.elbo
 

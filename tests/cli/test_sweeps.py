@@ -77,6 +77,13 @@ def test_jobs_of_other_processes_are_counted(tmp_path, gammvae):
     assert [one["threads"] for one in results] == [threads] * 2
 
 
+def test_jobs_may_refer_to_their_other_settings(tmp_path, in_process):
+    result = in_process(*SMOKE, "model=kmeans", "-m", "seed=0,1", "run_dir=runs/${seed}")
+    assert result.returncode == 0, result.stderr
+    assert "2 jobs: 2 done, 0 skipped because they were finished before, 0 failed\n" in result.stdout
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["0", "1"]
+
+
 @pytest.mark.parametrize("sweep", ["seed=0,0", "seed=0,00,0", "seed=0 model=kmeans,kmeans"])
 def test_a_value_that_is_given_twice_is_run_once(tmp_path, in_process, sweep):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4)))
