@@ -80,7 +80,9 @@ def test_jobs_of_other_processes_are_counted(tmp_path, gammvae):
 def test_jobs_may_refer_to_their_other_settings(tmp_path, in_process):
     result = in_process(*SMOKE, "model=kmeans", "-m", "seed=0,1", "run_dir=runs/${seed}")
     assert result.returncode == 0, result.stderr
-    assert "2 jobs: 2 done, 0 skipped because they were finished before, 0 failed\n" in result.stdout
+    assert (
+        "2 jobs: 2 done, 0 skipped because they were finished before, 0 failed\n" in result.stdout
+    )
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["0", "1"]
 
 
