@@ -22,25 +22,27 @@ References:
 Notation: ``N`` points, ``K`` clusters, ``G`` groups, ``D`` features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
 from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import threadpool_limits
+
+from gammvae.initialization.merging import Merging
+from gammvae.initialization.moves import Moves
+from gammvae.initialization.starts import Start
 
 Labels = NDArray[np.int64]
 Sparse: TypeAlias = scipy.sparse.csr_matrix
 
-# A start merges this many small groups, enough to follow curved clusters.
-GROUPS, POINTS_PER_GROUP = 300, 10
 # Maximum number of core groups of all starts; smaller groups are dissolved into the others.
 MAX_CORE_GROUPS = 1500
 SWEEPS = 100
+# Number of points whose edges are summed at a time.
+POINTS = 2**16
 # Number of distances that a GPU computes at a time: 0.5 GB in float64.
 DISTANCES = 2**26
 CPU = torch.device("cpu")
@@ -74,18 +76,41 @@ def neighbor_graph(
         resolution: Resolution of the modularity.
         device: Device that computes the neighbors.
     """
-    n_neighbors = min(n_neighbors, len(z) - 1)
-    if device.type == "cuda":
-        nearest = nearest_neighbors(torch.from_numpy(z).to(device), n_neighbors)
-    else:
-        found = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=-1).fit(z)
-        nearest = found.kneighbors(return_distance=False)
+    return graph_of(neighbors(z, n_neighbors, device), resolution)
+
+
+def graph_of(nearest: NDArray[np.int32], resolution: float) -> Graph:
+    """The neighbor graph of ``N`` points; see ``neighbor_graph``.
+
+    Args:
+        nearest: Neighbors of every point, without the point itself, ``(N, n)`` in any order.
+        resolution: Resolution of the modularity.
+    """
+    n_points, n_neighbors = nearest.shape
     ones, starts = np.ones(nearest.size), np.arange(0, nearest.size + 1, n_neighbors)
-    graph = scipy.sparse.csr_matrix((ones, nearest.ravel(), starts), (len(z), len(z)))
+    graph = scipy.sparse.csr_matrix((ones, nearest.ravel(), starts), (n_points, n_points))
     return Graph(((graph + graph.T) / 2).tocsr(), resolution)
 
 
-def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int64]:
+def neighbors(z: NDArray, n_neighbors: int, device: torch.device = CPU) -> NDArray[np.int32]:
+    """The nearest neighbors of every point except itself, in any order, ``(N, n)``.
+
+    A longer list does not always begin with a shorter one: of two neighbors that are equally near,
+    a search may take either.
+
+    Args:
+        z: Points ``(N, D)``.
+        n_neighbors: ``n``; at most ``N - 1`` are used.
+        device: Device that computes the neighbors.
+    """
+    n_neighbors = min(n_neighbors, len(z) - 1)
+    if device.type == "cuda":
+        return nearest_neighbors(torch.from_numpy(z).to(device), n_neighbors)
+    found = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=-1).fit(z)
+    return found.kneighbors(return_distance=False).astype(np.int32)
+
+
+def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int32]:
     """The nearest neighbors of every point except itself, in any order, ``(N, n_neighbors)``.
 
     Meant for GPUs, where comparing all pairs is faster than a tree search on the CPU.
@@ -96,7 +121,7 @@ def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int64]:
     """
     z = z.double()  # differences of squares cancel in float32
     half_squares = z.square().sum(1) / 2
-    nearest = np.empty((len(z), n_neighbors), np.int64)
+    nearest = np.empty((len(z), n_neighbors), np.int32)
     for rows in torch.arange(len(z), device=z.device).split(max(1, DISTANCES // len(z))):
         # -|z - z'|^2 / 2 up to a constant in each row
         closeness = torch.addmm(-half_squares, z[rows], z.T)
@@ -107,8 +132,15 @@ def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int64]:
 
 def weights_between(graph: Graph, labels: Labels, n_groups: int) -> NDArray[np.float64]:
     """Shares of the graph's weight between every pair of groups, ``(G, G)``, summing to one."""
-    members = membership(labels, n_groups)
-    return (members.T @ graph.weights @ members).toarray() / graph.weights.sum()
+    indptr, between = graph.weights.indptr, np.zeros(n_groups**2)
+    for first in range(0, len(labels), POINTS):
+        ends = indptr[first : first + POINTS + 1]
+        edges = slice(ends[0], ends[-1])
+        cells = np.repeat(labels[first : first + POINTS] * n_groups, np.diff(ends))
+        cells += labels[graph.weights.indices[edges]]
+        between += np.bincount(cells, graph.weights.data[edges], n_groups**2)
+    # symmetric; columns are contiguous, so that numpy sums rows in the order of the groups
+    return between.reshape(n_groups, n_groups).T / graph.weights.sum()
 
 
 def modularity(graph: Graph, labels: Labels) -> float:
@@ -155,22 +187,11 @@ def merge(graph: Graph, groups: Labels, n_clusters: int, *, relative: bool) -> L
             groups apart, the second favors clusters of similar size; neither is better on all data.
     """
     weights = weights_between(graph, groups, groups.max() + 1)
+    merging = Merging(weights, None if relative else graph.resolution)
     cluster = np.arange(len(weights))  # (G,), each cluster numbered like one of its groups
-    alive = np.ones(len(weights), bool)
     for _ in range(len(weights) - n_clusters):
-        volumes = weights.sum(1)
-        chance = np.outer(volumes, volumes)
-        if relative:
-            gains = weights / np.where(chance > 0, chance, 1)
-        else:
-            gains = weights - graph.resolution * chance
-        gains[~alive] = gains[:, ~alive] = -np.inf
-        np.fill_diagonal(gains, -np.inf)
-        kept, gone = sorted(np.unravel_index(gains.argmax(), gains.shape))
-        weights[kept] += weights[gone]
-        weights[:, kept] += weights[:, gone]
-        weights[gone] = weights[:, gone] = 0
-        alive[gone] = False
+        kept, gone = merging.best_pair()
+        merging.join(kept, gone)
         cluster[cluster == gone] = kept
     names = np.unique(cluster, return_inverse=True)[1]
     return names[groups]
@@ -182,29 +203,16 @@ def refine(graph: Graph, labels: Labels, n_clusters: int, rng: np.random.Generat
     Each sweep moves a random half of the points that would gain, so that neighbors do not swap
     clusters forever. Returns the best partition found within ``SWEEPS`` sweeps.
     """
-    degrees = np.asarray(graph.weights.sum(1)).ravel()
-    total, points = degrees.sum(), np.arange(len(labels))
-    chance = graph.resolution / total
+    moves = Moves(*graph, labels, n_clusters)
     best = Partition(labels, modularity(graph, labels))
-    # Weight of every point to every cluster, (N, K).
-    inside = (graph.weights @ membership(labels, n_clusters)).toarray()
-    volumes = np.bincount(labels, degrees, n_clusters)
-    for _ in range(SWEEPS):
-        gains = inside - chance * degrees[:, None] * volumes
-        gains[points, labels] += chance * degrees**2  # a point is not its own neighbor
-        targets = gains.argmax(1)
-        moving = np.flatnonzero(targets != labels)
-        if not moving.size:
+    for sweep in range(SWEEPS + 1):
+        moving, targets = moves.gainful()
+        if sweep and np.bincount(moves.labels, minlength=n_clusters).all():
+            best = better(best, Partition(moves.labels, moves.modularity()))
+        if sweep == SWEEPS or not moving.size:
             break
-        moving = moving[rng.random(len(moving)) < 0.5]
-        changes = membership(targets[moving], n_clusters) - membership(labels[moving], n_clusters)
-        inside += (graph.weights[moving].T @ changes).toarray()  # only moved points matter
-        labels = labels.copy()
-        labels[moving] = targets[moving]
-        volumes = np.bincount(labels, degrees, n_clusters)
-        value = float(inside[points, labels].sum() - chance * (volumes**2).sum()) / total
-        if len(np.unique(labels)) == n_clusters:
-            best = better(best, Partition(labels, value))
+        chosen = rng.random(len(moving)) < 0.5
+        moves.make(moving[chosen], targets[chosen])
     return best
 
 
@@ -213,33 +221,26 @@ def better(first: Partition, second: Partition) -> Partition:
     return second if second.modularity > first.modularity else first
 
 
-def graph_partitions(
-    z: NDArray, graph: Graph, n_clusters: int, n_init: int, seed: int
-) -> Iterator[Partition]:
-    """Yields ``n_init`` partitions of points ``(N, D)``: small k-means groups, merged and refined.
+def graph_partitions(graph: Graph, starts: Iterable[Start], n_clusters: int) -> Iterator[Partition]:
+    """Yields a partition for each start: its groups, merged and refined.
 
     Args:
-        z: Points ``(N, D)``.
-        graph: Their neighbor graph.
+        graph: Graph of ``N`` points.
+        starts: Groups of the points.
         n_clusters: ``K``.
-        n_init: Number of partitions.
-        seed: Seed of all partitions.
     """
-    n_groups = min(max(n_clusters, min(GROUPS, len(z) // POINTS_PER_GROUP)), len(z))
-    for number, child in enumerate(np.random.SeedSequence(seed).spawn(n_init)):
-        kmeans = MiniBatchKMeans(
-            n_groups, n_init=1, batch_size=4096, random_state=int(child.generate_state(1)[0])
-        )
-        with threadpool_limits(limits=1):  # the order of sums must not depend on the threads
-            groups = kmeans.fit_predict(z)
-        if len(np.unique(groups)) < n_clusters:
-            groups = np.arange(len(z))
-        rng = np.random.default_rng(child)
+    for number, (groups, seed) in enumerate(starts):
+        rng = np.random.default_rng(seed)
         yield partition(graph, groups, n_clusters, rng, relative=number % 2 == 1)
 
 
 def partition(
-    graph: Graph, groups: Labels, n_clusters: int, rng: np.random.Generator, *, relative: bool
+    graph: Graph,
+    groups: NDArray[np.integer],
+    n_clusters: int,
+    rng: np.random.Generator,
+    *,
+    relative: bool,
 ) -> Partition:
     """Merges smaller groups ``(N,)`` into ``K`` clusters and refines them; see ``merge``."""
     names = np.unique(groups, return_inverse=True)[1]
@@ -253,8 +254,7 @@ def consensus(graph: Graph, partitions: list[Partition], n_clusters: int, seed: 
     A core group is a set of points that no partition separates. Merging core groups keeps what all
     partitions agree on, and decides again only where they differ.
     """
-    together = np.stack([found.labels for found in partitions], axis=1)
-    groups = np.unique(together, axis=0, return_inverse=True)[1].ravel()
+    groups = core_groups([found.labels for found in partitions])
     groups = dissolve_small(graph, groups, MAX_CORE_GROUPS)
     best = partitions[0]
     for relative in (False, True):
@@ -263,6 +263,14 @@ def consensus(graph: Graph, partitions: list[Partition], n_clusters: int, seed: 
     for found in partitions[1:]:
         best = better(best, found)
     return best
+
+
+def core_groups(labelings: list[Labels]) -> Labels:
+    """The sets of points that no labeling separates, ``(N,)``, ordered by the points' labels."""
+    groups = np.zeros(len(labelings[0]), np.int64)
+    for labels in labelings:
+        groups = np.unique(groups * (labels.max() + 1) + labels, return_inverse=True)[1]
+    return groups
 
 
 def dissolve_small(graph: Graph, groups: Labels, n_groups: int) -> Labels:

@@ -22,12 +22,14 @@ from gammvae.initialization.graph import (
     Labels,
     Partition,
     consensus,
+    graph_of,
     graph_partitions,
     modularity,
-    neighbor_graph,
+    neighbors,
     normalized_cut,
 )
 from gammvae.initialization.shapes import affords_covariances, shaped
+from gammvae.initialization.starts import Starts
 from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
@@ -146,10 +148,11 @@ def manifold_start(
     """
     init, n_clusters, seed = config.init, config.n_clusters, config.seed
     points = manifold_points(model, x, chosen, seed)
-    start = Search(points, init, n_clusters, seed, x.device)(resolution)
+    search = Search(points, init, n_clusters, seed, x.device)
+    start = search(resolution)
     if not affords_covariances(len(chosen), x.shape[1], n_clusters, init.covariances):
         return start
-    graph = neighbor_graph(points, start.n_neighbors, start.resolution, x.device)
+    graph = search.graph(start.n_neighbors, start.resolution)
     labels = shaped(x, chosen, graph, start.labels)
     figures = modularity(graph, labels), normalized_cut(graph, labels)
     return start._replace(labels=labels, modularity=figures[0], cut=figures[1])
@@ -163,6 +166,9 @@ class Search:
     independent halves of the starts lead to the same partition. Or the clusters differ so much in
     size that modularity has to split the large ones somewhere: then the resolution is halved. This
     can also be necessary if all starts agree on where to split.
+
+    Neighbors and the groups of the starts do not depend on the resolution, the groups not on the
+    neighbors either. They are found once.
 
     Args:
         points: Points ``(N, P)``.
@@ -183,6 +189,8 @@ class Search:
     ) -> None:
         self.points, self.config, self.device = points, config, device
         self.n_clusters, self.seed = n_clusters, seed
+        self.starts = Starts(points, n_clusters, config.n_init, seed)
+        self.nearest: dict[int, NDArray[np.int32]] = {}
         self.neighbors = numbers_of_neighbors(config, len(points), n_clusters)
 
     def __call__(self, resolution: float) -> ManifoldStart:
@@ -217,9 +225,9 @@ class Search:
 
     def at(self, n_neighbors: int, resolution: float) -> ManifoldStart:
         """The best partition for one number of neighbors and one resolution."""
-        graph = neighbor_graph(self.points, n_neighbors, resolution, self.device)
-        partition, stability = stable_partition(
-            self.points, graph, self.config.n_init, self.n_clusters, self.seed
+        graph = self.graph(n_neighbors, resolution)
+        partition, stability = partition_and_stability(
+            graph, self.starts, self.n_clusters, self.seed
         )
         cut = normalized_cut(graph, partition.labels)
         log.info(
@@ -229,18 +237,33 @@ class Search:
         )
         return ManifoldStart(*partition, cut, stability, n_neighbors, resolution)
 
+    def graph(self, n_neighbors: int, resolution: float) -> Graph:
+        """The neighbor graph of the points."""
+        if n_neighbors not in self.nearest:
+            self.nearest[n_neighbors] = neighbors(self.points, n_neighbors, self.device)
+        return graph_of(self.nearest[n_neighbors], resolution)
+
 
 def stable_partition(
     points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int
 ) -> tuple[Partition, float]:
+    """As ``partition_and_stability``, for the neighbor graph of points ``(N, P)``."""
+    return partition_and_stability(
+        graph, Starts(points, n_clusters, n_init, seed), n_clusters, seed
+    )
+
+
+def partition_and_stability(
+    graph: Graph, starts: Starts, n_clusters: int, seed: int
+) -> tuple[Partition, float]:
     """The best partition of a graph, and its stability: the ARI between halves of the starts."""
-    starts = []
-    with tqdm(total=n_init, desc="init", unit="start", disable=None) as bar:
-        for start in graph_partitions(points, graph, n_clusters, n_init, seed):
-            starts.append(start)
+    found = []
+    with tqdm(total=len(starts), desc="init", unit="start", disable=None) as bar:
+        for partition in graph_partitions(graph, starts, n_clusters):
+            found.append(partition)
             bar.update()
-    middle = (n_init + 1) // 2
-    halves = [half for half in (starts[:middle], starts[middle:]) if half]
+    middle = (len(found) + 1) // 2
+    halves = [half for half in (found[:middle], found[middle:]) if half]
     alone = [consensus(graph, half, n_clusters, seed) for half in halves]
     best = consensus(graph, alone, n_clusters, seed)
     return best, agreement([half.labels for half in alone])

@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from gammvae.initialization.graph import (
     Graph,
     consensus,
+    core_groups,
     dissolve_small,
     graph_partitions,
     merge,
@@ -19,7 +20,9 @@ from gammvae.initialization.graph import (
     neighbor_graph,
     normalized_cut,
     refine,
+    weights_between,
 )
+from gammvae.initialization.starts import Starts
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def test_the_best_of_all_partitions_of_a_small_graph_is_found(rng):
 def test_curved_clusters_that_kmeans_cuts():
     z, classes = make_moons(600, noise=0.06, random_state=0)
     graph = neighbor_graph(z, 10)
-    starts = list(graph_partitions(z, graph, 2, 4, seed=0))
+    starts = list(graph_partitions(graph, Starts(z, 2, 4, seed=0), 2))
     found = consensus(graph, starts, 2, seed=0)
     assert adjusted_rand_score(classes, found.labels) > 0.97
     assert adjusted_rand_score(classes, KMeans(2, random_state=0).fit_predict(z)) < 0.6
@@ -153,11 +156,11 @@ def test_curved_clusters_that_kmeans_cuts():
 def test_consensus_is_no_worse_than_any_start_and_starts_are_reproducible():
     z, _ = make_blobs(500, n_features=4, centers=12, cluster_std=2.5, random_state=1)
     graph = neighbor_graph(z, 10)
-    starts = list(graph_partitions(z, graph, 6, 5, seed=3))
+    starts = list(graph_partitions(graph, Starts(z, 6, 5, seed=3), 6))
     found = consensus(graph, starts, 6, seed=3)
     assert found.modularity >= max(start.modularity for start in starts)
     assert set(found.labels) == set(range(6))
-    again = list(graph_partitions(z, graph, 6, 5, seed=3))
+    again = list(graph_partitions(graph, Starts(z, 6, 5, seed=3), 6))
     assert all((a.labels == b.labels).all() for a, b in zip(starts, again, strict=True))
     assert any((starts[0].labels != other.labels).any() for other in starts[1:])
 
@@ -167,7 +170,7 @@ def test_a_low_resolution_finds_clusters_of_very_different_size():
     found = {}
     for resolution in (1.0, 0.5):
         graph = neighbor_graph(z, 10, resolution)
-        starts = list(graph_partitions(z, graph, 3, 4, seed=0))
+        starts = list(graph_partitions(graph, Starts(z, 3, 4, seed=0), 3))
         found[resolution] = adjusted_rand_score(classes, consensus(graph, starts, 3, 0).labels)
     assert found[1.0] < 0.5
     assert found[0.5] > 0.95
@@ -175,7 +178,7 @@ def test_a_low_resolution_finds_clusters_of_very_different_size():
 
 def test_as_many_clusters_as_points():
     z = np.arange(5.0)[:, None]
-    (found,) = graph_partitions(z, neighbor_graph(z, 2), 5, 1, seed=0)
+    (found,) = graph_partitions(neighbor_graph(z, 2), Starts(z, 5, 1, seed=0), 5)
     assert sorted(found.labels) == [0, 1, 2, 3, 4]
 
 
@@ -202,3 +205,20 @@ def test_normalized_cut_against_its_definition():
     apart = neighbor_graph(z + 1e-3 * np.random.default_rng(1).normal(size=z.shape), 5)
     assert normalized_cut(apart, np.repeat([0, 1], [50, 10])) == 0
     assert normalized_cut(apart, np.repeat([0, 2], [50, 10])) == 0  # an empty one costs nothing
+
+
+@pytest.mark.parametrize("points", [1, 7, 2**16])
+def test_weights_between_groups_are_sums_over_their_edges(rng, points, monkeypatch):
+    monkeypatch.setattr("gammvae.initialization.graph.POINTS", points)
+    graph, groups = random_graph(30, rng), rng.integers(4, size=30)
+    members = np.eye(5)[groups]  # the last group is empty
+    expected = members.T @ graph.weights.toarray() @ members / graph.weights.sum()
+    np.testing.assert_allclose(weights_between(graph, groups, 5), expected, atol=1e-15)
+
+
+def test_core_groups_are_the_different_rows_of_labels(rng):
+    labelings = [rng.integers(n, size=500) for n in (4, 3, 6)]
+    rows = np.stack(labelings, axis=1)
+    expected = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    assert (core_groups(labelings) == expected).all()
+    assert (core_groups([np.array([5, 2, 5])]) == [1, 0, 1]).all()

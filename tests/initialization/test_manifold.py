@@ -18,7 +18,9 @@ from gammvae.initialization.manifold import (
     first_resolution,
     manifold_points,
     numbers_of_neighbors,
+    stable_partition,
 )
+from gammvae.initialization.starts import Starts
 from tests.conftest import compose_config
 from tests.model.test_vae import build
 
@@ -101,11 +103,11 @@ ANSWERS = {
 )
 def test_which_graph_and_resolution_are_taken(monkeypatch, settings, changed, chosen):
     answers = ANSWERS | changed
-    monkeypatch.setattr(manifold, "neighbor_graph", lambda _, *graph: graph[:2])
+    monkeypatch.setattr(Search, "graph", lambda _, *graph: graph)
     monkeypatch.setattr(
         manifold,
-        "stable_partition",
-        lambda _, graph, *__: (Partition(np.array(graph), 0.5), answers[graph][0]),
+        "partition_and_stability",
+        lambda graph, *_: (Partition(np.array(graph), 0.5), answers[graph][0]),
     )
     monkeypatch.setattr(manifold, "normalized_cut", lambda graph, _: answers[graph][1])
     doublings, halvings = settings
@@ -167,3 +169,31 @@ def test_renewing_follows_the_graph(rings):
     renewed = refine(graph, damaged, 3, np.random.default_rng(0)).labels
     assert adjusted_rand_score(ring, damaged) < 0.6
     assert adjusted_rand_score(ring, renewed) > 0.95
+
+
+def test_neighbors_and_groups_are_found_once(rings, monkeypatch):
+    """Although the search comes back to the fewest neighbors at every resolution."""
+    points, _ = rings
+    searched, seeds = [], []
+    find, group = manifold.neighbors, Starts._groups
+
+    def counted_neighbors(points, n_neighbors, device):
+        searched.append(n_neighbors)
+        return find(points, n_neighbors, device)
+
+    def counted_groups(self, seed):
+        seeds.append(seed)
+        return group(self, seed)
+
+    monkeypatch.setattr(manifold, "neighbors", counted_neighbors)
+    monkeypatch.setattr(Starts, "_groups", counted_groups)
+    config = compose_config("init.n_init=4", "init.n_neighbors=8").init
+    search = Search(points, config, 3, seed=0)
+    found = [search.at(n, resolution) for resolution in (1.0, 0.5) for n in (8, 16)]
+    assert searched == [8, 16]
+    assert len(seeds) == 4
+    for start in found:
+        graph = neighbor_graph(points, start.n_neighbors, start.resolution)
+        alone, stability = stable_partition(points, graph, 4, 3, seed=0)
+        assert (start.labels == alone.labels).all()
+        assert (start.modularity, start.stability) == (alone.modularity, stability)

@@ -1,0 +1,62 @@
+"""Small groups of points, from which partitions of their neighbor graphs are merged.
+
+Notation: ``N`` points, ``K`` clusters, ``D`` features.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import MiniBatchKMeans
+from threadpoolctl import threadpool_limits
+
+# A start merges this many small groups, enough to follow curved clusters.
+GROUPS, POINTS_PER_GROUP = 300, 10
+
+
+class Start(NamedTuple):
+    """Groups ``(N,)``, at least ``K`` of them, and the seed of what follows."""
+
+    groups: NDArray[np.int32]
+    seed: np.random.SeedSequence
+
+
+class Starts:
+    """Groups of points by k-means, found when they are first needed and kept for further graphs.
+
+    Args:
+        z: Points ``(N, D)``.
+        n_clusters: ``K``.
+        n_init: Number of starts.
+        seed: Seed of all starts.
+    """
+
+    def __init__(self, z: NDArray, n_clusters: int, n_init: int, seed: int) -> None:
+        self.z, self.n_clusters = z, n_clusters
+        self.seeds = np.random.SeedSequence(seed).spawn(n_init)
+        self.found: list[Start] = []
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __iter__(self) -> Iterator[Start]:
+        for number, seed in enumerate(self.seeds):
+            if number == len(self.found):
+                self.found.append(Start(self._groups(seed), seed))
+            yield self.found[number]
+
+    def _groups(self, seed: np.random.SeedSequence) -> NDArray[np.int32]:
+        """Groups by k-means, or every point by itself if k-means finds fewer than ``K``."""
+        n_groups = max(self.n_clusters, min(GROUPS, len(self.z) // POINTS_PER_GROUP))
+        kmeans = MiniBatchKMeans(
+            min(n_groups, len(self.z)),
+            n_init=1,
+            batch_size=4096,
+            random_state=int(seed.generate_state(1)[0]),
+        )
+        with threadpool_limits(limits=1):  # the order of sums must not depend on the threads
+            groups: NDArray[np.int32] = kmeans.fit_predict(self.z)
+        if len(np.unique(groups)) < self.n_clusters:
+            return np.arange(len(self.z), dtype=np.int32)
+        return groups

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from gammvae.initialization import starts
+from gammvae.initialization.starts import Starts
+
+
+@pytest.fixture
+def z():
+    return np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+
+
+def test_groups_are_found_once(z, monkeypatch):
+    calls = []
+    original = starts.MiniBatchKMeans.fit_predict
+    monkeypatch.setattr(
+        starts.MiniBatchKMeans,
+        "fit_predict",
+        lambda self, z: calls.append(0) or original(self, z),
+    )
+    found = Starts(z, 5, 3, seed=0)
+    assert len(found) == 3
+    next(iter(found))
+    assert len(calls) == 1
+    first, second = list(found), list(found)
+    assert len(calls) == 3
+    assert all(a.groups is b.groups for a, b in zip(first, second, strict=True))
+
+
+def test_starts_differ_and_depend_on_the_seed_only(z):
+    first, again, other = (list(Starts(z, 5, 2, seed)) for seed in (0, 0, 1))
+    assert (first[0].groups == again[0].groups).all()
+    assert (first[0].groups != first[1].groups).any()
+    assert (first[0].groups != other[0].groups).any()
+    draws = [np.random.default_rng(start.seed).random() for start in (*first, *again)]
+    assert draws[:2] == draws[2:]
+    assert draws[0] != draws[1]
+
+
+def test_every_point_by_itself_if_there_are_too_few_groups():
+    z = np.repeat([[0.0], [1.0]], 20, axis=0)  # k-means finds two groups
+    (found,) = Starts(z, 3, 1, seed=0)
+    assert (found.groups == np.arange(40)).all()
