@@ -29,7 +29,7 @@ from gammvae.initialization.graph import (
     normalized_cut,
 )
 from gammvae.initialization.shapes import affords_covariances, shaped
-from gammvae.initialization.starts import Starts
+from gammvae.initialization.starts import KMeansStarts
 from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Search:
     ) -> None:
         self.points, self.config, self.device = points, config, device
         self.n_clusters, self.seed = n_clusters, seed
-        self.starts = Starts(points, n_clusters, config.n_init, seed)
+        self.starts = KMeansStarts(points, n_clusters, config.n_init, seed)
         self.nearest: dict[int, NDArray[np.int32]] = {}
         self.neighbors = numbers_of_neighbors(config, len(points), n_clusters)
 
@@ -249,12 +249,12 @@ def stable_partition(
 ) -> tuple[Partition, float]:
     """As ``partition_and_stability``, for the neighbor graph of points ``(N, P)``."""
     return partition_and_stability(
-        graph, Starts(points, n_clusters, n_init, seed), n_clusters, seed
+        graph, KMeansStarts(points, n_clusters, n_init, seed), n_clusters, seed
     )
 
 
 def partition_and_stability(
-    graph: Graph, starts: Starts, n_clusters: int, seed: int
+    graph: Graph, starts: KMeansStarts, n_clusters: int, seed: int
 ) -> tuple[Partition, float]:
     """The best partition of a graph, and its stability: the ARI between halves of the starts."""
     found = []
@@ -262,6 +262,13 @@ def partition_and_stability(
         for partition in graph_partitions(graph, starts, n_clusters):
             found.append(partition)
             bar.update()
+    return best_and_stability(graph, found, n_clusters, seed)
+
+
+def best_and_stability(
+    graph: Graph, found: list[Partition], n_clusters: int, seed: int
+) -> tuple[Partition, float]:
+    """The best of all partitions and of consensuses, and the ARI between those of the halves."""
     middle = (len(found) + 1) // 2
     halves = [half for half in (found[:middle], found[middle:]) if half]
     alone = [consensus(graph, half, n_clusters, seed) for half in halves]

@@ -22,7 +22,7 @@ class Start(NamedTuple):
     seed: np.random.SeedSequence
 
 
-class Starts:
+class KMeansStarts:
     """Groups of points by k-means, found when they are first needed and kept for further graphs.
 
     Args:

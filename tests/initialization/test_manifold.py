@@ -20,7 +20,7 @@ from gammvae.initialization.manifold import (
     numbers_of_neighbors,
     stable_partition,
 )
-from gammvae.initialization.starts import Starts
+from gammvae.initialization.starts import KMeansStarts
 from tests.conftest import compose_config
 from tests.model.test_vae import build
 
@@ -175,7 +175,7 @@ def test_neighbors_and_groups_are_found_once(rings, monkeypatch):
     """Although the search comes back to the fewest neighbors at every resolution."""
     points, _ = rings
     searched, seeds = [], []
-    find, group = manifold.neighbors, Starts._groups
+    find, group = manifold.neighbors, KMeansStarts._groups
 
     def counted_neighbors(points, n_neighbors, device):
         searched.append(n_neighbors)
@@ -186,7 +186,7 @@ def test_neighbors_and_groups_are_found_once(rings, monkeypatch):
         return group(self, seed)
 
     monkeypatch.setattr(manifold, "neighbors", counted_neighbors)
-    monkeypatch.setattr(Starts, "_groups", counted_groups)
+    monkeypatch.setattr(KMeansStarts, "_groups", counted_groups)
     config = compose_config("init.n_init=4", "init.n_neighbors=8").init
     search = Search(points, config, 3, seed=0)
     found = [search.at(n, resolution) for resolution in (1.0, 0.5) for n in (8, 16)]

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
@@ -76,3 +78,14 @@ def test_points_without_neighbors_are_assigned():
     )
     assert set(found.labels) == {0, 1}
     assert np.isfinite(found.modularity)
+
+
+def test_memory_for_many_clusters_is_that_of_a_part_of_the_points(z, monkeypatch):
+    monkeypatch.setattr(moves, "WEIGHTS", 2**16)
+    graph = neighbor_graph(z, 5)
+    found = Moves(*graph, np.arange(len(z)) % 1000, 1000)
+    tracemalloc.start()
+    found.gainful()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < len(z) * 1000 * 8 / 4

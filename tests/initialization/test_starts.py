@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gammvae.initialization import starts
-from gammvae.initialization.starts import Starts
+from gammvae.initialization.starts import KMeansStarts
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def test_groups_are_found_once(z, monkeypatch):
         "fit_predict",
         lambda self, z: calls.append(0) or original(self, z),
     )
-    found = Starts(z, 5, 3, seed=0)
+    found = KMeansStarts(z, 5, 3, seed=0)
     assert len(found) == 3
     next(iter(found))
     assert len(calls) == 1
@@ -28,7 +28,7 @@ def test_groups_are_found_once(z, monkeypatch):
 
 
 def test_starts_differ_and_depend_on_the_seed_only(z):
-    first, again, other = (list(Starts(z, 5, 2, seed)) for seed in (0, 0, 1))
+    first, again, other = (list(KMeansStarts(z, 5, 2, seed)) for seed in (0, 0, 1))
     assert (first[0].groups == again[0].groups).all()
     assert (first[0].groups != first[1].groups).any()
     assert (first[0].groups != other[0].groups).any()
@@ -39,5 +39,5 @@ def test_starts_differ_and_depend_on_the_seed_only(z):
 
 def test_every_point_by_itself_if_there_are_too_few_groups():
     z = np.repeat([[0.0], [1.0]], 20, axis=0)  # k-means finds two groups
-    (found,) = Starts(z, 3, 1, seed=0)
+    (found,) = KMeansStarts(z, 3, 1, seed=0)
     assert (found.groups == np.arange(40)).all()
