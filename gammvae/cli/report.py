@@ -9,6 +9,7 @@ from gammvae.cli.words import split, words_parser
 from gammvae.errors import InputError, blaming
 from gammvae.paths import user_path
 from gammvae.printing import say
+from gammvae.waiting import choose_waiting
 
 if TYPE_CHECKING:
     from gammvae.cli.reuse import Places
@@ -40,6 +41,7 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, a run or its data are invalid.
     """
+    choose_waiting()
     from gammvae.cli.reuse import places
     from gammvae.report.html import write_report
     from gammvae.runs.contents import REPORT

@@ -1,6 +1,7 @@
 """``gammvae train``: runs one configuration or a sweep and prints the figures."""
 
 import argparse
+import logging
 import os
 import shlex
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from gammvae.cli.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
 from gammvae.errors import InputError
 from gammvae.printing import say
+from gammvae.waiting import TOLERATED, choose_waiting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from gammvae.cli.sweeps import Job
     from gammvae.config.schema import Config
     from gammvae.runs.records import Result
+
+log = logging.getLogger(__name__)
 
 SUMMARY = "Train one run, or a sweep of runs with --multirun."
 
@@ -47,6 +51,10 @@ def run(arguments: list[str]) -> None:
         InputError: The arguments or the data are invalid.
         DivergenceError: Training became non-finite.
     """
+    log_to_terminal()
+    if (used := choose_waiting()) > TOLERATED:
+        log.warning("other processes use %.1f of the cores, so this takes longer", used)
+
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
@@ -58,7 +66,6 @@ def run(arguments: list[str]) -> None:
 
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
-    log_to_terminal()
     sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     try:
