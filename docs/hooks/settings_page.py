@@ -38,6 +38,7 @@ ENVIRONMENT = """\
 | `GAMMVAE_CACHE` | folder of prepared datasets: the default of [`dataset.cache`](#dataset.cache) |
 | `GAMMVAE_MIRROR` | server to download from: the default of [`dataset.mirror`](#dataset.mirror) |
 | `OMP_NUM_THREADS` | number of threads of a run; otherwise PyTorch chooses, usually one per core |
+| `GOMP_SPINCOUNT`, `OMP_WAIT_POLICY` | how threads wait; gammvae chooses unless one is set |
 """
 
 WORDS = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", NoneType: "null"}
