@@ -20,10 +20,10 @@ from reporting import TABLES, Row, document
 
 from gammvae.evaluation.metrics import agreement
 from gammvae.runs.contents import RESULT
+from gammvae.system.writing import write_text
 from gammvae.tables.formats import Entry
 from gammvae.tables.results import figures
 from gammvae.tables.seeds import best_by_elbo, labels_of_run, statistics
-from gammvae.writing import write_text
 
 # File in the directory of a finished run with the machine and commit that computed it.
 ORIGIN = "origin.json"

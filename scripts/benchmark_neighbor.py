@@ -8,7 +8,8 @@ the thread that is waited for from running. GOMP_SPINCOUNT sets how many turns t
 is measured in processes of its own, on the quiet machine and beside one process that never rests;
 the ways take turns, and the figures are medians over the rounds.
 
-``chosen`` is what gammvae does: it looks at the cores before it starts, see gammvae/waiting.py.
+``chosen`` is what gammvae does: it looks at the cores before it starts, see
+gammvae/system/waiting.py.
 
 Takes four minutes on two cores with nothing beside it. Needs no data: the samples are random.
 """
@@ -25,8 +26,8 @@ from pathlib import Path
 import torch
 from reporting import Report, command_line, report_options
 
-from gammvae import waiting
 from gammvae.devices import choose_device
+from gammvae.system import waiting
 from gammvae.training.precision import choose_precision
 
 BUSY = "while True: pass"
@@ -74,7 +75,7 @@ def measured(spins: str, busy: bool, steps: int) -> float:
     with neighbor(busy):
         if spins == "chosen":
             time.sleep(1)
-            environment[waiting.SPINS] = waiting.spins(waiting.cores_in_use() or 0.0)
+            environment[waiting.SPINS] = waiting.spins(waiting.watched() or 0.0)
         elif spins != "default":
             environment[waiting.SPINS] = spins
         output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)

@@ -32,6 +32,7 @@ from gammvae.evaluation.metrics import agreement, clustering_metrics
 from gammvae.initialization.graph import Graph, neighbor_graph
 from gammvae.initialization.manifold import manifold_points, stable_partition
 from gammvae.initialization.prior import posteriors
+from gammvae.initialization.starts import KMeansStarts
 from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.workspace import Workspace
@@ -112,7 +113,8 @@ def on_umap(points: NDArray, n_clusters: int, seed: int) -> Labels:
 
 def modular(points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int) -> Labels:
     """The partition with the highest modularity."""
-    return stable_partition(points, graph, n_init, n_clusters, seed)[0].labels
+    starts = KMeansStarts(points, n_clusters, n_init, seed)
+    return stable_partition(graph, starts, n_clusters, seed)[0].labels
 
 
 def purity(points: NDArray, classes: NDArray, n_neighbors: int) -> float:

@@ -20,9 +20,9 @@ import joblib
 import torch
 
 import gammvae
-from gammvae.printing import say
+from gammvae.system.printing import say
+from gammvae.system.writing import write_text
 from gammvae.tables.formats import Entry, Grid, to_markdown
-from gammvae.writing import write_text
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "outputs" / "tables"

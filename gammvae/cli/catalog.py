@@ -23,7 +23,7 @@ from gammvae.data.published.downloads import Store, digest
 from gammvae.data.published.transfer import size_of
 from gammvae.data.rows import as_float32, chunks
 from gammvae.errors import InputError
-from gammvae.paths import user_path
+from gammvae.system.paths import user_path
 from gammvae.tables.summary import table
 
 HEADER = (

@@ -4,7 +4,7 @@ import argparse
 
 from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
 from gammvae.errors import InputError
-from gammvae.printing import say
+from gammvae.system.printing import say
 
 SUMMARY = "List datasets and their state; fetch or check them: datasets fetch|check NAME...|all."
 

@@ -5,8 +5,7 @@ import argparse
 from gammvae.cli.terminal import log_to_terminal
 from gammvae.cli.words import split_run, words_parser
 from gammvae.errors import InputError, blaming
-from gammvae.printing import say
-from gammvae.waiting import choose_waiting
+from gammvae.system.printing import say
 
 SUMMARY = "Recompute a finished run's figures: gammvae evaluate RUN [generation=true] [device=...]."
 
@@ -35,7 +34,6 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, the run or its data are invalid.
     """
-    choose_waiting()
     from gammvae.cli.reuse import places, usable_config
     from gammvae.runs.contents import CONFIG, GENERATION
     from gammvae.tables.summary import comparison, judgement

@@ -10,7 +10,8 @@ from gammvae import __version__
 from gammvae.cli import datasets, evaluate, predict, report, sample, table, train
 from gammvae.cli.terminal import exit_codes, open_streams
 from gammvae.errors import InputError
-from gammvae.printing import say
+from gammvae.system.printing import say
+from gammvae.system.waiting import choose_waiting
 
 
 class Command(Protocol):
@@ -77,6 +78,7 @@ def dispatch(arguments: list[str]) -> None:
     elif arguments[0] == "--version":
         say(f"gammvae {__version__}")
     elif arguments[0] in COMMANDS:
+        choose_waiting()  # before the command imports torch
         COMMANDS[arguments[0]].run(arguments[1:])
     else:
         raise InputError(f"unknown command {arguments[0]!r}: it must be {', '.join(COMMANDS)}")

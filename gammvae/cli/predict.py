@@ -4,8 +4,7 @@ import argparse
 
 from gammvae.cli.terminal import log_to_terminal
 from gammvae.cli.words import split_run, words_parser
-from gammvae.printing import say
-from gammvae.waiting import choose_waiting
+from gammvae.system.printing import say
 
 SUMMARY = "Assign the samples of a file to clusters: gammvae predict RUN data=FILE out=FILE."
 
@@ -31,7 +30,6 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, the run or the file are invalid.
     """
-    choose_waiting()
     from gammvae.cli.predict_file import predict
     from gammvae.cli.settings import PredictSettings, read_settings
     from gammvae.runs.trained import load_trained

@@ -29,11 +29,11 @@ from gammvae.data.samples import Samples, samples_on
 from gammvae.data.training_data import Facts
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import assign, bounds, elbo_of
-from gammvae.paths import user_path
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.npz import NpzWriter
 from gammvae.runs.trained import Trained
-from gammvae.writing import refuse_replacing, write_whole
+from gammvae.system.paths import user_path
+from gammvae.system.writing import refuse_replacing, write_whole
 
 log = logging.getLogger(__name__)
 

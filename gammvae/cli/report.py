@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from gammvae.cli.terminal import log_to_terminal
 from gammvae.cli.words import split, words_parser
 from gammvae.errors import InputError, blaming
-from gammvae.paths import user_path
-from gammvae.printing import say
-from gammvae.waiting import choose_waiting
+from gammvae.system.paths import user_path
+from gammvae.system.printing import say
 
 if TYPE_CHECKING:
     from gammvae.cli.reuse import Places
@@ -41,7 +40,6 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, a run or its data are invalid.
     """
-    choose_waiting()
     from gammvae.cli.reuse import places
     from gammvae.report.html import write_report
     from gammvae.runs.contents import REPORT

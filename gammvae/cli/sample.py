@@ -3,8 +3,7 @@
 import argparse
 
 from gammvae.cli.words import split_run, words_parser
-from gammvae.printing import say
-from gammvae.waiting import choose_waiting
+from gammvae.system.printing import say
 
 SUMMARY = "Generate new samples from a run's clusters: gammvae sample RUN [cluster=3] [n=64] ..."
 
@@ -30,7 +29,6 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments or the run are invalid.
     """
-    choose_waiting()
     from gammvae.cli.sample_clusters import sample
     from gammvae.cli.settings import SampleSettings, read_settings
     from gammvae.runs.trained import load_trained

@@ -14,12 +14,12 @@ from gammvae.data.preprocessing import Preprocessing
 from gammvae.data.rows import as_float32
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import Drawn, draw
-from gammvae.paths import user_path
 from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.records import Result
 from gammvae.runs.trained import Trained
-from gammvae.writing import write_text, write_whole
+from gammvae.system.paths import user_path
+from gammvae.system.writing import write_text, write_whole
 
 # Largest accepted error from rounding to float32, as a share of a feature's scale.
 ROUNDING = 1e-4

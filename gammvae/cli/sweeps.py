@@ -31,9 +31,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.errors import DivergenceError, InputError, first_line
-from gammvae.printing import say
+from gammvae.system.printing import say
+from gammvae.system.writing import append
 from gammvae.tables.seeds import compare_seeds
-from gammvae.writing import append
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gammvae.cli.terminal import one_line_usage_errors
-from gammvae.printing import say
+from gammvae.system.printing import say
 
 SUMMARY = "Compare finished runs in a table: gammvae table [FOLDER...] [--output FILE...]."
 

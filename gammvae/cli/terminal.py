@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from gammvae.errors import DivergenceError, InputError
-from gammvae.printing import say
+from gammvae.system.printing import say
 
 # Errors of the file system that the user can resolve, such as a full disk or lack of permission.
 DISK_ERRORS = {

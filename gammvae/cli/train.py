@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from gammvae.cli.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
 from gammvae.errors import InputError
-from gammvae.printing import say
-from gammvae.waiting import TOLERATED, choose_waiting
+from gammvae.system.printing import say
+from gammvae.system.waiting import TOLERATED, cores_in_use
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> None:
         DivergenceError: Training became non-finite.
     """
     log_to_terminal()
-    if (used := choose_waiting()) > TOLERATED:
+    if (used := cores_in_use() or 0.0) > TOLERATED:
         log.warning("other processes use %.1f of the cores, so this takes longer", used)
 
     import hydra

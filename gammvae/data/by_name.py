@@ -19,7 +19,7 @@ from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.published.downloads import Store
 from gammvae.errors import InputError
-from gammvae.paths import user_path
+from gammvae.system.paths import user_path
 
 # Settings that only some loaders take; one that would have no effect is refused, not ignored.
 GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape", "header", "index", "channels")

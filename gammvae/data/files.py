@@ -19,7 +19,7 @@ from gammvae.data.images import arranged
 from gammvae.data.labels import checked_classes, read_labels
 from gammvae.data.rows import check_fits, smallest_floats
 from gammvae.errors import InputError, reading
-from gammvae.paths import user_path
+from gammvae.system.paths import user_path
 
 
 def load(

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gammvae.errors import InputError
-from gammvae.memory import CHUNK_ROWS, CHUNK_VALUES, memory_of_machine
+from gammvae.system.memory import CHUNK_ROWS, CHUNK_VALUES, memory_of_machine
 
 # Tables up to this size, in float32, are loaded into memory; larger ones are read in batches.
 IN_MEMORY_BYTES = 2**30

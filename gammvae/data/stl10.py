@@ -19,8 +19,8 @@ from gammvae.data.published.array_cache import Arrays, prepared
 from gammvae.data.published.downloads import Store, digest
 from gammvae.devices import choose_device
 from gammvae.errors import reading
-from gammvae.paths import user_path
-from gammvae.writing import unlinked
+from gammvae.system.paths import user_path
+from gammvae.system.writing import unlinked
 
 log = logging.getLogger(__name__)
 

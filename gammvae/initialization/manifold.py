@@ -226,9 +226,7 @@ class Search:
     def at(self, n_neighbors: int, resolution: float) -> ManifoldStart:
         """The best partition for one number of neighbors and one resolution."""
         graph = self.graph(n_neighbors, resolution)
-        partition, stability = partition_and_stability(
-            graph, self.starts, self.n_clusters, self.seed
-        )
+        partition, stability = stable_partition(graph, self.starts, self.n_clusters, self.seed)
         cut = normalized_cut(graph, partition.labels)
         log.info(
             "init: modularity %.4f with %d neighbors per point at resolution %g, cut %.3f, "
@@ -245,15 +243,6 @@ class Search:
 
 
 def stable_partition(
-    points: NDArray, graph: Graph, n_init: int, n_clusters: int, seed: int
-) -> tuple[Partition, float]:
-    """As ``partition_and_stability``, for the neighbor graph of points ``(N, P)``."""
-    return partition_and_stability(
-        graph, KMeansStarts(points, n_clusters, n_init, seed), n_clusters, seed
-    )
-
-
-def partition_and_stability(
     graph: Graph, starts: KMeansStarts, n_clusters: int, seed: int
 ) -> tuple[Partition, float]:
     """The best partition of a graph, and its stability: the ARI between halves of the starts."""

@@ -10,12 +10,12 @@ from torch.optim import Optimizer
 
 from gammvae.config.schema import ArchitectureConfig, AugmentationConfig, Config, StageConfig
 from gammvae.errors import InputError
-from gammvae.memory import CHUNK_ROWS, memory_of_machine
 from gammvae.model.augmentation import Augmentation, Chain, RandomAffine, Swapping
 from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units, glorot
 from gammvae.model.vae import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
+from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
 
 FLOAT_BYTES = 4
 

@@ -31,8 +31,8 @@ from gammvae.report.panels import (
 from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.report.subject import Subject
 from gammvae.runs.records import Result
+from gammvae.system.writing import write_text
 from gammvae.tables.summary import judgement
-from gammvae.writing import write_text
 
 # Dots on the map, its size in pixels, and steps of t-SNE: twice as many steps change little.
 DOTS, MAP, STEPS = 1000, (720, 520), 500

@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 
 from gammvae.config.schema import Config
 from gammvae.errors import InputError, first_line
-from gammvae.printing import log_to
 from gammvae.runs.contents import (
     CONFIG,
     DIGESTS,
@@ -34,7 +33,14 @@ from gammvae.runs.contents import (
 from gammvae.runs.digests import digests_of, read_digests
 from gammvae.runs.records import Result
 from gammvae.runs.stored_run import StoredRun, inputs
-from gammvae.writing import append, check_replaceable, remove_unfinished, write_text, write_whole
+from gammvae.system.printing import log_to
+from gammvae.system.writing import (
+    append,
+    check_replaceable,
+    remove_unfinished,
+    write_text,
+    write_whole,
+)
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gammvae.writing import scratch
+from gammvae.system.writing import scratch
 
 
 class NpzWriter:

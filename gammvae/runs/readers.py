@@ -15,7 +15,7 @@ import yaml
 from numpy.typing import NDArray
 
 from gammvae.errors import InputError, reading
-from gammvae.memory import memory_of_machine
+from gammvae.system.memory import memory_of_machine
 
 # Limits: bytes of a text; bytes, depth and number of events of a YAML file; digits of a number.
 TEXT_BYTES = 2**26

@@ -24,7 +24,7 @@ from gammvae.errors import InputError
 from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.contents import LOCK
 from gammvae.runs.directory import RunDirectory
-from gammvae.writing import link, remove_unfinished
+from gammvae.system.writing import link, remove_unfinished
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ The directory may come from an untrusted source: its files are checked, and trea
 from pathlib import Path
 
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from gammvae.config.identity import identity
 from gammvae.config.schema import Config
 from gammvae.config.stored import from_stored
 from gammvae.errors import InputError
-from gammvae.paths import user_path
 from gammvae.runs.contents import (
     ASSIGNMENTS,
     CONFIG,
@@ -29,6 +29,7 @@ from gammvae.runs.records import (
     GENERATION_JSON,
     RESULT_JSON,
     STATUS_JSON,
+    Content,
     Generation,
     Record,
     Result,
@@ -36,7 +37,8 @@ from gammvae.runs.records import (
     parse,
     parse_lines,
 )
-from gammvae.writing import refuse_replacing
+from gammvae.system.paths import user_path
+from gammvae.system.writing import refuse_replacing
 
 
 class StoredRun:
@@ -128,10 +130,7 @@ class StoredRun:
         Raises:
             InputError: The file is damaged.
         """
-        path = self / GENERATION
-        if not path.exists():
-            return None
-        return parse(GENERATION_JSON, content(path), path)
+        return self._if_there(GENERATION, GENERATION_JSON)
 
     def read_status(self) -> Status | None:
         """The reason for the run's failure, or ``None``.
@@ -139,10 +138,11 @@ class StoredRun:
         Raises:
             InputError: The file is damaged.
         """
-        path = self / STATUS
-        if not path.exists():
-            return None
-        return parse(STATUS_JSON, content(path), path)
+        return self._if_there(STATUS, STATUS_JSON)
+
+    def _if_there(self, name: str, kind: TypeAdapter[Content]) -> Content | None:
+        path = self / name
+        return parse(kind, content(path), path) if path.exists() else None
 
     def check_digest(self, name: str) -> None:
         """Refuses an output that is missing or was changed since the run wrote it.

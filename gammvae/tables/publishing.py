@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammvae.errors import InputError
+from gammvae.system.writing import refuse_replacing, write_text
 from gammvae.tables.comparison import Paired, best, paired, pooled
 from gammvae.tables.formats import Entry, Grid, to_latex, to_markdown, to_terminal
 from gammvae.tables.results import METRICS, Cell, Cells, cell, collect, grouped
-from gammvae.writing import refuse_replacing, write_text
 
 SHARES = ("acc", "nmi", "ari")  # shown in percent, as is usual in clustering papers
 NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO", "seconds": "seconds"}

@@ -13,12 +13,12 @@ import numpy as np
 from gammvae.config.identity import lasting
 from gammvae.config.stored import with_present_names
 from gammvae.errors import InputError
-from gammvae.paths import user_path
-from gammvae.printing import plain
 from gammvae.runs.contents import CONFIG, RESULT
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.readers import read_yaml
 from gammvae.runs.records import SETTINGS_YAML, Result, Settings, parse
+from gammvae.system.paths import user_path
+from gammvae.system.printing import plain
 
 METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
 

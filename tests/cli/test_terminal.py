@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gammvae.printing import LogFile, PlainFormatter, plain, say
+from gammvae.system.printing import LogFile, PlainFormatter, plain, say
 
 
 @pytest.mark.parametrize(

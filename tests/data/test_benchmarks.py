@@ -2,6 +2,7 @@ import bz2
 import dataclasses
 import gzip
 import json
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -298,22 +299,17 @@ def test_a_damaged_idx_file_is_named(mnist_root, kind, file):
 
 @pytest.mark.parametrize(
     "kind", sorted(DAMAGE.keys() - {"too long"})
-)  # bz2 ignores what follows its end
-def test_a_damaged_usps_file_is_named(usps_root, kind):
-    path = usps_root / "USPS" / "usps.bz2"
-    path.write_bytes(DAMAGE[kind](path.read_bytes()))
-    with pytest.raises(InputError, match=r"usps\.bz2 is damaged: "):
-        of("usps", usps_root, loader=USPS_SIZES)
-
-
+)  # bz2 and zip ignore what follows their end
 @pytest.mark.parametrize(
-    "kind", sorted(DAMAGE.keys() - {"too long"})
-)  # zip ignores what follows its end
-def test_a_damaged_hhar_archive_is_named(hhar_root, kind):
-    path = hhar_root / "UCI HAR Dataset.zip"
+    ("name", "file", "sizes"),
+    [("usps", "USPS/usps.bz2", USPS_SIZES), ("hhar", "UCI HAR Dataset.zip", HHAR_SIZES)],
+)
+def test_a_damaged_archive_is_named(request, name, file, sizes, kind):
+    root = request.getfixturevalue(f"{name}_root")
+    path = root / file
     path.write_bytes(DAMAGE[kind](path.read_bytes()))
-    with pytest.raises(InputError, match=r"UCI HAR Dataset\.zip is damaged: "):
-        of("hhar", hhar_root, loader=HHAR_SIZES)
+    with pytest.raises(InputError, match=f"{re.escape(path.name)} is damaged: "):
+        of(name, root, loader=sizes)
 
 
 def test_a_flipped_byte_in_the_hhar_archive_is_found(hhar_root):

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 import gammvae.data.formats.arrays
 import gammvae.data.rows
-import gammvae.memory
+import gammvae.system.memory
 from gammvae.data.files import load
 from gammvae.errors import InputError
 
@@ -279,7 +279,7 @@ def test_lists_in_parquet_are_a_matrix(kind, size):
 def test_the_values_in_lists_are_counted_before_they_are_read(monkeypatch):
     lists = pyarrow.array(np.zeros((1000, 1000)).tolist(), pyarrow.list_(pyarrow.float64()))
     parquet.write_table(pyarrow.table({"code": lists}), "x.parquet")
-    monkeypatch.setattr(gammvae.memory.os, "sysconf", lambda _: 2**11)  # 4 MiB
+    monkeypatch.setattr(gammvae.system.memory.os, "sysconf", lambda _: 2**11)  # 4 MiB
     with pytest.raises(InputError, match="GiB when it is read"):
         read("x.parquet")
 
@@ -756,9 +756,9 @@ def sparse_file(path, size):
 def test_damaged_input_is_one_line_and_never_executed(kind, tmp_path, monkeypatch):
     make, given, message = DAMAGED[kind]
     if kind.startswith("bytes that"):
-        monkeypatch.setattr(gammvae.memory.os, "sysconf", lambda _: 2**15)
+        monkeypatch.setattr(gammvae.system.memory.os, "sysconf", lambda _: 2**15)
     if kind == "a parquet bomb":  # 2.7 GB of numbers, on a machine of 4 GiB
-        monkeypatch.setattr(gammvae.memory.os, "sysconf", lambda _: 2**16)
+        monkeypatch.setattr(gammvae.system.memory.os, "sysconf", lambda _: 2**16)
     make()
     with pytest.raises(InputError) as error:
         read(**given)

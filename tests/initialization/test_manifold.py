@@ -106,7 +106,7 @@ def test_which_graph_and_resolution_are_taken(monkeypatch, settings, changed, ch
     monkeypatch.setattr(Search, "graph", lambda _, *graph: graph)
     monkeypatch.setattr(
         manifold,
-        "partition_and_stability",
+        "stable_partition",
         lambda graph, *_: (Partition(np.array(graph), 0.5), answers[graph][0]),
     )
     monkeypatch.setattr(manifold, "normalized_cut", lambda graph, _: answers[graph][1])
@@ -194,6 +194,7 @@ def test_neighbors_and_groups_are_found_once(rings, monkeypatch):
     assert len(seeds) == 4
     for start in found:
         graph = neighbor_graph(points, start.n_neighbors, start.resolution)
-        alone, stability = stable_partition(points, graph, 4, 3, seed=0)
+        starts = KMeansStarts(points, 3, n_init=4, seed=0)
+        alone, stability = stable_partition(graph, starts, 3, seed=0)
         assert (start.labels == alone.labels).all()
         assert (start.modularity, start.stability) == (alone.modularity, stability)

@@ -4,9 +4,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from gammvae import memory
 from gammvae.errors import InputError
 from gammvae.runs import readers
+from gammvae.system import memory
 
 BOMB = "a: &a [1, 1]\n" + "".join(
     f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(9))}]\n"

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from gammvae.data.published.downloads import digest
-from gammvae.paths import user_path
+from gammvae.system.paths import user_path
 
 log = logging.getLogger(__name__)
 

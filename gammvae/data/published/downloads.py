@@ -14,8 +14,8 @@ from gammvae.config.published import AboutConfig, check_address
 from gammvae.data.published.transfer import BLOCK, retrieve
 from gammvae.data.published.unpacking import UNPACKING_ERRORS, unpack
 from gammvae.errors import InputError, first_line, reading
-from gammvae.paths import user_path
-from gammvae.writing import write_whole
+from gammvae.system.paths import user_path
+from gammvae.system.writing import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from gammvae import __version__
 from gammvae.errors import InputError, first_line
-from gammvae.writing import unlinked
+from gammvae.system.writing import unlinked
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from gammvae.writing import unlinked
+from gammvae.system.writing import unlinked
 
 
 def say(text: object, stream: TextIO | None = None) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 # The turns that libgomp spins; the program sets it unless the user has said how to wait.
@@ -21,21 +22,12 @@ SECONDS, TOLERATED = 0.1, 0.5
 STAT = Path("/proc/stat")
 
 
-def choose_waiting() -> float:
-    """Sets how OpenMP's threads wait, before torch is imported, unless the user has.
-
-    Returns:
-        How many of the available cores other processes use; 0 if that is not known, or torch is
-        loaded already.
-    """
-    if "torch" in sys.modules:
-        return 0.0
-    used = cores_in_use()
-    if used is None:
-        return 0.0
-    if not any(name in os.environ for name in USERS):
+def choose_waiting() -> None:
+    """Sets how OpenMP's threads wait, before torch is imported, unless the user has."""
+    if "torch" in sys.modules or any(name in os.environ for name in USERS):
+        return
+    if (used := cores_in_use()) is not None:
         os.environ[SPINS] = spins(used)
-    return used
 
 
 def spins(used: float) -> str:
@@ -43,7 +35,13 @@ def spins(used: float) -> str:
     return BUSY if used > TOLERATED else QUIET
 
 
+@cache
 def cores_in_use() -> float | None:
+    """How many of its cores others used when this process first asked; ``None`` where unknown."""
+    return watched()
+
+
+def watched() -> float | None:
     """How many of this process's cores are in use while it rests; ``None`` where unknown."""
     try:
         before = idle_and_total(STAT.read_text())

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gammvae.paths import user_path
+from gammvae.system.paths import user_path
 
 
 @pytest.mark.parametrize(

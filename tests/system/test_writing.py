@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gammvae.errors import InputError
-from gammvae.writing import (
+from gammvae.system.writing import (
     UNFINISHED,
     append,
     link,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gammvae import waiting
+from gammvae.system import waiting
 
 STAT = """cpu  30 0 10 160 0 0 0 0 0 0
 cpu0 20 0 5 75 0 0 0 0 0 0
@@ -28,7 +28,7 @@ def test_idle_and_total_time_of_every_core():
 @pytest.mark.parametrize(("used", "spins"), [(0.1, waiting.QUIET), (1.0, waiting.BUSY)])
 def test_threads_sleep_beside_other_processes(monkeypatch, used, spins):
     monkeypatch.setattr(waiting, "cores_in_use", lambda: used)
-    assert waiting.choose_waiting() == used
+    waiting.choose_waiting()
     assert os.environ.pop(waiting.SPINS) == spins
 
 
@@ -43,21 +43,23 @@ def test_the_user_s_choice_stays(monkeypatch, name):
 
 def test_nothing_is_set_where_the_cores_cannot_be_watched(monkeypatch, tmp_path):
     monkeypatch.setattr(waiting, "STAT", tmp_path / "none")
-    assert waiting.choose_waiting() == 0
+    assert waiting.watched() is None
+    monkeypatch.setattr(waiting, "cores_in_use", waiting.watched)
+    waiting.choose_waiting()
     assert waiting.SPINS not in os.environ
 
 
 def test_it_is_too_late_once_torch_is_loaded(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", sys)
     monkeypatch.setattr(waiting, "cores_in_use", lambda: 1.0)
-    assert waiting.choose_waiting() == 0
+    waiting.choose_waiting()
     assert waiting.SPINS not in os.environ
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "sample", "predict", "report"])
 def test_every_command_that_computes_chooses_before_torch_is_loaded(command, tmp_path):
     program = (
-        "import os, sys, gammvae.waiting as w\n"
+        "import os, sys, gammvae.system.waiting as w\n"
         "w.cores_in_use = lambda: 1.0\n"
         "from gammvae.cli.main import dispatch\n"
         "class Stop(Exception): pass\n"
@@ -83,7 +85,7 @@ def test_a_busy_neighbor_is_seen(monkeypatch):
     busy = subprocess.Popen([sys.executable, "-c", program])
     try:
         time.sleep(0.5)
-        assert waiting.cores_in_use() > 0.9
+        assert waiting.watched() > 0.9
     finally:
         busy.kill()
         busy.wait()

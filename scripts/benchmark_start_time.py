@@ -1,6 +1,6 @@
 """Measures how long the parts of the start on the neighbor graph take.
 
-    python scripts/benchmark_start.py outputs/mnist/gammvae/seed=0 [MORE_RUNS...] [--neighbors 40]
+    python scripts/benchmark_start_time.py outputs/mnist/gammvae/seed=0 [RUN...] [--neighbors 40]
 
 The start is computed on the features after pretraining. The parts are measured on one graph: that
 of the fewest neighbors and the first resolution, or of the given ones. The last row is the search

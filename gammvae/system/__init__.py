@@ -1,0 +1,1 @@
+"""What the program asks of the operating system: memory, cores, paths, files, terminal output."""
