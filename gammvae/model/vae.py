@@ -6,6 +6,7 @@
 Notation: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -14,6 +15,9 @@ from torch.distributions import Categorical, Independent, Normal, kl_divergence
 from torch.nn.functional import normalize
 
 from gammvae.model.distributions import Gamma, Mixture, pairwise_kl
+
+# Draws (B, D) from distributions with batch shape (B,) and event shape (D,).
+Draw = Callable[[Independent], Tensor]
 
 
 class MixturePrior(nn.Module):
@@ -118,7 +122,13 @@ class MixtureVAE(nn.Module):
         self.decoder = decoder
         self.prior = prior
 
-    def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
+    def elbo(
+        self,
+        x: Tensor,
+        view: Tensor | None = None,
+        q_c: Categorical | None = None,
+        draw: Draw = Independent.rsample,
+    ) -> ELBO:
         r"""The evidence lower bound of ``x`` ``(B, F)``, with one draw of ``z`` for the decoder.
 
         .. math:: \mathbb{E}_{q(z|x)} \log p(x|z)
@@ -132,6 +142,7 @@ class MixtureVAE(nn.Module):
             x: Samples that the decoder reconstructs, ``(B, F)``.
             view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
             q_c: Fixed ``q(c|x)``; by default the one that maximizes the bound.
+            draw: Draws ``z`` from ``q(z|x)``, with a gradient.
         """
         q_z, prior = self.encoder(x if view is None else view), self.prior()
         kl = pairwise_kl(q_z, prior.components)  # (B, K)
@@ -139,7 +150,7 @@ class MixtureVAE(nn.Module):
         if q_c is None:
             q_c = best
         return ELBO(
-            reconstruction=self.decoder(q_z.rsample()).log_prob(x),
+            reconstruction=self.decoder(draw(q_z)).log_prob(x),
             kl_z=(q_c.probs * kl).sum(-1),
             kl_c=kl_divergence(q_c, prior.weights),
             agreement=(q_c.probs * best.logits).sum(-1),

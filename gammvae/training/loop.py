@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -14,11 +15,13 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from gammvae.data.samples import Samples
+from gammvae.devices import random_state
 from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
 from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import ELBO, MixtureVAE
 from gammvae.training.schedules import KL_SCHEDULES, rate
+from gammvae.training.together import add_up, drawn, least, own, send
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,22 @@ class Stage(NamedTuple):
     agreement: float = 0.0
 
 
+class Epoch(NamedTuple):
+    """The order with which an epoch begins in other processes of the run.
+
+    Attributes:
+        labels: Where ``q(c|x)`` is held: clusters ``(N,)``, probabilities ``(N, K)`` or ``None``.
+        kl_weight: Weight of both KL terms.
+        rates: Factor of the learning rates in every step.
+        random: Random state at its beginning.
+    """
+
+    labels: Tensor | None
+    kl_weight: float
+    rates: Sequence[float]
+    random: dict[str, Tensor]
+
+
 class Totals:
     """Sums over an epoch, kept on the device so that no step waits for the host."""
 
@@ -73,6 +92,12 @@ class Totals:
         self.sums[-1] += elbo.q_c.entropy().sum()
         labels = elbo.q_c.logits.argmax(-1)
         self.counts.scatter_add_(0, labels, torch.ones_like(labels))
+
+    def add_up(self) -> None:
+        """Adds up the totals of all processes of the run."""
+        add_up([self.sums])
+        add_up([self.counts])
+        least(self.first_bad_step)
 
     def nonfinite_terms(self) -> list[str]:
         """Names of the terms that became non-finite first."""
@@ -121,10 +146,11 @@ def fit(
             labels = guide(epoch) if guide else None
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
-            rates = (
+            rates = [
                 rate(stage.schedule, epoch * steps + step, stage.epochs * steps)
                 for step in range(steps)
-            )
+            ]
+            send(Epoch(labels, kl_weight, rates, random_state(x.device)))
             totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
             bad = totals.nonfinite_terms() or nonfinite_weights(model)  # waits for the device
             if not bad and epoch + 1 == stage.epochs:
@@ -194,7 +220,11 @@ def train_epoch(
     rates: Iterable[float],
     bar: tqdm,
 ) -> Totals:
-    """Trains one pass over the data in random order, with ``q(c|x)`` held at labels if given."""
+    """Trains one pass over the data in random order, with ``q(c|x)`` held at labels if given.
+
+    All processes of the run do this together. Each takes its own rows of every batch; the totals
+    are those of all.
+    """
     totals = Totals(len(model.prior.logits), x.device)
     autocast = torch.autocast(
         x.device.type, stage.precision, enabled=stage.precision != torch.float32
@@ -205,26 +235,32 @@ def train_epoch(
     for step, (batch, factor) in enumerate(zip(order.split(stage.batch_size), rates, strict=True)):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        samples = x[batch]
-        view = None if stage.augment is None else stage.augment(samples)
+        size, rows = len(batch), own(len(batch))
+        if stage.augment is None:
+            samples, view = x[batch[rows]], None
+        else:
+            whole = x[batch]
+            samples, view = whole[rows], stage.augment(whole)[rows]
         with autocast:
             if labels is not None:
-                q_c = held(labels[batch], len(totals.counts))
+                q_c = held(labels[batch[rows]], len(totals.counts))
             elif view is not None and kl_weight > 0:
                 q_c = model.predict(samples)
             else:
                 q_c = None
-            elbo = model.elbo(samples, view, q_c)
+            elbo = model.elbo(samples, view, q_c, partial(drawn, n=size))
         objective = elbo.value(kl_weight)
         if labels is not None and stage.agreement:
             objective = objective + stage.agreement * elbo.agreement
         optimizer.zero_grad()
-        (-objective.mean()).backward()
+        (-objective.sum() / size).backward()
+        add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
         if stage.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
         optimizer.step()
         totals.add(elbo, step)
         bar.update()
+    totals.add_up()
     return totals
 
 

@@ -14,7 +14,9 @@ from gammvae.initialization.anchor import Held
 from gammvae.model.building import build_optimizer, number_of_epochs
 from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.runs.sharing import Pretrained
+from gammvae.training.following import Training
 from gammvae.training.loop import Stage, fit, warn_of_collapse
+from gammvae.training.together import meet, send
 from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
 
@@ -99,6 +101,8 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
         work.augment if config.augment else None,
         guided.agreement if guided else 0.0,
     )
+    send(Training(work.model, optimizer, stage, work.digest))
+    meet()
     used, saved, cost = work.config.n_clusters, time.perf_counter(), 0.0
     with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
         for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
