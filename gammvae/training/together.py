@@ -83,11 +83,10 @@ def kind_of(device: str) -> str:
     Raises:
         InputError: The device is not available, or is not for several processes.
     """
-    kind = choose_device(device).type
-    if device.startswith("cuda:") or kind == "mps":
+    if device.startswith("cuda:") or (kind := choose_device(device).type) == "mps":
         raise InputError(
             f"device={device} does not go with {count()} processes, of which each takes a GPU of "
-            "its own: it must be auto, cuda or cpu"
+            "its own: it must be cuda or cpu"
         )
     return kind
 
