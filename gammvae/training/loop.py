@@ -235,7 +235,7 @@ def train_epoch(
     for step, (batch, factor) in enumerate(zip(order.split(stage.batch_size), rates, strict=True)):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        size, rows = len(batch), own(len(batch))
+        size, (rows, weight) = len(batch), own(len(batch))
         if stage.augment is None:
             samples, view = x[batch[rows]], None
         else:
@@ -253,12 +253,13 @@ def train_epoch(
         if labels is not None and stage.agreement:
             objective = objective + stage.agreement * elbo.agreement
         optimizer.zero_grad()
-        (-objective.sum() / size).backward()
+        (-objective.sum() * (weight / size)).backward()
         add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
         if stage.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
         optimizer.step()
-        totals.add(elbo, step)
+        if weight:
+            totals.add(elbo, step)
         bar.update()
     totals.add_up()
     return totals

@@ -22,7 +22,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -121,9 +121,21 @@ def shares(n: int) -> list[slice]:
     return [slice(*pair) for pair in zip(ends, ends[1:], strict=False)]
 
 
-def own(n: int) -> slice:
-    """Rows of this process in a batch of ``n`` samples."""
-    return shares(n)[rank()]
+class Share(NamedTuple):
+    """Rows of one process in a batch, and their weight in sums: 1, or 0 if they are another's."""
+
+    rows: slice
+    weight: int
+
+
+def own(n: int) -> Share:
+    """The share of this process in a batch of ``n`` samples.
+
+    Not every process has a row of a batch that is smaller than their number. Those without one
+    compute the first, without weight, so that they take the same steps as the others.
+    """
+    rows = shares(n)[rank()]
+    return Share(rows, 1) if rows.stop > rows.start else Share(slice(0, 1), 0)
 
 
 def add_up(tensors: Sequence[Tensor]) -> None:
@@ -157,10 +169,10 @@ def drawn(q: Independent, n: int) -> Tensor:
     """
     if count() == 1:
         return q.rsample()
-    base, rows = q.base_dist, own(n)
+    base, (rows, weight) = q.base_dist, own(n)
     parameters = torch.stack([getattr(base, name) for name in base.arg_constraints])  # (2, B, D)
     whole = parameters.new_zeros(len(parameters), n, parameters.shape[-1])
-    whole[:, rows] = parameters.detach()
+    whole[:, rows] = weight * parameters.detach()
     add_up([whole])
     whole[:, rows] = parameters  # with their gradient
     named = dict(zip(base.arg_constraints, whole, strict=True))

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch.distributed as dist
 
-from gammvae.system import processes
+from gammvae.system import processes, waiting
 
 
 @pytest.fixture
@@ -51,6 +51,13 @@ def test_every_process_sees_one_gpu_of_its_own(told, monkeypatch, seen, taken):
             monkeypatch.setenv(processes.VISIBLE, seen)
         processes.prepare()
         assert os.environ[processes.VISIBLE] == one
+
+
+def test_processes_of_a_run_do_not_take_each_other_for_neighbors(told, monkeypatch):
+    monkeypatch.setattr(waiting, "watched", lambda: 1.0)
+    assert waiting.cores_in_use.__wrapped__() == 1.0
+    told(0)
+    assert waiting.cores_in_use.__wrapped__() == 0.0
 
 
 def test_the_first_to_say_why_it_ends_is_the_only_one(told):
