@@ -254,7 +254,7 @@ def train_epoch(
             objective = objective + stage.agreement * elbo.agreement
         optimizer.zero_grad()
         (-objective.sum() * (weight / size)).backward()
-        add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
+        add_up([one.grad for one in model.parameters() if one.grad is not None])
         if stage.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
         optimizer.step()

@@ -214,9 +214,9 @@ def spied(model):
     """What the model's ELBO is called with."""
     calls, elbo = [], model.elbo
 
-    def spy(x, view=None, q_c=None):
+    def spy(x, view=None, q_c=None, *rest):
         calls.append((x, view, q_c))
-        return elbo(x, view, q_c)
+        return elbo(x, view, q_c, *rest)
 
     model.elbo = spy
     return calls
