@@ -17,7 +17,7 @@ from gammvae.evaluation.metrics import used_clusters
 from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import MixtureVAE
 from gammvae.training.copies import WeightCopies
-from gammvae.training.objective import TERMS, Batch, Outcome, Totals, batch_loss
+from gammvae.training.objective import TERMS, Batch, Loss, Outcome, Totals, batch_loss
 from gammvae.training.schedules import KL_SCHEDULES, rate
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Stage(NamedTuple):
         precision: Data type of the networks' arithmetic; the latent terms stay in float32.
         augment: Augmentation of the encoder's input, or ``None``.
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
+        loss: Computes the loss of a batch.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stage(NamedTuple):
     precision: torch.dtype
     augment: Augmentation | None = None
     agreement: float = 0.0
+    loss: Loss = batch_loss
 
 
 def fit(
@@ -205,7 +207,7 @@ class Epochs:
         view = None if stage.augment is None else stage.augment(samples)
         batch = Batch(samples, view, held, kl_weight, stage.agreement)
         with self.autocast:
-            outcome = batch_loss(self.model, batch)
+            outcome = stage.loss(self.model, batch)
         self.optimizer.zero_grad()
         outcome.loss.backward()
         self.copies.take_gradients()

@@ -4,6 +4,7 @@ Notation: ``B`` batch, ``K`` clusters, ``F`` features of the data.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -48,6 +49,9 @@ class Outcome(NamedTuple):
     loss: Tensor
     sums: Tensor
     labels: Tensor | None
+
+
+Loss = Callable[[MixtureVAE, Batch], Outcome]
 
 
 def batch_loss(model: MixtureVAE, batch: Batch) -> Outcome:
