@@ -189,7 +189,7 @@ class Epochs:
             bar: Progress bar, which counts the steps.
         """
         device = self.x.device
-        weight = torch.tensor(kl_weight, device=device) if self.stage.kl_weight else None
+        weight = torch.full((), kl_weight, device=device) if self.stage.kl_weight else None
         batches = torch.randperm(len(self.x), device=device).split(self.stage.batch_size)
         totals = Totals(len(self.x), len(batches), len(self.model.prior.logits), device)
         with self.copies:
