@@ -188,7 +188,7 @@ def measured_steps(
     with tempfile.TemporaryDirectory() as folder:
         from_file = streamed(x, folder)
         variants = other_parts(x, from_file)
-        for precision in precisions:
+        for precision in dict.fromkeys(precisions):
             variants |= variants_in(precision, x, from_file)
             if "compiled" in parts:
                 variants |= compiled_in(precision, x)
@@ -214,8 +214,7 @@ def main() -> None:
     )
     figures = [["what", "precision", "unit", "value"]]
     if {"plain", "compiled"} & {*arguments.parts}:
-        precisions = list(dict.fromkeys(("float32", auto)))
-        table = list(measured_steps(device, arguments.parts, precisions, rounds, steps))
+        table = list(measured_steps(device, arguments.parts, ["float32", auto], rounds, steps))
         report.table(COLUMNS, table)
         figures += ([name, precision, "ms a step", ms] for name, precision, ms, *_ in table)
     if "program" in arguments.parts:
