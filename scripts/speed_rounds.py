@@ -24,7 +24,7 @@ from gammvae.evaluation.assignments import evaluate
 from gammvae.model.augmentation import RandomAffine
 from gammvae.model.building import build_model, build_optimizer
 from gammvae.training.compilation import CompiledLoss
-from gammvae.training.loop import Epochs, Stage
+from gammvae.training.epochs import Epochs, Stage
 
 SHAPE, FEATURES, SAMPLES, BATCH, CLUSTERS = (1, 28, 28), 784, 70_000, 256, 10
 # Affine maps as in conf/augmentation/affine.yaml: degrees, shift, scale and shear.

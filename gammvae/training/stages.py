@@ -16,7 +16,8 @@ from gammvae.model.building import build_optimizer, number_of_epochs
 from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.runs.sharing import Pretrained
 from gammvae.training.compilation import CompiledLoss, is_compiled
-from gammvae.training.loop import Stage, fit, warn_of_collapse
+from gammvae.training.epochs import Stage
+from gammvae.training.loop import fit, warn_of_collapse
 from gammvae.training.objective import batch_loss
 from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
@@ -44,7 +45,7 @@ class Guided(NamedTuple):
 
     Attributes:
         begin: Makes the guide from the number of epochs and from what the checkpoint stored.
-        agreement: See ``loop.Stage``.
+        agreement: See ``epochs.Stage``.
     """
 
     begin: Callable[[int, Held | None], Guide]

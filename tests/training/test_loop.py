@@ -6,7 +6,8 @@ import torch
 from torch.optim import SGD, Adam
 
 from gammvae.errors import DivergenceError
-from gammvae.training.loop import Epochs, Stage, fit, warn_of_collapse
+from gammvae.training.epochs import Epochs, Stage
+from gammvae.training.loop import fit, warn_of_collapse
 from gammvae.training.schedules import SCHEDULES
 from tests.model.test_vae import build
 
