@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Independent, Normal
+from torch.distributions import Categorical, Gamma, Independent, Normal
 from torch.nn.functional import normalize
 
-from gammvae.model.distributions import Gamma, Mixture, pairwise_kl
+from gammvae.model.distributions import Mixture, pairwise_kl
 
 
 class MixturePrior(nn.Module):
