@@ -14,7 +14,7 @@ from gammvae.data.training_data import load_data
 from gammvae.devices import choose_device, set_random_state
 from gammvae.errors import InputError
 from gammvae.model.vae import MixtureVAE
-from gammvae.training.loop import Epoch, Stage, train_epoch
+from gammvae.training.epochs import Epoch, Epochs, Stage
 from gammvae.training.together import meet, receive
 
 
@@ -56,10 +56,11 @@ def follow(config: Config) -> None:
     x = samples_on(choose_device(config.device), data.rows)
     while training is not None:
         model, optimizer, stage, _ = training
+        epochs = Epochs(model, x, stage, optimizer)
         optimizer.zero_grad()  # loads what a step needs before process 0 counts the seconds
         meet()
         while isinstance(order := receive(), Epoch):
             labels, kl_weight, rates, random = order
             set_random_state(random, x.device)
-            train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, tqdm(disable=True))
+            epochs.run(labels, kl_weight, rates, tqdm(disable=True))
         training = order

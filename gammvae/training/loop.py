@@ -3,14 +3,12 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import Categorical
-from torch.nn.functional import one_hot
+from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -18,96 +16,15 @@ from gammvae.data.samples import Samples
 from gammvae.devices import random_state
 from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
-from gammvae.model.augmentation import Augmentation
-from gammvae.model.vae import ELBO, MixtureVAE
+from gammvae.model.vae import MixtureVAE
+from gammvae.training.epochs import Epoch, Epochs, Stage
+from gammvae.training.objective import TERMS, Totals
 from gammvae.training.schedules import KL_SCHEDULES, rate
-from gammvae.training.together import add_up, drawn, least, own, send
+from gammvae.training.together import send
 
 log = logging.getLogger(__name__)
 
-TERMS = ("reconstruction", "kl_z", "kl_c")
 LOG_LINES = 20
-
-
-class Stage(NamedTuple):
-    """Settings of one call of ``fit``.
-
-    Attributes:
-        name: Name of the stage in logs, metrics and checkpoints.
-        epochs: Passes over the data.
-        batch_size: Samples per step.
-        kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
-        kl_schedule: Key of ``schedules.KL_SCHEDULES``: course of ``kl_weight`` over the stage.
-        schedule: Key of ``schedules.SCHEDULES``: course of the learning rate.
-        clip_grad_norm: Maximum norm of the gradient, or ``None``.
-        precision: Data type of the networks' arithmetic; the latent terms stay in float32.
-        augment: Augmentation of the encoder's input, or ``None``.
-        agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
-    """
-
-    name: str
-    epochs: int
-    batch_size: int
-    kl_weight: float
-    kl_schedule: str
-    schedule: str
-    clip_grad_norm: float | None
-    precision: torch.dtype
-    augment: Augmentation | None = None
-    agreement: float = 0.0
-
-
-class Epoch(NamedTuple):
-    """The order with which an epoch begins in other processes of the run.
-
-    Attributes:
-        labels: Where ``q(c|x)`` is held: clusters ``(N,)``, probabilities ``(N, K)`` or ``None``.
-        kl_weight: Weight of both KL terms.
-        rates: Factor of the learning rates in every step.
-        random: Random state at its beginning.
-    """
-
-    labels: Tensor | None
-    kl_weight: float
-    rates: Sequence[float]
-    random: dict[str, Tensor]
-
-
-class Totals:
-    """Sums over an epoch, kept on the device so that no step waits for the host."""
-
-    def __init__(self, n_clusters: int, device: torch.device) -> None:
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self.sums = torch.zeros(len(TERMS) + 1, dtype=dtype, device=device)
-        self.counts = torch.zeros(n_clusters, dtype=torch.int64, device=device)
-        self.first_bad_step = torch.full((len(TERMS),), math.inf, device=device)
-
-    @torch.no_grad()
-    def add(self, elbo: ELBO, step: int) -> None:
-        """Adds one batch."""
-        sums = torch.stack([getattr(elbo, term).sum() for term in TERMS])
-        bad = torch.where(sums.isfinite(), math.inf, step)
-        self.first_bad_step = torch.minimum(self.first_bad_step, bad)
-        self.sums[:-1] += sums
-        self.sums[-1] += elbo.q_c.entropy().sum()
-        labels = elbo.q_c.logits.argmax(-1)
-        self.counts.scatter_add_(0, labels, torch.ones_like(labels))
-
-    def add_up(self) -> None:
-        """Adds up the totals of all processes of the run."""
-        add_up([self.sums])
-        add_up([self.counts])
-        least(self.first_bad_step)
-
-    def nonfinite_terms(self) -> list[str]:
-        """Names of the terms that became non-finite first."""
-        first = self.first_bad_step.tolist()
-        earliest = min(first)
-        return [
-            term
-            for term, step in zip(TERMS, first, strict=True)
-            if step == earliest and math.isfinite(step)
-        ]
 
 
 def fit(
@@ -134,6 +51,7 @@ def fit(
             model's outputs after the last one; nothing is yielded for that epoch.
     """
     steps = math.ceil(len(x) / stage.batch_size)
+    epochs = Epochs(model, x, stage, optimizer)
     with tqdm(
         total=stage.epochs * steps,
         initial=first_epoch * steps,
@@ -151,7 +69,7 @@ def fit(
                 for step in range(steps)
             ]
             send(Epoch(labels, kl_weight, rates, random_state(x.device)))
-            totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
+            totals = epochs.run(labels, kl_weight, rates, bar)
             bad = totals.nonfinite_terms() or nonfinite_weights(model)  # waits for the device
             if not bad and epoch + 1 == stage.epochs:
                 bad = nonfinite_outputs(model, x, stage.batch_size)
@@ -163,7 +81,7 @@ def fit(
             record = {
                 "stage": stage.name,
                 "epoch": epoch + 1,
-                **figures(model, totals, len(x), stage.kl_weight),
+                **figures(model, totals, stage.kl_weight),
                 "kl_weight": kl_weight,
                 "lr": optimizer.param_groups[0]["lr"],
                 "seconds": (seconds := time.perf_counter() - began),
@@ -175,6 +93,8 @@ def fit(
 
 def nonfinite_weights(model: MixtureVAE) -> list[str]:
     """Names of the parts of a model with non-finite weights, which the last step can cause."""
+    if get_total_norm(model.parameters()).isfinite():  # one operation for all of them
+        return []
     return [
         f"weights of the {name}"
         for name, part in model.named_children()
@@ -210,79 +130,16 @@ def advice(precision: torch.dtype) -> str:
     return others if precision == torch.float32 else f"precision=float32, or {others},"
 
 
-def train_epoch(
-    model: MixtureVAE,
-    x: Samples,
-    stage: Stage,
-    labels: Tensor | None,
-    kl_weight: float,
-    optimizer: Optimizer,
-    rates: Iterable[float],
-    bar: tqdm,
-) -> Totals:
-    """Trains one pass over the data in random order, with ``q(c|x)`` held at labels if given.
-
-    All processes of the run do this together. Each takes its own rows of every batch; the totals
-    are those of all.
-    """
-    totals = Totals(len(model.prior.logits), x.device)
-    autocast = torch.autocast(
-        x.device.type, stage.precision, enabled=stage.precision != torch.float32
-    )
-    order = torch.randperm(len(x), device=x.device)
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
-    for step, (batch, factor) in enumerate(zip(order.split(stage.batch_size), rates, strict=True)):
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        size, (rows, weight) = len(batch), own(len(batch))
-        if stage.augment is None:
-            samples, view = x[batch[rows]], None
-        else:
-            whole = x[batch]
-            samples, view = whole[rows], stage.augment(whole)[rows]
-        with autocast:
-            if labels is not None:
-                q_c = held(labels[batch[rows]], len(totals.counts))
-            elif view is not None and kl_weight > 0:
-                q_c = model.predict(samples)
-            else:
-                q_c = None
-            elbo = model.elbo(samples, view, q_c, partial(drawn, n=size))
-        objective = elbo.value(kl_weight)
-        if labels is not None and stage.agreement:
-            objective = objective + stage.agreement * elbo.agreement
-        optimizer.zero_grad()
-        (-objective.sum() * (weight / size)).backward()
-        add_up([one.grad for one in model.parameters() if one.grad is not None])
-        if stage.clip_grad_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
-        optimizer.step()
-        if weight:
-            totals.add(elbo, step)
-        bar.update()
-    totals.add_up()
-    return totals
-
-
-def held(labels: Tensor, n_clusters: int) -> Categorical:
-    """``q(c|x)`` from labels ``(B,)``, as one-hot, or from probabilities ``(B, K)``."""
-    probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()
-    return Categorical(probs=probs, validate_args=False)
-
-
-def figures(
-    model: MixtureVAE, totals: Totals, n_samples: int, kl_weight: float
-) -> dict[str, float | None]:
+def figures(model: MixtureVAE, totals: Totals, kl_weight: float) -> dict[str, float | None]:
     """The epoch's means in nats per sample; figures of the mixture only if it is trained."""
-    *terms, q_c_entropy = (totals.sums / n_samples).tolist()
+    *terms, q_c_entropy = totals.means()
     record: dict[str, float | None] = dict(zip(TERMS, terms, strict=True))
     with torch.no_grad():
         weights_entropy = model.prior().weights.entropy().item()
     record |= {
         "elbo": terms[0] - terms[1] - terms[2] if model.has_bound else None,
         "weights_entropy": weights_entropy,
-        "used_clusters": used_clusters(totals.counts.cpu().numpy()),
+        "used_clusters": used_clusters(totals.counts().numpy()),
         "assignment_entropy": q_c_entropy,
     }
     if kl_weight == 0:  # the mixture is not initialized yet, figures about it would mislead

@@ -122,20 +122,22 @@ def shares(n: int) -> list[slice]:
 
 
 class Share(NamedTuple):
-    """Rows of one process in a batch, and their weight in sums: 1, or 0 if they are another's."""
+    """Rows of one process in a batch, and the part of the whole batch that they are."""
 
     rows: slice
-    weight: int
+    fraction: float
 
 
 def own(n: int) -> Share:
     """The share of this process in a batch of ``n`` samples.
 
     Not every process has a row of a batch that is smaller than their number. Those without one
-    compute the first, without weight, so that they take the same steps as the others.
+    compute the first as well, as no part of the batch, so that they take the same steps as the
+    others.
     """
     rows = shares(n)[rank()]
-    return Share(rows, 1) if rows.stop > rows.start else Share(slice(0, 1), 0)
+    size = rows.stop - rows.start
+    return Share(rows if size else slice(0, 1), size / n)
 
 
 def add_up(tensors: Sequence[Tensor]) -> None:
@@ -169,10 +171,11 @@ def drawn(q: Independent, n: int) -> Tensor:
     """
     if count() == 1:
         return q.rsample()
-    base, (rows, weight) = q.base_dist, own(n)
+    base, (rows, fraction) = q.base_dist, own(n)
     parameters = torch.stack([getattr(base, name) for name in base.arg_constraints])  # (2, B, D)
     whole = parameters.new_zeros(len(parameters), n, parameters.shape[-1])
-    whole[:, rows] = weight * parameters.detach()
+    if fraction:
+        whole[:, rows] = parameters.detach()
     add_up([whole])
     whole[:, rows] = parameters  # with their gradient
     named = dict(zip(base.arg_constraints, whole, strict=True))

@@ -31,7 +31,7 @@ def test_shares_are_the_whole_batch_and_hardly_differ(several, n, count):
         several(rank, count)
         share = together.own(n)
         assert len(torch.arange(n)[share.rows]) == max(len(one), 1)
-        assert share.weight == bool(len(one))
+        assert share.fraction == len(one) / n
 
 
 def distributions(name, n):
