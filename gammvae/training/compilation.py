@@ -62,8 +62,12 @@ class CompiledLoss:
         options: dict[str, Any] = {"fallback_random": True}  # the draws of the plain loss
         if device.type == "cuda":
             options["triton.cudagraphs"] = True
-        self.loss: Loss = torch.compile(batch_loss, dynamic=False, options=options)
         log.info("compile: the first steps wait for the compiler, up to half a minute")
+        self.loss: Loss = batch_loss
+        try:
+            self.loss = torch.compile(batch_loss, dynamic=False, options=options)
+        except OSError as error:
+            self._go_on_without(error)
 
     def __call__(self, model: MixtureVAE, batch: Batch) -> Outcome:
         """The loss of a batch, and figures of it."""
@@ -71,7 +75,13 @@ class CompiledLoss:
             return batch_loss(model, batch)
         try:
             return self.loss(model, batch)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            log.warning("compile: goes on without, because %s", str(error).splitlines()[0])
-            self.loss = batch_loss
+        except (torch._dynamo.exc.TorchDynamoException, OSError) as error:
+            self._go_on_without(error)
             return batch_loss(model, batch)
+
+    def _go_on_without(self, error: Exception) -> None:
+        lines = str(error).splitlines()
+        # of all that torch and the compiler say, what the compiler calls an error
+        cause = next((line for line in lines if "error:" in line), lines[0])
+        log.warning("compile: training goes on without, because of %s", cause.strip())
+        self.loss = batch_loss

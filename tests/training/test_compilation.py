@@ -3,6 +3,7 @@ import sys
 
 import pytest
 import torch
+import torch._inductor.config
 from torch.optim import Adam
 
 from gammvae.model.building import build_model
@@ -126,24 +127,34 @@ def test_two_compiled_stages_are_equal_to_the_last_bit_also_in_two_parts():
         assert torch.equal(one, three)
 
 
-def test_without_a_working_compiler_training_goes_on_with_one_line(tmp_path, monkeypatch, caplog):
-    compiler = tmp_path / "broken"
-    compiler.write_text("#!/bin/sh\nexit 1\n")
+COMPLAINT = "main.cpp:1:10: fatal error: Python.h: No such file or directory"
+
+
+@pytest.mark.parametrize("reason", ["compiler", "headers", "folder"])
+def test_training_goes_on_with_one_line_if_it_cannot_be_compiled(
+    reason, tmp_path, monkeypatch, caplog
+):
+    compiler, cache = tmp_path / "broken", tmp_path / "cache"
+    fails = f'case "$*" in *--version*) echo g++ 12;; *) echo "{COMPLAINT}" >&2; exit 1;; esac'
+    compiler.write_text("#!/bin/sh\n" + ("exit 1" if reason == "compiler" else fails) + "\n")
     compiler.chmod(0o755)
+    if reason == "folder":
+        cache.write_text("not a folder")
     monkeypatch.setenv("CXX", str(compiler))
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, str(compiler)))
-    monkeypatch.setenv(compilation.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(compilation.CACHE, str(cache))
     torch.manual_seed(0)
     plain, x = build("implicit"), torch.rand(40, 6)
     other = copy.deepcopy(plain)
-    with caplog.at_level("WARNING"):
+    chosen = torch._inductor.config.patch({"cpp.cxx": (None, str(compiler))})
+    with caplog.at_level("WARNING"), chosen:
         for model, loss in ((plain, batch_loss), (other, CompiledLoss(16, CPU))):
             torch.manual_seed(1)
             list(fit(model, x, settings(loss=loss), Adam(model.parameters(), lr=0.01)))
     assert all(map(torch.equal, plain.parameters(), other.parameters()))
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("compile: goes on without, because ")
-    assert "compiler" in line
+    assert line.startswith("compile: training goes on without, because of ")
+    causes = {"compiler": "No working C++ compiler", "headers": COMPLAINT, "folder": str(cache)}
+    assert causes[reason] in line
 
 
 def test_the_compiler_is_the_one_that_torch_calls(monkeypatch):
