@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
 from gammvae.config.schema import Config, StageConfig
+from gammvae.config.sizing import sized
 from gammvae.errors import InputError
 from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs
 from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
@@ -31,7 +32,7 @@ def test_every_combination_composes_and_builds(dataset, model, architecture):
     )
     assert config.architecture.name == architecture
     assert config.n_clusters == config.dataset.n_clusters
-    built = build_model(config, (1, 5, 4), "normal")
+    built = build_model(sized(config, 100, 20), (1, 5, 4), "normal")
     assert len(built.prior.logits) == config.n_clusters
 
 
@@ -72,7 +73,7 @@ def test_a_model_that_does_not_fit_into_memory_is_refused_before_it_is_made(over
 
 @pytest.mark.parametrize("architecture", names("architecture"))
 def test_the_check_of_memory_draws_no_random_numbers(architecture):
-    config = compose_config(f"architecture={architecture}")
+    config = sized(compose_config(f"architecture={architecture}"), 100, 64)
     one, other = (
         (torch.manual_seed(3), build(config, (1, 8, 8), "normal").state_dict())[1]
         for build in (build_model, assembled)
@@ -176,7 +177,7 @@ def test_values_out_of_range_are_refused_by_name(override):
         (["model.reparameterization=exact"], "model.reparameterization=exact is unknown"),
         (["model=vade", "model.reparameterization=implicit"], "must be one of location_scale"),
         (["architecture.hidden=[]"], r"architecture.hidden=\[\] does not go with"),
-        (["architecture.channels=[8]"], "exactly one of them must be a non-empty list"),
+        (["architecture.channels=[8]"], "exactly one of them must be given"),
         (["init=labels"], "init.labels=None does not go with init.start=labels"),
         (["init.labels=x.npy"], "init.labels=x.npy does not go with init.start=manifold"),
         (["~dataset.loader._target_"], "must have a _target_"),
