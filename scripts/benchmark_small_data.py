@@ -1,97 +1,139 @@
 """Measures runs on small data: their seconds, and their accuracy beside that of longer runs.
 
-    python scripts/benchmark_small_data.py [--former] [--pairs]
+    python scripts/benchmark_small_data.py [--former] [--iris] [--pairs]
 
-Small tables get a narrow network, a higher learning rate and fewer steps than others, and so do the
-digits; gammvae/config/sizing.py has the rule. The first table has the seconds of two commands in a
-process of its own with one thread: a table of 116 samples and 9 features, taken from
-scikit-learn's breast cancer data, and the digits. With --former, also those of the settings that
-they had before. CPU seconds are those of the whole process, with imports and report.
+Small tables get a narrow network, a higher learning rate and fewer steps than others; the digits
+fewer steps than other images. gammvae/config/sizing.py has the rule.
 
-With --pairs, the second table compares accuracies on the same seeds. They are those of the recipe
-"default" and of "wide and long" or, for the digits, "slow and long", which
-scripts/benchmark_accuracy.py computes into accuracy_runs.csv. The rule was chosen on the datasets
-marked so, with seeds 0 and 1; the others had no part in it. Also writes small_data.csv beside
---output if that is given.
+The first table has the seconds of two commands, each in a process of its own with one thread: a
+table of 116 samples and 9 features, taken from scikit-learn's breast cancer data, and the digits.
+CPU seconds are those of the whole process, with imports and report. --former adds the settings
+that both had before.
 
-Takes one minute, or six with --former. Needs nothing else.
+--iris compares autoencoders of iris: their reconstruction in the last tenth of the steps, in nats
+per sample, and the modularity of two partitions in the graph of their features. One is the graph's
+own, the other that of a Gaussian mixture, which is kept unless its modularity is 5 % lower.
+
+--pairs compares accuracies on the same seeds. They are those of the recipe "default" and of "wide
+and long" or, for the digits, "slow and long", which scripts/benchmark_accuracy.py computes into
+accuracy_runs.csv. The rule was chosen on the datasets marked so, with seeds 0 and 1; the others had
+no part in it. This table is also written as CSV beside --output.
+
+Takes one minute, or ten with all options. Needs nothing else.
 """
 
 import csv
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import NamedTuple
 
 import numpy as np
-from accuracy_table import read
+from accuracy_table import Line, read
 from benchmark_accuracy import EVERYTHING
+from numpy.typing import NDArray
 from reporting import Report, Row, command_line, report_options
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_iris
+
+from gammvae.runs.contents import LOG, METRICS, RESULT
 
 SAMPLES, FEATURES = 116, 9
 # By dataset: the recipe with the settings that it had before.
 FORMER = {"table": "wide and long", "digits": "slow and long"}
-# Sets on which the rule was chosen. glass is missing, because it had no figures before.
+# Layers, learning rate and steps of the autoencoders of iris.
+AUTOENCODERS = (
+    ([500, 500, 2000], 0.001, 500),
+    ([128, 128], 0.001, 500),
+    ([128, 128], 0.008, 500),
+    ([128, 128], 0.008, 1000),
+    ([500, 500, 2000], 0.001, 3000),
+)
+REFINED = re.compile(r"EM with full covariances .* modularity (\S+) to (\S+): (\w+)")
+# Sets on which the rule was chosen.
 CHOSEN_ON = ("breast_cancer", "iris", "vehicle", "wine")
 TIMES = ("data", "settings", "seconds", "CPU seconds", "ACC")
+IRIS = (
+    *("layers", "learning rate", "steps", "reconstruction", "modularity of the graph's partition"),
+    *("of the mixture's", "mixture", "ACC of the start", "CPU seconds"),
+)
 PAIRS = ("dataset", "part", "seeds", "ACC", "ACC of longer runs", "difference", "s", "s before")
 
 
-def table(folder: Path) -> list[str]:
-    """Writes the small table; returns the settings that read it."""
+def stored(name: str, x: NDArray, classes: NDArray, folder: Path) -> list[str]:
+    """Writes samples ``(N, F)`` and classes ``(N,)``; returns the settings that read them."""
+    rows, labels = folder / f"{name}.npy", folder / f"{name} classes.npy"
+    np.save(rows, x)
+    np.save(labels, classes)
+    given = [f'dataset.path="{rows}"', f'dataset.labels="{labels}"', "preprocess=standardize"]
+    return ["dataset=file", *given, f"n_clusters={len(np.unique(classes))}"]
+
+
+class Ran(NamedTuple):
+    """A finished run: seconds, CPU seconds of its process, and ACC."""
+
+    seconds: float
+    cpu: float
+    acc: float
+
+
+def train(settings: Sequence[str], folder: Path) -> Ran:
+    """Runs ``gammvae train`` in a process of its own with one thread."""
+    words = [sys.executable, "-m", "gammvae", "train", *settings, f"run_dir={folder}"]
+    before, began = getrusage(RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(
+        words, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True
+    )
+    seconds, after = time.perf_counter() - began, getrusage(RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Ran(seconds, used, json.loads((folder / RESULT).read_text())["metrics"]["acc"])
+
+
+def times(former: bool, folder: Path) -> Iterator[Row]:
+    """Yields the rows of the first table."""
     data = load_breast_cancer()
     chosen = np.random.default_rng(0).choice(len(data.data), SAMPLES, replace=False)
-    x, labels = folder / "table.npy", folder / "labels.npy"
-    np.save(x, data.data[chosen, :FEATURES])
-    np.save(labels, data.target[chosen])
-    given = [f"dataset.path={x}", f"dataset.labels={labels}"]
-    return ["dataset=file", *given, "n_clusters=2", "preprocess=standardize"]
+    small = stored("table", data.data[chosen, :FEATURES], data.target[chosen], folder)
+    for name, settings in {"table": small, "digits": ["dataset=digits"]}.items():
+        for recipe in ("default", FORMER[name]) if former else ("default",):
+            ran = train([*settings, *EVERYTHING[recipe]], folder / f"{name} {recipe}")
+            yield [name, recipe, f"{ran.seconds:.1f}", f"{ran.cpu:.1f}", f"{ran.acc:.4f}"]
 
 
-def timed(settings: list[str], folder: Path) -> list[str]:
-    """Seconds and CPU seconds of ``gammvae train`` in a process of its own, and its ACC."""
-    words = [sys.executable, "-m", "gammvae", "train", *settings, f"run_dir={folder}"]
-    began = time.perf_counter()
-    with subprocess.Popen(
-        words,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        printed = process.stdout.read().splitlines()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"gammvae train ended with {process.returncode}")
-    head, _, figures, *_ = (line.split() for line in printed)
-    seconds = time.perf_counter() - began, used.ru_utime + used.ru_stime
-    return [*(f"{value:.1f}" for value in seconds), figures[head.index("ACC")]]
-
-
-def times(former: bool) -> Iterator[Row]:
-    """Yields the rows of the first table."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for data, settings in {"table": table(folder), "digits": ["dataset=digits"]}.items():
-            for recipe in ("default", FORMER[data]) if former else ("default",):
-                run = folder / f"{data} {recipe}"
-                yield [data, recipe, *timed([*settings, *EVERYTHING[recipe]], run)]
+def pretrainings(folder: Path) -> Iterator[Row]:
+    """Yields the rows of the table of autoencoders of iris."""
+    iris = load_iris()
+    data = stored("iris", iris.data, iris.target, folder)
+    for number, (layers, rate, steps) in enumerate(AUTOENCODERS):
+        run = folder / f"iris {number}"
+        network = [f"architecture.hidden={layers}", f"optimizer.lr={rate}"]
+        lengths = [f"pretrain.epochs={steps}", "train.epochs=0", "report=false"]
+        ran = train([*data, *network, *lengths], run)
+        lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+        terms = [line["reconstruction"] for line in lines if line["stage"] == "pretrain"]
+        found = REFINED.search((run / LOG).read_text())
+        assert found
+        graph, mixture, verdict = found.groups()
+        yield [
+            *("-".join(map(str, layers)), f"{rate:g}", str(steps)),
+            *(f"{np.mean(terms[-steps // 10 :]):.2f}", graph, mixture, verdict),
+            *(f"{ran.acc:.4f}", f"{ran.cpu:.0f}"),
+        ]
 
 
 def pairs() -> list[Row]:
-    """The rows of the second table: mean ACC and seconds over the seeds that both recipes have."""
-    known: dict[tuple[str, str], dict[float, dict]] = defaultdict(dict)
+    """The rows of the last table: mean ACC and seconds over the seeds that both recipes have."""
+    known: dict[tuple[str, str], dict[float, Line]] = defaultdict(dict)
     for line in read("accuracy_runs.csv"):
         known[line["dataset"], line["recipe"]][line["seed"]] = line
-    rows = []
+    rows: list[Row] = []
     for (dataset, recipe), longer in known.items():
         now = known.get((dataset, "default"), {})
         if recipe in FORMER.values() and (common := [seed for seed in longer if seed in now]):
@@ -106,19 +148,11 @@ def pairs() -> list[Row]:
     return rows
 
 
-def main() -> None:
-    """Prints the tables."""
-    parser = command_line(__doc__, report_options())
-    parser.add_argument("--former", action="store_true", help="also time the former settings")
-    parser.add_argument("--pairs", action="store_true", help="compare accuracies, see above")
-    arguments: Namespace = parser.parse_args()
-    report = Report(arguments, "Seconds and accuracy of runs on small data.", ["scikit-learn"])
-    report.table(TIMES, times(arguments.former))
-    if not arguments.pairs:
-        return
+def compare(report: Report, output: Path | None) -> None:
+    """Adds the table of accuracies to the report, and writes it as CSV."""
     report.paragraph(
         "Mean ACC over the seeds that both have; accuracy_runs.csv names machine and commit of "
-        "every run, and the seconds were taken beside other work:"
+        "every run. Seconds were taken beside other work."
     )
     rows = pairs()
     report.table(PAIRS, rows)
@@ -128,9 +162,26 @@ def main() -> None:
             f"Mean difference over the {len(differences)} datasets of the part '{part}': "
             f"{np.mean(differences):+.4f}."
         )
-    if arguments.output:
-        with arguments.output.with_suffix(".csv").open("w", newline="") as file:
+    if output:
+        with output.with_suffix(".csv").open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([PAIRS, *rows])
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = command_line(__doc__, report_options())
+    parser.add_argument("--former", action="store_true", help="also time the former settings")
+    parser.add_argument("--iris", action="store_true", help="compare autoencoders of iris")
+    parser.add_argument("--pairs", action="store_true", help="compare accuracies")
+    arguments = parser.parse_args()
+    report = Report(arguments, "Seconds and accuracy of runs on small data.", ["scikit-learn"])
+    with tempfile.TemporaryDirectory() as name:
+        report.table(TIMES, times(arguments.former, Path(name)))
+        if arguments.iris:
+            report.paragraph("Autoencoders of iris, seed 0:")
+            report.table(IRIS, pretrainings(Path(name)))
+    if arguments.pairs:
+        compare(report, arguments.output)
 
 
 if __name__ == "__main__":
