@@ -32,7 +32,7 @@ from gammvae.data.rows import MappedRows
 from gammvae.data.samples import Samples, StreamedSamples
 from gammvae.devices import choose_device
 from gammvae.model.building import build_model, build_optimizer
-from gammvae.training.loop import Stage, train_epoch
+from gammvae.training.loop import Epochs, Stage
 from gammvae.training.precision import choose_precision
 
 FEATURES, SAMPLES, BATCH = 784, 70_000, 256
@@ -57,8 +57,10 @@ def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: s
     bar = tqdm(disable=True)
     steps = math.ceil(len(x) / BATCH)
 
+    epochs = Epochs(model, x, stage, optimizer)
+
     def once() -> None:
-        train_epoch(model, x, stage, None, kl_weight, optimizer, [1.0] * steps, bar)
+        epochs.run(None, kl_weight, [1.0] * steps, bar)
 
     return once
 

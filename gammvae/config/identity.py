@@ -11,7 +11,16 @@ from gammvae.config.schema import Config
 VOLATILE = (
     *(f"dataset.{name}" for name in ("root", "cache", "download", "mirror", "about")),
     *(f"dataset.{name}" for name in ("header", "index", "channels")),
-    *("device", "output_root", "run_dir", "pretrained", "overwrite", "report", "tracking"),
+    *(
+        "device",
+        "compile",
+        "output_root",
+        "run_dir",
+        "pretrained",
+        "overwrite",
+        "report",
+        "tracking",
+    ),
 )
 
 

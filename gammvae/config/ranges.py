@@ -83,5 +83,6 @@ RULES: dict[str, Rule] = {
     "seed": Rule(lambda seed: 0 <= seed <= MOST_SEED, f"an integer from 0 to {MOST_SEED}"),
     "device": matching(r"auto|cpu|mps|cuda(:\d+)?", "one of auto, cpu, cuda, cuda:N, mps"),
     "precision": one_of("auto", "float32", "bfloat16"),
+    "compile": Rule(lambda value: value in ("auto", True, False), "one of auto, true, false"),
     "tracking": one_of("none", "tensorboard"),
 }

@@ -155,6 +155,7 @@ class Config:
     seed: int = MISSING
     device: str = MISSING
     precision: str = MISSING
+    compile: bool | str = False
     output_root: str = MISSING
     run_dir: str | None = MISSING
     pretrained: str | None = None

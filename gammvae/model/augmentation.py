@@ -75,6 +75,10 @@ class RandomAffine:
         self.shape = shape
         self.angle, self.shift = math.radians(degrees), translate
         self.scale, self.shear = scale, math.tan(math.radians(shear))
+        grid = F.affine_grid(torch.eye(2, 3)[None], [1, *shape], align_corners=False)
+        points = grid.flatten(0, 2).T
+        # x, y and 1 of every pixel
+        self.points = torch.cat([points, torch.ones(1, points.shape[1])])  # (3, pixels)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Returns changed copies ``(B, F)`` of images ``(B, F)``.
@@ -95,6 +99,8 @@ class RandomAffine:
             ],
             dim=1,
         )  # (B, 2, 3)
-        grid = F.affine_grid(matrix, [len(x), *self.shape], align_corners=False)
         images = x.reshape(len(x), *self.shape)
+        # affine_grid multiplies image by image, which takes longer than the interpolation
+        grid = (matrix.flatten(0, 1) @ self.points.to(x.device)).view(len(x), 2, height, width)
+        grid = grid.permute(0, 2, 3, 1)
         return F.grid_sample(images, grid, align_corners=False).flatten(1)

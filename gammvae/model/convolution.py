@@ -12,7 +12,7 @@ KERNEL, PADDING = 5, 2  # with stride 2 they halve a side, rounding up
 Shape = tuple[int, int, int]
 
 
-class _Float32(nn.Module):
+class Float32Layer(nn.Module):
     """A layer that computes in float32, whatever the precision of the others.
 
     oneDNN's bfloat16 convolutions fail at random if the smaller of the two maps is one pixel wide:
@@ -25,11 +25,11 @@ class _Float32(nn.Module):
             return super().forward(input.float())
 
 
-class NarrowConv2d(_Float32, nn.Conv2d):
+class NarrowConv2d(Float32Layer, nn.Conv2d):
     """A convolution whose output maps have a side of one pixel."""
 
 
-class NarrowConvTranspose2d(_Float32, nn.ConvTranspose2d):
+class NarrowConvTranspose2d(Float32Layer, nn.ConvTranspose2d):
     """A transposed convolution whose input maps have a side of one pixel."""
 
 
@@ -55,7 +55,7 @@ class Convolutions(nn.Sequential):
         layers: list[nn.Module] = []
         for (inputs, _, _), (outputs, *sides) in zip(shapes, shapes[1:], strict=False):
             kind = NarrowConv2d if 1 in sides else nn.Conv2d
-            layers += [glorot(kind(inputs, outputs, KERNEL, 2, PADDING)), nn.ReLU()]
+            layers += [glorot(kind(inputs, outputs, KERNEL, 2, PADDING)), nn.ReLU(inplace=True)]
         super().__init__(nn.Unflatten(1, shape), *layers, nn.Flatten())
         channels_out, height, width = shapes[-1]
         self.width = channels_out * height * width
@@ -77,9 +77,9 @@ class TransposedConvolutions(nn.Sequential):
     def __init__(self, latent_dim: int, shape: Shape, channels: list[int]) -> None:
         shapes = halved(shape, channels)[::-1]
         first = glorot(nn.Linear(latent_dim, shapes[0][0] * shapes[0][1] * shapes[0][2]))
-        layers: list[nn.Module] = [first, nn.ReLU(), nn.Unflatten(1, shapes[0])]
+        layers: list[nn.Module] = [first, nn.ReLU(inplace=True), nn.Unflatten(1, shapes[0])]
         for inputs, outputs in zip(shapes[:-2], shapes[1:-1], strict=True):
-            layers += [transposed(inputs, outputs), nn.ReLU()]
+            layers += [transposed(inputs, outputs), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
     def middle(self, z: Tensor) -> Tensor:

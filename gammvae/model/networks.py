@@ -39,7 +39,7 @@ class MLP(nn.Sequential):
         super().__init__()
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             self.append(glorot(nn.Linear(inputs, outputs)))
-            self.append(nn.ReLU())
+            self.append(nn.ReLU(inplace=True))
 
     def middle(self, x: Tensor) -> Tensor:
         """Activations of the middle layer (the later of two), ``(B, width of the layer)``."""

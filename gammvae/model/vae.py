@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Independent, Normal, kl_divergence
+from torch.distributions import Categorical, Independent, Normal
 from torch.nn.functional import normalize
 
 from gammvae.model.distributions import Gamma, Mixture, pairwise_kl
@@ -91,10 +91,8 @@ class ELBO(NamedTuple):
     agreement: Tensor
     q_c: Categorical
 
-    def value(self, kl_weight: float = 1.0) -> Tensor:
+    def value(self, kl_weight: float | Tensor = 1.0) -> Tensor:
         """``reconstruction - kl_weight (kl_z + kl_c)``, ``(B,)``; the bound if the weight is 1."""
-        if kl_weight == 0:
-            return self.reconstruction
         return self.reconstruction - kl_weight * (self.kl_z + self.kl_c)
 
 
@@ -141,10 +139,15 @@ class MixtureVAE(nn.Module):
         return ELBO(
             reconstruction=self.decoder(q_z.rsample()).log_prob(x),
             kl_z=(q_c.probs * kl).sum(-1),
-            kl_c=kl_divergence(q_c, prior.weights),
+            kl_c=categorical_kl(q_c, prior.weights),
             agreement=(q_c.probs * best.logits).sum(-1),
             q_c=q_c,
         )
+
+    def reconstruction(self, x: Tensor, view: Tensor | None = None) -> Tensor:
+        """``E_q log p(x|z)`` of ``x`` ``(B, F)``, from one draw of ``z``; see ``elbo``."""
+        q_z = self.encoder(x if view is None else view)
+        return cast(Tensor, self.decoder(q_z.rsample()).log_prob(x))
 
     def set_units(self, x: Tensor) -> None:
         """Sets the mean and scale of the data from samples ``(N, F)``."""
@@ -175,6 +178,14 @@ class MixtureVAE(nn.Module):
         """``q(c|x)`` given ``q(z|x)``, without sampling; its mode is the predicted cluster."""
         prior = self.prior()
         return best_assignment(prior, pairwise_kl(q_z, prior.components))
+
+
+def categorical_kl(q: Categorical, p: Categorical) -> Tensor:
+    """``KL(q || p)``, ``(B,)``, of distributions over ``K`` clusters that ``p`` all allows.
+
+    torch's version looks for zeros, for which it waits for the device.
+    """
+    return (q.probs * (q.logits - p.logits)).sum(-1)
 
 
 def best_assignment(prior: Mixture, kl: Tensor) -> Categorical:

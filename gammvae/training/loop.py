@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical
-from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -17,12 +15,13 @@ from gammvae.data.samples import Samples
 from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
 from gammvae.model.augmentation import Augmentation
-from gammvae.model.vae import ELBO, MixtureVAE
+from gammvae.model.vae import MixtureVAE
+from gammvae.training.copies import WeightCopies
+from gammvae.training.objective import TERMS, Batch, Loss, Outcome, Totals, batch_loss
 from gammvae.training.schedules import KL_SCHEDULES, rate
 
 log = logging.getLogger(__name__)
 
-TERMS = ("reconstruction", "kl_z", "kl_c")
 LOG_LINES = 20
 
 
@@ -40,6 +39,7 @@ class Stage(NamedTuple):
         precision: Data type of the networks' arithmetic; the latent terms stay in float32.
         augment: Augmentation of the encoder's input, or ``None``.
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
+        loss: Computes the loss of a batch.
     """
 
     name: str
@@ -52,37 +52,7 @@ class Stage(NamedTuple):
     precision: torch.dtype
     augment: Augmentation | None = None
     agreement: float = 0.0
-
-
-class Totals:
-    """Sums over an epoch, kept on the device so that no step waits for the host."""
-
-    def __init__(self, n_clusters: int, device: torch.device) -> None:
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self.sums = torch.zeros(len(TERMS) + 1, dtype=dtype, device=device)
-        self.counts = torch.zeros(n_clusters, dtype=torch.int64, device=device)
-        self.first_bad_step = torch.full((len(TERMS),), math.inf, device=device)
-
-    @torch.no_grad()
-    def add(self, elbo: ELBO, step: int) -> None:
-        """Adds one batch."""
-        sums = torch.stack([getattr(elbo, term).sum() for term in TERMS])
-        bad = torch.where(sums.isfinite(), math.inf, step)
-        self.first_bad_step = torch.minimum(self.first_bad_step, bad)
-        self.sums[:-1] += sums
-        self.sums[-1] += elbo.q_c.entropy().sum()
-        labels = elbo.q_c.logits.argmax(-1)
-        self.counts.scatter_add_(0, labels, torch.ones_like(labels))
-
-    def nonfinite_terms(self) -> list[str]:
-        """Names of the terms that became non-finite first."""
-        first = self.first_bad_step.tolist()
-        earliest = min(first)
-        return [
-            term
-            for term, step in zip(TERMS, first, strict=True)
-            if step == earliest and math.isfinite(step)
-        ]
+    loss: Loss = batch_loss
 
 
 def fit(
@@ -109,6 +79,7 @@ def fit(
             model's outputs after the last one; nothing is yielded for that epoch.
     """
     steps = math.ceil(len(x) / stage.batch_size)
+    epochs = Epochs(model, x, stage, optimizer)
     with tqdm(
         total=stage.epochs * steps,
         initial=first_epoch * steps,
@@ -125,7 +96,7 @@ def fit(
                 rate(stage.schedule, epoch * steps + step, stage.epochs * steps)
                 for step in range(steps)
             )
-            totals = train_epoch(model, x, stage, labels, kl_weight, optimizer, rates, bar)
+            totals = epochs.run(labels, kl_weight, rates, bar)
             bad = totals.nonfinite_terms() or nonfinite_weights(model)  # waits for the device
             if not bad and epoch + 1 == stage.epochs:
                 bad = nonfinite_outputs(model, x, stage.batch_size)
@@ -137,7 +108,7 @@ def fit(
             record = {
                 "stage": stage.name,
                 "epoch": epoch + 1,
-                **figures(model, totals, len(x), stage.kl_weight),
+                **figures(model, totals, stage.kl_weight),
                 "kl_weight": kl_weight,
                 "lr": optimizer.param_groups[0]["lr"],
                 "seconds": (seconds := time.perf_counter() - began),
@@ -184,68 +155,79 @@ def advice(precision: torch.dtype) -> str:
     return others if precision == torch.float32 else f"precision=float32, or {others},"
 
 
-def train_epoch(
-    model: MixtureVAE,
-    x: Samples,
-    stage: Stage,
-    labels: Tensor | None,
-    kl_weight: float,
-    optimizer: Optimizer,
-    rates: Iterable[float],
-    bar: tqdm,
-) -> Totals:
-    """Trains one pass over the data in random order, with ``q(c|x)`` held at labels if given."""
-    totals = Totals(len(model.prior.logits), x.device)
-    autocast = torch.autocast(
-        x.device.type, stage.precision, enabled=stage.precision != torch.float32
-    )
-    order = torch.randperm(len(x), device=x.device)
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
-    for step, (batch, factor) in enumerate(zip(order.split(stage.batch_size), rates, strict=True)):
+class Epochs:
+    """Trains a model epoch by epoch.
+
+    Args:
+        model: Model on the device of ``x``, trained in place.
+        x: All samples, ``(N, F)``.
+        stage: Settings of the stage.
+        optimizer: Optimizer of the model's parameters, with their initial learning rates.
+    """
+
+    def __init__(self, model: MixtureVAE, x: Samples, stage: Stage, optimizer: Optimizer) -> None:
+        self.model, self.x, self.stage, self.optimizer = model, x, stage, optimizer
+        self.copies = WeightCopies(model, stage.precision)
+        self.autocast = torch.autocast(
+            x.device.type, stage.precision, enabled=stage.precision != torch.float32
+        )
+        # while the model has no copies
+        self.weights = list(model.parameters())
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        samples = x[batch]
+            group.setdefault("initial_lr", group["lr"])
+
+    def run(
+        self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: tqdm
+    ) -> Totals:
+        """Trains one pass over the data in random order.
+
+        Args:
+            labels: Clusters ``(N,)`` or probabilities ``(N, K)`` at which ``q(c|x)`` is held, or
+                ``None``.
+            kl_weight: Weight of both KL terms in this epoch.
+            rates: Learning rate of every step relative to its initial value.
+            bar: Progress bar, which counts the steps.
+        """
+        device = self.x.device
+        weight = torch.tensor(kl_weight, device=device) if self.stage.kl_weight else None
+        batches = torch.randperm(len(self.x), device=device).split(self.stage.batch_size)
+        totals = Totals(len(self.x), len(batches), len(self.model.prior.logits), device)
+        with self.copies:
+            for index, factor in zip(batches, rates, strict=True):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * factor
+                held = None if labels is None else labels[index]
+                totals.add(self.step(self.x[index], held, weight), len(index))
+                bar.update()
+        return totals
+
+    def step(self, samples: Tensor, held: Tensor | None, kl_weight: Tensor | None) -> Outcome:
+        """Changes the weights by the gradient of one batch of samples ``(B, F)``."""
+        stage = self.stage
         view = None if stage.augment is None else stage.augment(samples)
-        with autocast:
-            if labels is not None:
-                q_c = held(labels[batch], len(totals.counts))
-            elif view is not None and kl_weight > 0:
-                q_c = model.predict(samples)
-            else:
-                q_c = None
-            elbo = model.elbo(samples, view, q_c)
-        objective = elbo.value(kl_weight)
-        if labels is not None and stage.agreement:
-            objective = objective + stage.agreement * elbo.agreement
-        optimizer.zero_grad()
-        (-objective.mean()).backward()
+        batch = Batch(samples, view, held, kl_weight, stage.agreement)
+        with self.autocast:
+            outcome = stage.loss(self.model, batch)
+        self.optimizer.zero_grad()
+        outcome.loss.backward()
+        self.copies.take_gradients()
         if stage.clip_grad_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), stage.clip_grad_norm)
-        optimizer.step()
-        totals.add(elbo, step)
-        bar.update()
-    return totals
+            nn.utils.clip_grad_norm_(self.weights, stage.clip_grad_norm)
+        self.optimizer.step()
+        self.copies.refresh()
+        return outcome
 
 
-def held(labels: Tensor, n_clusters: int) -> Categorical:
-    """``q(c|x)`` from labels ``(B,)``, as one-hot, or from probabilities ``(B, K)``."""
-    probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()
-    return Categorical(probs=probs, validate_args=False)
-
-
-def figures(
-    model: MixtureVAE, totals: Totals, n_samples: int, kl_weight: float
-) -> dict[str, float | None]:
+def figures(model: MixtureVAE, totals: Totals, kl_weight: float) -> dict[str, float | None]:
     """The epoch's means in nats per sample; figures of the mixture only if it is trained."""
-    *terms, q_c_entropy = (totals.sums / n_samples).tolist()
+    *terms, q_c_entropy = totals.means()
     record: dict[str, float | None] = dict(zip(TERMS, terms, strict=True))
     with torch.no_grad():
         weights_entropy = model.prior().weights.entropy().item()
     record |= {
         "elbo": terms[0] - terms[1] - terms[2] if model.has_bound else None,
         "weights_entropy": weights_entropy,
-        "used_clusters": used_clusters(totals.counts.cpu().numpy()),
+        "used_clusters": used_clusters(totals.counts().numpy()),
         "assignment_entropy": q_c_entropy,
     }
     if kl_weight == 0:  # the mixture is not initialized yet, figures about it would mislead

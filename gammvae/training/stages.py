@@ -1,6 +1,7 @@
 """Training stages that resume where they were interrupted."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -14,7 +15,9 @@ from gammvae.initialization.anchor import Held
 from gammvae.model.building import build_optimizer, number_of_epochs
 from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.runs.sharing import Pretrained
+from gammvae.training.compilation import CompiledLoss, is_compiled
 from gammvae.training.loop import Stage, fit, warn_of_collapse
+from gammvae.training.objective import batch_loss
 from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
 
@@ -59,6 +62,7 @@ def pretrain(work: Workspace) -> None:
         "likelihood": work.facts.likelihood,
         "device": work.device.type,
         "precision": work.precision,
+        "compiled": compiled(work, stage),
         "augmented": stage.augment and work.augment is not None,
         "trained prior": stage.kl_weight > 0 and prior_is_trained,
     }
@@ -98,6 +102,9 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
         work.precision,
         work.augment if config.augment else None,
         guided.agreement if guided else 0.0,
+        CompiledLoss(min(work.config.batch_size, len(work.x)), work.device)
+        if compiled(work, config)
+        else batch_loss,
     )
     used, saved, cost = work.config.n_clusters, time.perf_counter(), 0.0
     with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
@@ -111,6 +118,13 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
                 save(work, name, record["epoch"], optimizer, held)
                 saved, cost = (then := time.perf_counter()), then - now
     save(work, name, epochs, None, held)
+
+
+def compiled(work: Workspace, config: StageConfig) -> bool:
+    """Whether a stage is to be compiled; see ``compilation``."""
+    size = work.config.batch_size
+    steps = number_of_epochs(config, len(work.x), size) * math.ceil(len(work.x) / size)
+    return is_compiled(work.config.compile, work.device, steps)
 
 
 class Progress(NamedTuple):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import affine_transform
+from torch.nn.functional import affine_grid
 
 from gammvae.model.augmentation import Chain, RandomAffine, Swapping
 
@@ -73,3 +74,11 @@ def test_swapping_takes_the_wanted_share_from_the_same_feature_of_others():
 def test_a_chain_applies_its_changes_in_order():
     chain = Chain([lambda x: x + 1, lambda x: x * 2])
     assert chain(torch.ones(1, 1)).item() == 4
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 5, 9)])
+def test_pixels_are_those_of_torchs_grid(shape):
+    matrix = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = affine_grid(matrix, [4, *shape], align_corners=False)
+    found = (matrix @ RandomAffine(shape, 20, 0.1, 0.2, 15).points).view(4, 2, *shape[1:])
+    torch.testing.assert_close(found.permute(0, 2, 3, 1), expected, rtol=0, atol=1e-6)

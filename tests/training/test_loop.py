@@ -6,7 +6,7 @@ import torch
 from torch.optim import SGD, Adam
 
 from gammvae.errors import DivergenceError
-from gammvae.training.loop import Stage, fit, train_epoch, warn_of_collapse
+from gammvae.training.loop import Epochs, Stage, fit, warn_of_collapse
 from gammvae.training.schedules import SCHEDULES
 from tests.model.test_vae import build
 
@@ -201,11 +201,12 @@ def test_no_step_waits_for_the_device():
     model, x = build("wilson_hilferty").cuda(), torch.rand(256, 6).cuda()
     optimizer = Adam(model.parameters(), fused=True)
     settings = stage(clip_grad_norm=1.0, precision=torch.bfloat16)
+    epochs = Epochs(model, x, settings, optimizer)
     with tqdm(disable=True) as bar:
-        train_epoch(model, x, settings, None, 1.0, optimizer, [1.0] * 8, bar)
+        epochs.run(None, 1.0, [1.0] * 8, bar)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            train_epoch(model, x, settings, None, 1.0, optimizer, [1.0] * 8, bar)
+            epochs.run(None, 1.0, [1.0] * 8, bar)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 

@@ -25,14 +25,14 @@ import torch
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.distributions import Categorical, Independent, kl_divergence
+from torch.distributions import Categorical, Independent
 
 from gammvae.data.samples import Samples, in_order, subset
 from gammvae.data.warned import warned_once
 from gammvae.evaluation.assignments import Assignments, evaluate
 from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import posteriors
-from gammvae.model.vae import ELBO, MixtureVAE
+from gammvae.model.vae import ELBO, MixtureVAE, categorical_kl
 from gammvae.training import stages
 from gammvae.training.workspace import Workspace
 
@@ -82,7 +82,7 @@ class CenteredAutoencoder(MixtureVAE):
         )
         return ELBO(
             reconstruction=-error,
-            kl_z=nothing if q_c is None else kl_divergence(q_c, q),
+            kl_z=nothing if q_c is None else categorical_kl(q_c, q),
             kl_c=nothing,
             agreement=nothing,
             q_c=q,

@@ -1,0 +1,85 @@
+"""Compiles the loss of a batch with ``torch.compile``, where that saves more time than it takes.
+
+Compiled, hundreds of small operations become a few large ones. The first run of a shape waits for
+the C++ compiler, up to half a minute; the results are kept for later runs. Random draws are those
+of the plain loss, and figures differ only by rounding. ``scripts/benchmark_speed.py`` measures it.
+"""
+
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gammvae.model.vae import MixtureVAE
+from gammvae.training.objective import Batch, Loss, Outcome, batch_loss
+
+log = logging.getLogger(__name__)
+
+# With compile=auto, a stage of this many steps is compiled, if on the processor. A step of MNIST's
+# size saves some 4 ms, so that they are 20 seconds.
+STEPS = 5_000
+# Where torch keeps what it has compiled, unless the user has set this variable.
+CACHE, FOLDER = "TORCHINDUCTOR_CACHE_DIR", Path("~/.cache/gammvae/compiled")
+
+
+def is_compiled(wanted: bool | str, device: torch.device, n_steps: int) -> bool:
+    """Whether a stage is to be compiled.
+
+    Args:
+        wanted: The setting ``compile``.
+        device: Device of the run. On a GPU, ``auto`` does not compile.
+        n_steps: Number of steps of the whole stage, so that a resumed stage decides alike.
+    """
+    if wanted != "auto":
+        return bool(wanted)
+    return device.type == "cpu" and n_steps >= STEPS and has_compiler()
+
+
+def has_compiler() -> bool:
+    """Whether the C++ compiler is there that torch calls."""
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    return shutil.which(os.environ.get("CXX", usual)) is not None
+
+
+class CompiledLoss:
+    """``batch_loss``, compiled for batches of one size; smaller ones are computed uncompiled.
+
+    Args:
+        size: Number of samples ``B`` of a full batch.
+        device: Device of the model. On a GPU, the compiled parts are recorded as CUDA graphs.
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.size = size
+        if CACHE not in os.environ:
+            os.environ[CACHE] = str(FOLDER.expanduser())
+        torch._dynamo.reset()  # what is compiled for the models of earlier runs
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+        options: dict[str, Any] = {"fallback_random": True}  # the draws of the plain loss
+        if device.type == "cuda":
+            options["triton.cudagraphs"] = True
+        self.loss: Loss = torch.compile(batch_loss, dynamic=False, options=options)
+        self.generators = [device] if device.type == "cuda" else []
+        self.tried = False
+        log.info("compile: the first steps wait for the compiler, up to half a minute")
+
+    def __call__(self, model: MixtureVAE, batch: Batch) -> Outcome:
+        """The loss of a batch, and figures of it."""
+        if len(batch.samples) != self.size:
+            return batch_loss(model, batch)
+        if not self.tried:
+            # kl_divergence looks its formula up at the first call, which would split what is
+            # compiled, and change its rounding.
+            with torch.no_grad(), torch.random.fork_rng(self.generators):
+                batch_loss(model, batch)
+            self.tried = True
+        try:
+            return self.loss(model, batch)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            log.warning("compile: goes on without, because %s", str(error).splitlines()[0])
+            self.loss = batch_loss
+            return batch_loss(model, batch)

@@ -1,0 +1,75 @@
+"""Copies of the networks' weights in a lower precision, in which the steps of a stage compute.
+
+Autocast makes such copies anew in every step, and converts the gradients one by one. Here the
+copies take the place of the weights during an epoch, and all of them are converted at once, which
+gives the same numbers.
+"""
+
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from gammvae.model.convolution import Float32Layer
+from gammvae.training.precision import LAYERS
+
+
+class WeightCopies:
+    """Replaces the weights of a model's layers by copies while it is entered.
+
+    The weights themselves stay in float32, and the optimizer updates them.
+
+    Args:
+        model: The model to be trained.
+        precision: Data type of the copies; nothing is replaced if it is float32.
+    """
+
+    def __init__(self, model: nn.Module, precision: torch.dtype) -> None:
+        self.places: list[tuple[nn.Module, str]] = []
+        self.weights: list[Tensor] = []
+        if precision != torch.float32:
+            for layer in model.modules():
+                if isinstance(layer, LAYERS) and not isinstance(layer, Float32Layer):
+                    for name, weight in layer.named_parameters(recurse=False):
+                        self.places.append((layer, name))
+                        self.weights.append(weight)
+        self.copies: list[Tensor] = [
+            nn.Parameter(weight.detach().to(precision), weight.requires_grad)
+            for weight in self.weights
+        ]
+        self.gradients = [torch.empty_like(weight) for weight in self.weights]
+
+    def __enter__(self) -> "WeightCopies":
+        self._place(self.copies)
+        self.refresh()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._place(self.weights)
+
+    def _place(self, parameters: list[Tensor]) -> None:
+        for (layer, name), parameter in zip(self.places, parameters, strict=True):
+            setattr(layer, name, parameter)
+
+    def take_gradients(self) -> None:
+        """Moves the gradients of the copies to the weights, in float32."""
+        found: list[Tensor] = []
+        targets: list[Tensor] = []
+        for weight, copy, gradient in zip(self.weights, self.copies, self.gradients, strict=True):
+            if copy.grad is not None:
+                found.append(copy.grad)
+                targets.append(gradient)
+                weight.grad, copy.grad = gradient, None
+        if found:
+            torch._foreach_copy_(targets, found)
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Copies the weights, after the optimizer has changed them."""
+        if self.copies:
+            torch._foreach_copy_(self.copies, self.weights)

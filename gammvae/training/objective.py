@@ -1,0 +1,127 @@
+"""The loss of a batch, and the figures that are summed over an epoch.
+
+Notation: ``B`` batch, ``K`` clusters, ``F`` features of the data.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
+from torch.nn.functional import one_hot
+
+from gammvae.model.vae import MixtureVAE
+
+TERMS = ("reconstruction", "kl_z", "kl_c")
+
+
+class Batch(NamedTuple):
+    """What the loss of a batch is computed from.
+
+    Attributes:
+        samples: Samples that the decoder reconstructs, ``(B, F)``.
+        view: Augmented samples for the encoder, ``(B, F)``, or ``None`` for the samples themselves.
+        held: Clusters ``(B,)`` or probabilities ``(B, K)`` at which ``q(c|x)`` is held, or ``None``
+            for the best one.
+        kl_weight: Weight of both KL terms, a scalar tensor; ``None`` leaves them out.
+        agreement: Weight of ``log q(c|view)`` of the held cluster.
+    """
+
+    samples: Tensor
+    view: Tensor | None
+    held: Tensor | None
+    kl_weight: Tensor | None
+    agreement: float
+
+
+class Outcome(NamedTuple):
+    """The loss of a batch, and figures of it.
+
+    Attributes:
+        loss: The mean to minimize, ``()``.
+        sums: Sums over the batch of ``TERMS`` and of the entropy of ``q(c|x)``, without gradients;
+            only of the reconstruction, ``(1,)``, where the KL terms are left out.
+        labels: The most probable clusters ``(B,)``, or ``None``.
+    """
+
+    loss: Tensor
+    sums: Tensor
+    labels: Tensor | None
+
+
+Loss = Callable[[MixtureVAE, Batch], Outcome]
+
+
+def batch_loss(model: MixtureVAE, batch: Batch) -> Outcome:
+    """The negative ELBO of a batch, its mean over the samples in nats."""
+    samples, view, given, kl_weight, agreement = batch
+    if kl_weight is None:
+        reconstruction = model.reconstruction(samples, view)
+        return Outcome(-reconstruction.mean(), reconstruction.detach().sum()[None], None)
+    q_c = None
+    if given is not None:
+        q_c = held(given, len(model.prior.logits))
+    elif view is not None:
+        q_c = model.predict(samples)
+    elbo = model.elbo(samples, view, q_c)
+    objective = elbo.value(kl_weight)
+    if given is not None and agreement:
+        objective = objective + agreement * elbo.agreement
+    with torch.no_grad():
+        values = *(getattr(elbo, term) for term in TERMS), elbo.q_c.entropy()
+        sums = torch.stack(values).sum(-1)
+        labels = elbo.q_c.logits.argmax(-1)
+    return Outcome(-objective.mean(), sums, labels)
+
+
+def held(labels: Tensor, n_clusters: int) -> Categorical:
+    """``q(c|x)`` from labels ``(B,)``, as one-hot, or from probabilities ``(B, K)``."""
+    probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()
+    return Categorical(probs=probs, validate_args=False)
+
+
+class Totals:
+    """Figures of an epoch, kept on the device so that no step waits for the host.
+
+    Args:
+        n_samples: Number of samples of the epoch.
+        n_steps: Number of steps of the epoch.
+        n_clusters: ``K``.
+        device: Device of the model.
+    """
+
+    def __init__(self, n_samples: int, n_steps: int, n_clusters: int, device: torch.device) -> None:
+        self.n_samples, self.n_clusters = n_samples, n_clusters
+        self.sums = torch.zeros(n_steps, len(TERMS) + 1, device=device)
+        self.labels = torch.zeros(n_samples, dtype=torch.int64, device=device)
+        self.steps = self.samples = 0
+
+    def add(self, outcome: Outcome, size: int) -> None:
+        """Adds a batch of some size."""
+        self.sums[self.steps, : len(outcome.sums)] = outcome.sums
+        if outcome.labels is not None:
+            self.labels[self.samples : self.samples + size] = outcome.labels
+        self.steps += 1
+        self.samples += size
+
+    def means(self) -> list[float]:
+        """Means per sample of ``TERMS`` and of the entropy of ``q(c|x)``, in nats."""
+        wide = self.sums.cpu().double()
+        return (wide.sum(0) / self.n_samples).tolist()
+
+    def counts(self) -> Tensor:
+        """Number of samples of every cluster, ``(K,)``, on the CPU."""
+        return torch.bincount(self.labels, minlength=self.n_clusters).cpu()
+
+    def nonfinite_terms(self) -> list[str]:
+        """Names of the terms that became non-finite first."""
+        bad = ~self.sums[:, : len(TERMS)].isfinite().cpu()
+        steps = [int(column.nonzero()[0]) if column.any() else math.inf for column in bad.T]
+        first = min(steps)
+        return [
+            term
+            for term, step in zip(TERMS, steps, strict=True)
+            if step == first and math.isfinite(step)
+        ]

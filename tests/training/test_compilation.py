@@ -1,0 +1,152 @@
+import copy
+import sys
+
+import pytest
+import torch
+from torch.optim import Adam
+
+from gammvae.model.building import build_model
+from gammvae.training import compilation
+from gammvae.training.compilation import CompiledLoss, has_compiler, is_compiled
+from gammvae.training.loop import Stage, fit
+from gammvae.training.objective import Batch, batch_loss
+from tests.conftest import compose_config
+from tests.model.test_vae import build
+
+CPU = torch.device("cpu")
+needs_compiler = pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path_factory):
+    """Keeps what is compiled, for all tests of the session, out of the user's folder."""
+    folder = tmp_path_factory.getbasetemp() / "compiled"
+    monkeypatch.setenv(compilation.CACHE, str(folder))
+
+
+def test_long_stages_on_the_processor_are_compiled(monkeypatch):
+    monkeypatch.setattr(compilation, "has_compiler", lambda: True)
+    assert is_compiled("auto", CPU, compilation.STEPS)
+    assert not is_compiled("auto", CPU, compilation.STEPS - 1)
+    assert not is_compiled("auto", torch.device("cuda:0"), compilation.STEPS)
+    assert is_compiled(True, CPU, 1)
+    assert not is_compiled(False, CPU, compilation.STEPS)
+    monkeypatch.setattr(compilation, "has_compiler", lambda: False)
+    assert not is_compiled("auto", CPU, compilation.STEPS)
+
+
+def outcome(loss, model, batch):
+    """The loss, its gradients and the figures, all with the same draws."""
+    torch.manual_seed(0)
+    model.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=batch.samples.dtype == torch.bfloat16):
+        found = loss(model, batch._replace(samples=batch.samples.float()))
+    found.loss.backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return {"loss": found.loss.detach(), "sums": found.sums, **gradients}, found.labels
+
+
+def batches(x):
+    """A batch as in every kind of epoch: with KL terms or without, with held clusters, a view."""
+    weight, labels = torch.tensor(2.0), torch.arange(len(x)) % 3
+    yield Batch(x, None, None, None, 0.0)
+    yield Batch(x, None, None, weight, 0.0)
+    yield Batch(x, 1 - x.float(), None, weight, 0.0)
+    yield Batch(x, 1 - x.float(), labels, weight, 0.5)
+    yield Batch(x, None, torch.full((len(x), 3), 1 / 3), weight, 0.5)
+
+
+def check(model, x, tolerance, kinds):
+    loss = CompiledLoss(len(x), CPU)
+    for batch in list(batches(x))[kinds]:
+        expected, labels = outcome(batch_loss, model, batch)
+        found, found_labels = outcome(loss, model, batch)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            # gradients that nearly vanish are differences of larger numbers
+            error = (found[name] - value).norm() / value.norm().clamp(min=1e-2)
+            assert error <= tolerance, name
+        if labels is not None:
+            assert (labels == found_labels).float().mean() > 0.95
+    assert loss.loss is not batch_loss  # it did not fall back
+
+
+@needs_compiler
+def test_compiled_and_plain_loss_have_the_same_values_and_gradients():
+    check(build("wilson_hilferty_boosted"), torch.rand(32, 6), 1e-4, slice(3, 4))
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "family",
+    ["wilson_hilferty", "marsaglia_tsang", "implicit", "normal", "wilson_hilferty_boosted"],
+)
+def test_every_kind_of_batch_is_compiled(family):
+    check(build(family), torch.rand(32, 6), 1e-4, slice(None))
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_convolutions_are_compiled():
+    config = compose_config("architecture=conv", "architecture.channels=[4,6]", "n_clusters=3")
+    model = build_model(config, (1, 12, 12), "bernoulli")
+    check(model, torch.rand(32, 144), 1e-4, slice(None))
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_bfloat16_is_compiled():
+    """Both round to bfloat16, whose relative spacing is 1/128, in different places."""
+    check(build("wilson_hilferty"), torch.rand(32, 6).bfloat16(), 0.05, slice(None))
+
+
+def settings(**changes):
+    first = Stage("train", 2, 16, 1.0, "constant", "constant", None, torch.float32)
+    return first._replace(**changes)
+
+
+@needs_compiler
+def test_two_compiled_stages_are_equal_to_the_last_bit_also_in_two_parts():
+    def trained(parts):
+        torch.manual_seed(3)
+        model, x = build("wilson_hilferty"), torch.rand(40, 6)  # 16 + 16 + 8
+        optimizer = Adam(model.parameters(), lr=0.01)
+        for first, last in parts:
+            stage = settings(epochs=4, loss=CompiledLoss(16, CPU))
+            for record in fit(model, x, stage, optimizer, first):
+                if record["epoch"] == last:
+                    break
+        return [parameter.detach().clone() for parameter in model.parameters()]
+
+    whole, again, halves = trained([(0, 4)]), trained([(0, 4)]), trained([(0, 2), (2, 4)])
+    for one, two, three in zip(whole, again, halves, strict=True):
+        assert torch.equal(one, two)
+        assert torch.equal(one, three)
+
+
+def test_without_a_working_compiler_training_goes_on_with_one_line(tmp_path, monkeypatch, caplog):
+    compiler = tmp_path / "broken"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, str(compiler)))
+    monkeypatch.setenv(compilation.CACHE, str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    plain, x = build("implicit"), torch.rand(40, 6)
+    other = copy.deepcopy(plain)
+    with caplog.at_level("WARNING"):
+        for model, loss in ((plain, batch_loss), (other, CompiledLoss(16, CPU))):
+            torch.manual_seed(1)
+            list(fit(model, x, settings(loss=loss), Adam(model.parameters(), lr=0.01)))
+    assert all(map(torch.equal, plain.parameters(), other.parameters()))
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("compile: goes on without, because ")
+    assert "compiler" in line
+
+
+def test_the_compiler_is_the_one_that_torch_calls(monkeypatch):
+    monkeypatch.setenv("CXX", sys.executable)
+    assert has_compiler()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert not has_compiler()
