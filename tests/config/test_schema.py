@@ -38,7 +38,7 @@ def test_every_combination_composes_and_builds(dataset, model, architecture):
 
 @pytest.mark.parametrize("optimizer", names("optimizer"))
 def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
-    config = compose_config(f"optimizer={optimizer}", "optimizer.mixture_lr=0.5")
+    config = compose_config("dataset=mnist", f"optimizer={optimizer}", "optimizer.mixture_lr=0.5")
     model = build_model(config, (1, 5, 4), "normal")
     networks, mixture = build_optimizer(config, model).param_groups
     assert networks["lr"] == config.optimizer.lr
@@ -84,7 +84,7 @@ def test_the_check_of_memory_draws_no_random_numbers(architecture):
 
 @pytest.mark.parametrize("arguments", ["betas: [2, 3]", "foreach: true", "unknown: 1"])
 def test_what_an_optimizer_refuses_is_one_line(arguments):
-    config = compose_config()
+    config = compose_config("dataset=mnist")
     config.optimizer.arguments = OmegaConf.to_object(OmegaConf.create(f"{{{arguments}}}"))
     with pytest.raises(InputError, match="do not suit Adam"):
         build_optimizer(config, build_model(config, (1, 8, 8), "normal"))
