@@ -167,3 +167,23 @@ def test_speed_is_measured(run, tmp_path, capsys):
     text = path.read_text()
     assert text == capsys.readouterr().out
     assert re.search(r"^\| SGVB, float32 \| [\d.]+ \| [\d.]+ \| 1\.00 \|$", text, re.M)
+
+
+def test_runs_on_small_data_are_compared_on_the_seeds_that_both_have(load, tmp_path, monkeypatch):
+    accuracy, small = load("accuracy_table"), load("benchmark_small_data")
+    monkeypatch.setattr(accuracy, "TABLES", tmp_path)
+    figures = {
+        ("iris", "default"): [(0, 0.9, 3), (1, 0.8, 5)],
+        ("iris", "wide and long"): [(1, 0.7, 50), (2, 0.1, 10)],
+        ("wine", "default"): [(0, 0.9, 3)],
+        ("wine", "plain"): [(0, 0.2, 3)],
+    }
+    lines = [
+        dict.fromkeys(accuracy.RUN_COLUMNS, 0.0)
+        | {"dataset": dataset, "recipe": recipe, "seed": seed, "acc": acc, "seconds": seconds}
+        for (dataset, recipe), runs in figures.items()
+        for seed, acc, seconds in runs
+    ]
+    accuracy.write("accuracy_runs.csv", accuracy.RUN_COLUMNS, lines)
+    row = ["iris", "chosen on", "1", "0.8000", "0.7000", "+0.1000", "5", "50"]
+    assert small.pairs() == [row]
