@@ -1,4 +1,4 @@
-"""The two errors that are not a defect of the program, and how their messages are made."""
+"""The errors that are not a defect of the program, and how their messages are made."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,10 @@ class InputError(ValueError):
 
 class DivergenceError(ArithmeticError):
     """Training left the finite numbers; the message names the term, the stage and the epoch."""
+
+
+class ProcessLost(BaseException):
+    """Another process of the run has ended; like an interrupt, it may come at any moment."""
 
 
 def first_line(error: BaseException) -> str:

@@ -35,7 +35,7 @@ BUSY = "while True: pass"
 
 def worker(steps: int) -> None:
     """Prints the mean milliseconds of a step in this process."""
-    from benchmark_speed import BATCH, FEATURES, training
+    from speed_rounds import BATCH, FEATURES, training
 
     torch.manual_seed(0)
     x = torch.rand(BATCH, FEATURES)

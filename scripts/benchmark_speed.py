@@ -1,124 +1,63 @@
-"""Measures the time of a training step on random samples of MNIST's size.
+"""Measures the time of training steps on random samples of MNIST's size, and of the program.
 
     python scripts/benchmark_speed.py [--device cpu] [--rounds 5] [--steps 20]
 
 Variants take turns, so that a drift of the machine's speed affects all of them alike. Figures are
 medians over rounds. "matrix products alone" is a lower bound for any implementation of the same
-network: only the matrix products of the forward and backward pass.
+network in that precision: only the products of the forward and backward pass. With ClustPy
+installed, an epoch of its VaDE is measured as well, on the CPU. The program is timed from its
+start, in processes of its own, on the digits. benchmark_growth.py measures how times grow with the
+data, and benchmark_start_time.py the start on the neighbor graph.
 
-Takes a minute on two idle cores (outputs/tables/speed.md), and far longer on busy ones. Needs no
-data.
+Takes three minutes on two idle cores (outputs/tables/speed.md), and far longer on busy ones. Needs
+no data. With --output FILE.md, the figures are also written to FILE.csv.
 """
 
-import math
+import csv
+import io
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
-from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
 from reporting import Report, command_line, report_options
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
-from tqdm import tqdm
+from speed_rounds import (
+    BATCH,
+    FEATURES,
+    SAMPLES,
+    Round,
+    clustpy_pretraining,
+    clustpy_vade,
+    data_loader,
+    evaluation,
+    index,
+    optimizer_alone,
+    products,
+    streamed,
+    training,
+)
 
-from gammvae.config.schema import Config
-from gammvae.config.typed import to_config
-from gammvae.data.rows import MappedRows
-from gammvae.data.samples import Samples, StreamedSamples
+from gammvae.data.samples import Samples
 from gammvae.devices import choose_device
-from gammvae.model.building import build_model, build_optimizer
-from gammvae.training.loop import Epochs, Stage
+from gammvae.system.writing import write_text
 from gammvae.training.precision import choose_precision
 
-FEATURES, SAMPLES, BATCH = 784, 70_000, 256
-BASE = "SGVB, float32"
-Round = Callable[[], None]
+ALONE = "matrix products alone"
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PARTS = ("plain", "compiled", "program")
+COLUMNS = ("variant", "precision", "ms a step of 256", "s an epoch of 70,000", "ratio to products")
+
+Name = tuple[str, str]
 
 
-def compose_config(*overrides: str) -> Config:
-    """The configuration of ``gammvae train`` with the given overrides."""
-    ConfigStore.instance().store(name="schema", node=Config)
-    with initialize_config_module("gammvae.conf", version_base="1.3"):
-        config = compose("train", overrides=["architecture=mlp", *overrides])
-    return to_config(config)
-
-
-def training(x: Samples, kl_weight: float, precision: torch.dtype, *overrides: str) -> Round:
-    """One round of gammvae's training loop over ``x``."""
-    config = compose_config(*overrides)
-    model = build_model(config, (FEATURES,), "bernoulli").to(x.device)
-    optimizer = build_optimizer(config, model)
-    stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
-    bar = tqdm(disable=True)
-    steps = math.ceil(len(x) / BATCH)
-
-    epochs = Epochs(model, x, stage, optimizer)
-
-    def once() -> None:
-        epochs.run(None, kl_weight, [1.0] * steps, bar)
-
-    return once
-
-
-def data_loader(x: Tensor) -> Round:
-    """One round over ``x`` through a ``DataLoader``, without training."""
-    loader = DataLoader(TensorDataset(x), BATCH, shuffle=True)
-
-    def once() -> None:
-        for _ in loader:
-            pass
-
-    return once
-
-
-def index(x: Samples) -> Round:
-    """One round over ``x`` by index, as in the training loop, without training."""
-
-    def once() -> None:
-        for batch in torch.randperm(len(x), device=x.device).split(BATCH):
-            x[batch]
-
-    return once
-
-
-def streamed(x: Tensor, folder: str) -> Samples:
-    """The samples ``x``, saved to a ``.npy`` file and streamed from it."""
-    path = Path(folder) / "x.npy"
-    np.save(path, x.cpu().numpy())
-    return StreamedSamples(MappedRows(path), x.device)
-
-
-def products(x: Tensor, precision: torch.dtype) -> Round:
-    """The matrix products of one training round over ``x``: 3 per layer, 2 for the first."""
-    model = build_model(compose_config(), (FEATURES,), "bernoulli")
-    shapes = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear)]
-    operands = [
-        tuple(
-            torch.randn(shape, device=x.device).to(precision)
-            for shape in ((BATCH, inputs), (inputs, outputs), (BATCH, outputs))
-        )
-        for inputs, outputs in shapes
-    ]
-
-    def once() -> None:
-        for _ in range(len(x) // BATCH):
-            for layer, (below, weight, above) in enumerate(operands):
-                below @ weight
-                below.T @ above
-                if layer > 0:
-                    above @ weight.T
-
-    return once
-
-
-def measure(variants: dict[str, Round], rounds: int, device: torch.device) -> dict[str, float]:
+def measure(variants: dict[Name, Round], rounds: int, device: torch.device) -> dict[Name, float]:
     """Median seconds per round of each variant, after an unmeasured warmup round."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    seconds: dict[Name, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
         for name, once in variants.items():
             synchronize(device)
@@ -136,74 +75,154 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def rows(seconds: dict[str, float], steps: int) -> Iterator[list[str]]:
+def variants_in(precision: str, x: torch.Tensor, from_file: Samples) -> dict[Name, Round]:
+    """The variants of a training step in one precision, by name.
+
+    Args:
+        precision: Key of ``PRECISIONS``.
+        x: Random samples ``(N, F)`` on the device.
+        from_file: The same samples, streamed from a file.
+    """
+    dtype = PRECISIONS[precision]
+    rounds = {
+        ALONE: products(x, dtype),
+        "pretraining": training(x, 0.0, dtype),
+        "pretraining, augmented": training(x, 0.0, dtype, augmented=True),
+        "SGVB": training(x, 1.0, dtype),
+        "SGVB, held and augmented": training(x, 1.0, dtype, augmented=True),
+        "SGVB, VaDE": training(x, 1.0, dtype, "model=vade"),
+        "SGVB, implicit": training(x, 1.0, dtype, "model.reparameterization=implicit"),
+        "SGVB, streamed from a file": training(from_file, 1.0, dtype),
+    }
+    return {(name, precision): once for name, once in rounds.items()}
+
+
+def compiled_in(precision: str, x: torch.Tensor) -> dict[Name, Round]:
+    """The compiled variants of a training step in one precision, by name."""
+    dtype = PRECISIONS[precision]
+    rounds = {
+        "pretraining": training(x, 0.0, dtype, compiled=True),
+        "SGVB": training(x, 1.0, dtype, compiled=True),
+        "SGVB, held and augmented": training(x, 1.0, dtype, augmented=True, compiled=True),
+        "SGVB, VaDE": training(x, 1.0, dtype, "model=vade", compiled=True),
+    }
+    return {(f"{name}, compiled", precision): once for name, once in rounds.items()}
+
+
+def other_parts(x: torch.Tensor, from_file: Samples) -> dict[Name, Round]:
+    """What a step consists of besides, and ClustPy's epochs if it is installed."""
+    rounds = {
+        "Adam alone": optimizer_alone(x),
+        "batches by index": index(x),
+        "batches by DataLoader": data_loader(x),
+        "batches streamed from a file": index(from_file),
+        "evaluation": evaluation(x),
+    }
+    if find_spec("clustpy") and x.device.type == "cpu":
+        rounds |= {
+            "ClustPy's pretraining": clustpy_pretraining(x),
+            "ClustPy's VaDE": clustpy_vade(x),
+        }
+    return {(name, "float32"): once for name, once in rounds.items()}
+
+
+def rows(seconds: dict[Name, float], steps: int) -> Iterator[list[str]]:
     """Yields a table row for every variant."""
-    epoch = SAMPLES / BATCH / steps
-    for name, value in seconds.items():
+    for (name, precision), value in seconds.items():
         yield [
             name,
+            precision,
             f"{1000 * value / steps:.2f}",
-            f"{value * epoch:.2f}",
-            f"{value / seconds[BASE]:.2f}",
+            f"{value * SAMPLES / BATCH / steps:.2f}",
+            f"{value / seconds[ALONE, precision]:.2f}",
         ]
 
 
+def program_rows() -> Iterator[list[str]]:
+    """Yields rows with the seconds of the program's parts, each in a process of its own."""
+    program = [sys.executable, "-m", "gammvae"]
+    yield ["gammvae --help", f"{timed([*program, '--help'])[0]:.1f}"]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = ["dataset=digits", "device=cpu", "seed=0", "compile=false"]
+        short = ["experiment=smoke", f"run_dir={folder}/short"]
+        whole, first = timed([*program, "train", *settings, *short, "report=false"])
+        yield ["from the start of gammvae train to the end of the first epoch", f"{first:.1f}"]
+        yield ["gammvae train experiment=smoke report=false", f"{whole:.1f}"]
+        whole, _ = timed([*program, "train", *settings, f"run_dir={folder}/run"])
+        yield ["gammvae train dataset=digits", f"{whole:.1f}"]
+        yield ["gammvae evaluate", f"{timed([*program, 'evaluate', f'{folder}/run'])[0]:.1f}"]
+        yield ["gammvae report", f"{timed([*program, 'report', f'{folder}/run'])[0]:.1f}"]
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Seconds until a program ends, and until it prints a line about the first epoch, or 0."""
+    began, first = time.perf_counter(), 0.0
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if not first and "pretrain epoch 1/" in line:
+                first = time.perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - began, first
+
+
+def keep(path: Path | None, figures: list[list[str]]) -> None:
+    """Writes the figures beside the report as CSV: variant, precision, unit and value."""
+    if path is not None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(figures)
+        write_text(path.with_suffix(".csv"), text.getvalue())
+
+
+def measured_steps(
+    device: torch.device, parts: list[str], precisions: list[str], rounds: int, steps: int
+) -> Iterator[list[str]]:
+    """Yields the rows of all variants of a step, measured in turns."""
+    torch.manual_seed(0)
+    # the variants share one function, which is compiled for each of them
+    torch._dynamo.config.recompile_limit = 64
+    x = torch.rand(steps * BATCH, FEATURES).to(device)
+    with tempfile.TemporaryDirectory() as folder:
+        from_file = streamed(x, folder)
+        variants = other_parts(x, from_file)
+        for precision in dict.fromkeys(precisions):
+            variants |= variants_in(precision, x, from_file)
+            if "compiled" in parts:
+                variants |= compiled_in(precision, x)
+        yield from rows(measure(variants, rounds, device), steps)
+
+
 def main() -> None:
-    """Prints the table."""
+    """Prints the tables."""
     parser = command_line(__doc__, report_options())
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto)")
     parser.add_argument("--rounds", type=int, default=5, help="number of measured rounds (5)")
     parser.add_argument("--steps", type=int, default=20, help="batches of 256 per round (20)")
+    words = "what to measure: plain steps, compiled steps, the program (all)"
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=words)
     arguments = parser.parse_args()
     device, rounds, steps = choose_device(arguments.device), arguments.rounds, arguments.steps
-    auto = choose_precision("auto", device)
+    auto = str(choose_precision("auto", device)).removeprefix("torch.")
     report = Report(
         arguments,
         f"Time of a step of training, medians of {rounds} rounds of {steps} steps; seed 0.\n"
-        f"Device {device}, where precision=auto is {str(auto).removeprefix('torch.')}.",
+        f"Device {device}, where precision=auto is {auto}.",
+        packages=["clustpy"] if find_spec("clustpy") else [],
     )
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = measure(all_variants(device, auto, steps, folder), rounds, device)
-    columns = ["variant", "ms a step of 256", "s an epoch of 70,000", f"ratio to {BASE}"]
-    report.table(columns, rows(seconds, steps))
-
-
-def all_variants(
-    device: torch.device, auto: torch.dtype, steps: int, folder: str
-) -> dict[str, Round]:
-    """All variants to measure, by name.
-
-    Args:
-        device: Device to compute on.
-        auto: Precision that ``precision=auto`` chooses there; bfloat16 adds variants.
-        steps: Number of steps per round.
-        folder: Folder for the file that samples are streamed from.
-    """
-    torch.manual_seed(0)
-    x = torch.rand(steps * BATCH, FEATURES).to(device)
-    from_file = streamed(x, folder)
-    variants = {
-        BASE: training(x, 1.0, torch.float32),
-        "pretraining, float32": training(x, 0.0, torch.float32),
-        "SGVB, float32, Adam not fused": training(
-            x, 1.0, torch.float32, "+optimizer.arguments.fused=false"
-        ),
-        "SGVB, float32, VaDE": training(x, 1.0, torch.float32, "model=vade"),
-        "SGVB, float32, implicit": training(
-            x, 1.0, torch.float32, "model.reparameterization=implicit"
-        ),
-        "matrix products alone, float32": products(x, torch.float32),
-        "batches by index": index(x),
-        "batches by DataLoader": data_loader(x),
-        "batches streamed from a file": index(from_file),
-        "SGVB, float32, streamed": training(from_file, 1.0, torch.float32),
-    }
-    if auto == torch.bfloat16:
-        variants["SGVB, bfloat16"] = training(x, 1.0, torch.bfloat16)
-        variants["pretraining, bfloat16"] = training(x, 0.0, torch.bfloat16)
-        variants["matrix products alone, bfloat16"] = products(x, torch.bfloat16)
-        variants["SGVB, bfloat16, streamed"] = training(from_file, 1.0, torch.bfloat16)
-    return variants
+    figures = [["what", "precision", "unit", "value"]]
+    if {"plain", "compiled"} & {*arguments.parts}:
+        table = list(measured_steps(device, arguments.parts, ["float32", auto], rounds, steps))
+        report.table(COLUMNS, table)
+        figures += ([name, precision, "ms a step", ms] for name, precision, ms, *_ in table)
+    if "program" in arguments.parts:
+        report.paragraph("Seconds of the program on the digits, measured once:")
+        table = list(program_rows())
+        report.table(["command", "seconds"], table)
+        figures += ([name, "", "s", value] for name, value in table)
+    keep(arguments.output, figures)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from reporting import Report, Row, command_line, report_options
 from gammvae.config.schema import InitConfig
 from gammvae.data.samples import subset
 from gammvae.evaluation.metrics import clustering_metrics
-from gammvae.initialization.graph import Graph, graph_of, merge, neighbors, refine
+from gammvae.initialization.graph import Graph, graph_of, merge, refine
 from gammvae.initialization.manifold import (
     ManifoldStart,
     Search,
@@ -33,6 +33,7 @@ from gammvae.initialization.manifold import (
     first_resolution,
     manifold_points,
 )
+from gammvae.initialization.neighbors import neighbors
 from gammvae.initialization.starts import KMeansStarts
 from gammvae.runs.directory import RunDirectory
 

@@ -163,10 +163,36 @@ def test_accuracies_are_written_from_the_figures_of_runs(
 
 def test_speed_is_measured(run, tmp_path, capsys):
     path = tmp_path / "t.md"
-    run(SCRIPTS / "benchmark_speed.py", "--rounds=1", "--steps=1", "--output", path)
+    run(
+        SCRIPTS / "benchmark_speed.py", "--rounds=1", "--steps=1", "--parts=plain", "--output", path
+    )
     text = path.read_text()
     assert text == capsys.readouterr().out
-    assert re.search(r"^\| SGVB, float32 \| [\d.]+ \| [\d.]+ \| 1\.00 \|$", text, re.M)
+    line = r"^\| {} \| float32 \| ([\d.]+) \| [\d.]+ \| ([\d.]+) \|$"
+    (alone,), (step,) = (
+        re.findall(line.format(name), text, re.M) for name in ("matrix products alone", "SGVB")
+    )
+    assert alone[1] == "1.00"
+    # milliseconds are printed with two digits
+    assert float(step[1]) == pytest.approx(float(step[0]) / float(alone[0]), rel=0.02)
+    figures = path.with_suffix(".csv").read_text().splitlines()
+    assert f"SGVB,float32,ms a step,{step[0]}" in figures
+
+
+def test_runs_that_are_started_together_are_measured(load, tmp_path, monkeypatch):
+    """On the CPU, because the script itself needs a GPU."""
+    gpu = load("benchmark_gpu")
+    monkeypatch.setattr(gpu, "DEVICE", "cpu")
+    monkeypatch.setattr(gpu, "SAMPLES", 300)
+    settings = [*gpu.random_images(str(tmp_path)), "experiment=smoke", "architecture=small"]
+    runs, compiled, whole, *stages, host, device = gpu.seconds_of_runs(
+        settings, str(tmp_path), "false", 2
+    )
+    assert (runs, compiled, device) == ("2", "false", "0.00")
+    assert float(whole) > sum(map(float, stages)) > 0
+    assert 0.1 < float(host) < 10
+    with pytest.raises(SystemExit, match="a run failed"):
+        gpu.seconds_of_runs(["dataset=none"], str(tmp_path), "false", 1)
 
 
 def test_runs_on_small_data_are_compared_on_the_seeds_that_both_have(load, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from gammvae.cli import datasets, evaluate, predict, report, sample, table, trai
 from gammvae.cli.terminal import exit_codes, open_streams
 from gammvae.errors import InputError
 from gammvae.system.printing import say
+from gammvae.system.processes import count, prepare
 from gammvae.system.waiting import choose_waiting
 
 
@@ -78,7 +79,10 @@ def dispatch(arguments: list[str]) -> None:
     elif arguments[0] == "--version":
         say(f"gammvae {__version__}")
     elif arguments[0] in COMMANDS:
-        choose_waiting()  # before the command imports torch
+        if count() > 1 and arguments[0] != "train":
+            raise InputError(f"{arguments[0]} runs in one process: start it without torchrun")
+        prepare()  # this and the next before the command imports torch
+        choose_waiting()
         COMMANDS[arguments[0]].run(arguments[1:])
     else:
         raise InputError(f"unknown command {arguments[0]!r}: it must be {', '.join(COMMANDS)}")

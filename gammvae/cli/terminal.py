@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from gammvae.errors import DivergenceError, InputError
+from gammvae.errors import DivergenceError, InputError, ProcessLost
 from gammvae.system.printing import say
+from gammvae.system.processes import first_to_say, rank
 
 # Errors of the file system that the user can resolve, such as a full disk or lack of permission.
 DISK_ERRORS = {
@@ -42,7 +43,7 @@ def exit_codes() -> Iterator[None]:
         yield
     except InputError as error:
         stop(error, code=2)
-    except DivergenceError as error:
+    except (DivergenceError, ProcessLost) as error:
         stop(error, code=1)
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,9 +71,10 @@ def open_streams() -> None:
 
 
 def stop(message: object, code: int) -> NoReturn:
-    """Ends the program with one line on standard error."""
+    """Ends the program with one line on standard error, which one process of a run says."""
     text = re.sub(r"\s+", " ", str(message), flags=re.ASCII)
-    say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
+    if first_to_say():
+        say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
     sys.exit(code)
 
 
@@ -88,10 +90,10 @@ class TerminalHandler(logging.Handler):
 
 
 def log_to_terminal() -> None:
-    """Shows the program's log messages on standard error."""
+    """Shows the program's log messages on standard error, those of process 0 if there are more."""
     logger = logging.getLogger("gammvae")
     if not logger.handlers:
-        logger.addHandler(TerminalHandler(logging.INFO))
+        logger.addHandler(logging.NullHandler() if rank() else TerminalHandler(logging.INFO))
         logger.setLevel(logging.DEBUG)
         logger.propagate = False  # Hydra gives the root logger a handler of its own
         logging.getLogger("matplotlib").setLevel(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gammvae.cli.terminal import exit_codes, flags_first, log_to_terminal, one_line_usage_errors
 from gammvae.errors import InputError
 from gammvae.system.printing import say
+from gammvae.system.processes import count, rank
 from gammvae.system.waiting import TOLERATED, cores_in_use
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ def run(arguments: list[str]) -> None:
     if (used := cores_in_use() or 0.0) > TOLERATED:
         log.warning("other processes use %.1f of the cores, so this takes longer", used)
 
+    if count() > 1 and {"-m", "--multirun"} & set(arguments):
+        raise InputError(
+            "-m does not go with torchrun, which shares one run among processes: "
+            "hydra/launcher=joblib runs several jobs at a time"
+        )
+
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
@@ -94,11 +101,35 @@ def train_one(cfg: "DictConfig") -> float:
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN:
         with exit_codes():
-            train_job(cfg, job := Job(""))
+            alone, job = count() == 1, Job("")
+            train_job(cfg, job) if alone else train_together(cfg, job)
     else:  # a failure must not stop the other jobs
         with attempt(given(hydra.overrides.task), hydra.sweep.dir) as job:
             train_job(cfg, job)
     return job.elbo
+
+
+def train_together(cfg: "DictConfig", job: "Job") -> None:
+    """Runs one composed configuration in several processes, of which process 0 leads.
+
+    Args:
+        cfg: Configuration composed by Hydra.
+        job: Record of the job, which process 0 updates.
+
+    Raises:
+        InputError: As ``train_job``, or the processes do not fit the devices.
+        ProcessLost: Another process has ended.
+    """
+    from gammvae.config.typed import to_config
+    from gammvae.training.following import follow
+    from gammvae.training.together import joined
+
+    config = to_config(cfg)
+    with joined(config.device):
+        if rank() == 0:
+            train_job(cfg, job)
+        else:
+            follow(config)
 
 
 def train_job(cfg: "DictConfig", job: "Job") -> None:

@@ -29,23 +29,21 @@ import numpy as np
 import scipy.sparse
 import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from gammvae.initialization.merging import Merging
 from gammvae.initialization.moves import Moves
+from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.starts import Start
 
 Labels = NDArray[np.int64]
 Sparse: TypeAlias = scipy.sparse.csr_matrix
 
-# Maximum number of core groups of all starts; smaller groups are dissolved into the others.
+# Maximum number of core groups of all starts, unless there are more clusters; smaller groups are
+# dissolved into the others.
 MAX_CORE_GROUPS = 1500
 SWEEPS = 100
 # Number of points whose edges are summed at a time.
 POINTS = 2**16
-# Number of distances that a GPU computes at a time: 0.5 GB in float64.
-DISTANCES = 2**26
-CPU = torch.device("cpu")
 
 
 class Graph(NamedTuple):
@@ -89,45 +87,9 @@ def graph_of(nearest: NDArray[np.int32], resolution: float) -> Graph:
     n_points, n_neighbors = nearest.shape
     ones, starts = np.ones(nearest.size), np.arange(0, nearest.size + 1, n_neighbors)
     graph = scipy.sparse.csr_matrix((ones, nearest.ravel(), starts), (n_points, n_points))
-    return Graph(((graph + graph.T) / 2).tocsr(), resolution)
-
-
-def neighbors(z: NDArray, n_neighbors: int, device: torch.device = CPU) -> NDArray[np.int32]:
-    """The nearest neighbors of every point except itself, in any order, ``(N, n)``.
-
-    A longer list does not always begin with a shorter one: of two neighbors that are equally near,
-    a search may take either.
-
-    Args:
-        z: Points ``(N, D)``.
-        n_neighbors: ``n``; at most ``N - 1`` are used.
-        device: Device that computes the neighbors.
-    """
-    n_neighbors = min(n_neighbors, len(z) - 1)
-    if device.type == "cuda":
-        return nearest_neighbors(torch.from_numpy(z).to(device), n_neighbors)
-    found = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=-1).fit(z)
-    return found.kneighbors(return_distance=False).astype(np.int32)
-
-
-def nearest_neighbors(z: torch.Tensor, n_neighbors: int) -> NDArray[np.int32]:
-    """The nearest neighbors of every point except itself, in any order, ``(N, n_neighbors)``.
-
-    Meant for GPUs, where comparing all pairs is faster than a tree search on the CPU.
-
-    Args:
-        z: Points ``(N, D)``.
-        n_neighbors: Neighbors per point, fewer than ``N``.
-    """
-    z = z.double()  # differences of squares cancel in float32
-    half_squares = z.square().sum(1) / 2
-    nearest = np.empty((len(z), n_neighbors), np.int32)
-    for rows in torch.arange(len(z), device=z.device).split(max(1, DISTANCES // len(z))):
-        # -|z - z'|^2 / 2 up to a constant in each row
-        closeness = torch.addmm(-half_squares, z[rows], z.T)
-        closeness.scatter_(1, rows[:, None], -torch.inf)
-        nearest[rows[0] : rows[-1] + 1] = closeness.topk(n_neighbors, sorted=False).indices.cpu()
-    return nearest
+    both = (graph + graph.T).tocsr()
+    both.data /= 2  # in place, because the graph of many points takes gigabytes
+    return Graph(both, resolution)
 
 
 def weights_between(graph: Graph, labels: Labels, n_groups: int) -> NDArray[np.float64]:
@@ -255,7 +217,7 @@ def consensus(graph: Graph, partitions: list[Partition], n_clusters: int, seed: 
     partitions agree on, and decides again only where they differ.
     """
     groups = core_groups([found.labels for found in partitions])
-    groups = dissolve_small(graph, groups, MAX_CORE_GROUPS)
+    groups = dissolve_small(graph, groups, max(MAX_CORE_GROUPS, n_clusters))
     best = partitions[0]
     for relative in (False, True):
         rng = np.random.default_rng(seed)

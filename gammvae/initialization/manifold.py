@@ -17,7 +17,6 @@ from gammvae.data.rows import rows_per_chunk
 from gammvae.data.samples import Samples, subset
 from gammvae.evaluation.metrics import agreement
 from gammvae.initialization.graph import (
-    CPU,
     Graph,
     Labels,
     Partition,
@@ -25,9 +24,9 @@ from gammvae.initialization.graph import (
     graph_of,
     graph_partitions,
     modularity,
-    neighbors,
     normalized_cut,
 )
+from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.shapes import affords_covariances, shaped
 from gammvae.initialization.starts import KMeansStarts
 from gammvae.model.vae import MixtureVAE
@@ -40,6 +39,8 @@ COMPONENTS, PCA_SAMPLES = 60, 10_000
 # A point has at most 1/PART_OF_CLUSTER as many neighbors as the average cluster has points, but the
 # limit is never below FEWEST_NEIGHBORS.
 PART_OF_CLUSTER, FEWEST_NEIGHBORS = 4, 3
+# Doublings end where all points together would have more neighbors than this: 2.5 GB.
+MOST_EDGES = 2**26
 # Below this share of nonzero values, samples are treated as documents with word weights. Topics
 # differ widely in size, and standard modularity (resolution 1) favors clusters of equal size.
 FILLED_BY_WORDS, RESOLUTION_OF_TOPICS = 0.05, 0.25
@@ -118,7 +119,8 @@ def numbers_of_neighbors(config: InitConfig, n_points: int, n_clusters: int) -> 
     """The numbers of neighbors to try: the configured one, and its allowed doublings.
 
     No point gets more neighbors than a quarter of the average cluster size (but at least three are
-    allowed): a graph that connects different clusters does not show them.
+    allowed): a graph that connects different clusters does not show them. Doublings also end where
+    the graph would need more than ``MOST_EDGES`` neighbors.
 
     Args:
         config: Settings with the number of neighbors and the maximum number of doublings.
@@ -126,8 +128,9 @@ def numbers_of_neighbors(config: InitConfig, n_points: int, n_clusters: int) -> 
         n_clusters: ``K``.
     """
     most = max(FEWEST_NEIGHBORS, n_points // (PART_OF_CLUSTER * n_clusters))
-    neighbors = [config.n_neighbors * 2**doubling for doubling in range(config.doublings + 1)]
-    return [n for n in neighbors if n <= most] or [min(config.n_neighbors, most)]
+    fewest = min(config.n_neighbors, most)
+    doubled = [fewest * 2**doubling for doubling in range(1, config.doublings + 1)]
+    return [fewest, *(n for n in doubled if n <= min(most, MOST_EDGES // n_points))]
 
 
 def manifold_start(

@@ -9,7 +9,7 @@ Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features o
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +33,6 @@ from gammvae.mixture.em import (
     checked_labels,
     expectation_maximization,
     kmeans_labels,
-    one_hot,
 )
 from gammvae.model.networks import MAX_CONCENTRATION
 from gammvae.model.vae import MixtureVAE
@@ -80,13 +79,31 @@ def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
     """The family of ``q(z|x)`` and its expected statistics, ``(N, 2 D)``, in float64."""
     base = q_z.base_dist
     if isinstance(base, Gamma):
-        alpha, beta = base.concentration.cpu().double(), base.rate.cpu().double()
-        statistics = torch.cat([alpha / beta, torch.digamma(alpha) - beta.log()], dim=-1)
-        return GammaFamily(MAX_CONCENTRATION), statistics.numpy()
+        return GammaFamily(MAX_CONCENTRATION), in_chunks(
+            lambda alpha, beta: (alpha / beta, torch.digamma(alpha) - beta.log()),
+            base.concentration,
+            base.rate,
+        )
     if isinstance(base, Normal):
-        mean, scale = base.loc.cpu().double(), base.scale.cpu().double()
-        return NormalFamily(), torch.cat([mean, mean**2 + scale**2], dim=-1).numpy()
+        return NormalFamily(), in_chunks(
+            lambda mean, scale: (mean, mean**2 + scale**2), base.loc, base.scale
+        )
     raise TypeError(f"no sufficient statistics for {type(base).__name__}")
+
+
+def in_chunks(
+    statistics: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], first: Tensor, second: Tensor
+) -> Array:
+    """Both statistics of both parameters ``(N, D)``, side by side ``(N, 2 D)``, in float64.
+
+    They are computed a chunk at a time, so that only the result takes memory.
+    """
+    found = torch.empty(len(first), 2 * first.shape[1], dtype=torch.float64)
+    size = rows_per_chunk(first.shape[1])
+    parts = zip(*(values.split(size) for values in (found, first, second)), strict=True)
+    for part, *parameters in parts:
+        part[:] = torch.cat(statistics(*(values.cpu().double() for values in parameters)), dim=-1)
+    return found.numpy()
 
 
 def starting_labels(
@@ -150,8 +167,9 @@ def fit_mixture(
     history: list[Start] = []
     with warned_once("init"):
         for labels in starts:
-            resp = one_hot(labels, n_clusters)
-            fits = expectation_maximization(family, statistics, resp, max_iter=max_iter, tol=tol)
+            fits = expectation_maximization(
+                family, statistics, labels, n_clusters, max_iter=max_iter, tol=tol
+            )
             (fit,) = deque(fits, maxlen=1)  # only the last is kept in memory
             history.append(Start(fit.bound, fit.n_iter))
             if best is None or fit.bound > best.fit.bound:
@@ -163,7 +181,7 @@ def fit_mixture(
 
 def set_prior(model: MixtureVAE, fit: MixtureFit) -> None:
     """Writes a fitted mixture into the model's prior."""
-    n_samples = len(fit.log_resp)
+    n_samples = len(fit.labels)
     # An empty component keeps the weight of 1/100 sample, so that its logit is finite.
     log_weights = np.maximum(fit.log_weights, -np.log(100 * n_samples))
     model.prior.set_parameters(

@@ -17,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from gammvae.config.sizing import SMALL_TABLE
-from gammvae.data.samples import Samples
+from gammvae.data.samples import Samples, subset
 from gammvae.initialization.graph import Graph, Labels, modularity, neighbor_graph
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # may be constant within a cluster.
 REGULARIZATION = 1e-6
 MAX_ITER, TOL = 1000, 1e-6
+# Samples that the mixture is fitted to; a random subset if there are more.
+SAMPLES = 100_000
 # A refined partition must keep at least this share of the modularity.
 NEARLY = 0.95
 
@@ -36,7 +38,7 @@ def affords_covariances(
     """Whether an average cluster has enough samples for each entry of its covariance matrix.
 
     Args:
-        n_samples: ``N``.
+        n_samples: ``N``, of which up to ``SAMPLES`` are used.
         n_features: ``F``; a covariance matrix has ``F (F + 1) / 2`` distinct entries.
         n_clusters: ``K``.
         samples_per_entry: Required samples per entry, above 0; with ``None`` the answer is no.
@@ -44,13 +46,14 @@ def affords_covariances(
     if samples_per_entry is None:
         return False
     entries = n_features * (n_features + 1) / 2
-    return n_samples / n_clusters >= samples_per_entry * entries
+    return min(n_samples, SAMPLES) / n_clusters >= samples_per_entry * entries
 
 
 def refine_by_shapes(x: NDArray, labels: Labels, n_clusters: int) -> Labels:
     """Clusters ``(N,)`` of the Gaussian mixture that EM finds when started from a partition.
 
-    If EM empties a cluster, the partition is returned unchanged.
+    EM runs on up to ``SAMPLES`` samples. If they leave a cluster empty, before or after EM, the
+    partition is returned unchanged.
 
     References:
         Model-based clustering, discriminant analysis, and density estimation (Fraley and Raftery,
@@ -61,9 +64,14 @@ def refine_by_shapes(x: NDArray, labels: Labels, n_clusters: int) -> Labels:
         labels: The partition ``(N,)`` in ``0 .. K - 1``, without empty clusters.
         n_clusters: ``K``.
     """
-    scale = x.std(0, dtype=np.float64)
-    z = (x - x.mean(0, dtype=np.float64)) / np.where(scale > 0, scale, 1)
-    clusters = [z[labels == cluster] for cluster in range(n_clusters)]
+    fitted = subset(len(x), SAMPLES, seed=0)
+    mean, scale = x[fitted].mean(0, dtype=np.float64), x[fitted].std(0, dtype=np.float64)
+    scale = np.where(scale > 0, scale, 1)
+    z, known = (x[fitted] - mean) / scale, labels[fitted]
+    sizes = np.bincount(known, minlength=n_clusters)
+    if not sizes.all():
+        return labels
+    clusters = [z[known == cluster] for cluster in range(n_clusters)]
     extra = REGULARIZATION * np.eye(z.shape[1])
     covariances = [np.cov(cluster.T, bias=True).reshape(extra.shape) for cluster in clusters]
     mixture = GaussianMixture(
@@ -71,12 +79,15 @@ def refine_by_shapes(x: NDArray, labels: Labels, n_clusters: int) -> Labels:
         reg_covar=REGULARIZATION,
         tol=TOL,
         max_iter=MAX_ITER,
-        weights_init=np.bincount(labels, minlength=n_clusters) / len(labels),
+        weights_init=sizes / len(known),
         means_init=np.stack([cluster.mean(0) for cluster in clusters]),
         precisions_init=np.linalg.inv(np.stack(covariances) + extra),
     )
     with threadpool_limits(limits=1):  # the order of sums must not depend on the threads
         refined: Labels = mixture.fit_predict(z)
+        if len(fitted) < len(x):
+            parts = np.split(x, range(SAMPLES, len(x), SAMPLES))
+            refined = np.concatenate([mixture.predict((part - mean) / scale) for part in parts])
     return refined if len(np.unique(refined)) == n_clusters else labels
 
 

@@ -23,6 +23,8 @@ MIN_CONCENTRATION = 1e-3
 MAX_CONCENTRATION = 1e7  # above it, cancellation in float64 spoils the equation for it
 SMALLEST = 1e-300  # smaller values are raised to this one, so that every rate is finite
 NEWTON_STEPS = 12
+# Number of responsibilities that are held at a time: 32 MB.
+RESPONSIBILITIES = 2**22
 
 
 class Family(Protocol):
@@ -117,62 +119,96 @@ def fit_concentration(gap: Array, max_concentration: float) -> Array:
 
 
 class MixtureFit(NamedTuple):
-    """State after an iteration of EM: the parameters, and their responsibilities and bound."""
+    """State after an iteration of EM: the parameters, and their labels and bound."""
 
     log_weights: Array  # (K,)
     parameters: tuple[Array, Array]  # (K, D) each
-    log_resp: Array  # (N, K), the responsibilities under these parameters
+    labels: NDArray[np.int64]  # (N,), the most probable components under these parameters
     bound: float  # mean over samples of logsumexp_k(log weight + expected log density)
     n_iter: int
     converged: bool
 
 
+class Sums:
+    """Sums of responsibilities, ``(K,)``, and of statistics weighted by them, ``(K, 2 D)``."""
+
+    def __init__(self, n_components: int, n_statistics: int) -> None:
+        self.counts = np.zeros(n_components)
+        self.statistics = np.zeros((n_components, n_statistics))
+
+    def add(self, resp: Array, statistics: Array) -> None:
+        """Adds samples with responsibilities ``(B, K)`` and statistics ``(B, 2 D)``."""
+        self.counts += resp.sum(0)
+        self.statistics += resp.T @ statistics
+
+
 def maximize(
-    family: Family, statistics: Array, resp: Array, empty: tuple[Array, Array]
+    family: Family, sums: Sums, empty: tuple[Array, Array]
 ) -> tuple[Array, tuple[Array, Array]]:
-    """M-step: log-weights ``(K,)`` and parameters ``(K, D)`` from responsibilities ``(N, K)``.
+    """M-step: log-weights ``(K,)`` and parameters ``(K, D)``.
 
     A component without any responsibility takes its parameters from ``empty``.
     """
-    counts = resp.sum(0)  # (K,)
+    counts = sums.counts
     alive = counts > 10 * np.finfo(np.float64).eps
-    means = resp[:, alive].T @ statistics / counts[alive, None]
     first, second = (parameter.copy() for parameter in empty)
-    first[alive], second[alive] = family.maximize(means)
+    first[alive], second[alive] = family.maximize(sums.statistics[alive] / counts[alive, None])
     with np.errstate(divide="ignore"):
         log_weights = np.log(counts / counts.sum())
     return log_weights, (first, second)
 
 
 def expectation_maximization(
-    family: Family, statistics: Array, resp: Array, *, max_iter: int, tol: float
+    family: Family,
+    statistics: Array,
+    start: NDArray,
+    n_components: int,
+    *,
+    max_iter: int,
+    tol: float,
 ) -> Iterator[MixtureFit]:
     """Yields the fit after every iteration of EM; the bound never falls.
+
+    Memory for responsibilities is that of a chunk of the samples, whatever ``N`` and ``K``.
 
     Args:
         family: The components' distribution.
         statistics: Sufficient statistics or their expectations, ``(N, 2 D)``.
-        resp: Initial responsibilities, ``(N, K)``, rows summing to one.
+        start: Labels ``(N,)`` in ``0 .. K - 1``, or responsibilities ``(N, K)`` whose rows sum to
+            one.
+        n_components: ``K``.
         max_iter: Maximum number of iterations.
         tol: EM stops when an iteration raises the bound by less than this, in nats per sample.
     """
     everything = family.maximize(statistics.mean(0, keepdims=True))
     parameters: tuple[Array, Array] = (
-        everything[0].repeat(resp.shape[1], axis=0),
-        everything[1].repeat(resp.shape[1], axis=0),
+        everything[0].repeat(n_components, axis=0),
+        everything[1].repeat(n_components, axis=0),
     )
-    previous = -np.inf
+    size = max(1, RESPONSIBILITIES // n_components)
+    chunks = [slice(first, first + size) for first in range(0, len(statistics), size)]
+    sums = Sums(n_components, statistics.shape[1])
+    for rows in chunks:
+        resp = start[rows] if start.ndim == 2 else one_hot(start[rows], n_components)
+        sums.add(resp, statistics[rows])
+    labels, previous = np.empty(len(statistics), np.int64), -np.inf
     for iteration in range(1, max_iter + 1):
-        log_weights, parameters = maximize(family, statistics, resp, empty=parameters)
-        log_joint = log_weights + family.log_density(statistics, parameters)  # (N, K)
-        log_evidence = logsumexp(log_joint, axis=1, keepdims=True)
-        log_resp = log_joint - log_evidence
-        bound = float(log_evidence.mean())
+        log_weights, parameters = maximize(family, sums, empty=parameters)
+        sums, total = Sums(n_components, statistics.shape[1]), 0.0
+        for rows in chunks:
+            log_joint = log_weights + family.log_density(statistics[rows], parameters)  # (B, K)
+            log_evidence = logsumexp(log_joint, axis=1, keepdims=True)
+            log_resp = log_joint - log_evidence
+            labels[rows] = log_resp.argmax(1)
+            total += float(log_evidence.sum())
+            if iteration < max_iter:
+                sums.add(np.exp(log_resp), statistics[rows])
+        bound = total / len(statistics)
         converged = bound - previous < tol
-        yield MixtureFit(log_weights, parameters, log_resp, bound, iteration, converged)
+        yield MixtureFit(log_weights, parameters, labels.copy(), bound, iteration, converged)
         if converged:
             return
-        previous, resp = bound, np.exp(log_resp)
+        previous = bound
 
 
 def one_hot(labels: NDArray[np.int64], n_components: int) -> Array:

@@ -18,7 +18,6 @@ from gammvae.mixture.em import (
     checked_labels,
     expectation_maximization,
     kmeans_labels,
-    one_hot,
 )
 
 
@@ -77,10 +76,12 @@ class GammaMixture(DensityMixin, BaseEstimator):
         family = GammaFamily(self.max_concentration)
         statistics = family.statistics(X)
         best: list[MixtureFit] = []
-        for resp in self._starts(X):
+        for start in self._starts(X):
             fits = list(
                 expectation_maximization(
-                    family, statistics, resp, max_iter=self.max_iter, tol=self.tol
+                    *(family, statistics, start, self.n_components),
+                    max_iter=self.max_iter,
+                    tol=self.tol,
                 )
             )
             if not best or fits[-1].bound > best[-1].bound:
@@ -88,7 +89,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
         fit = best[-1]
         self.weights_ = np.exp(fit.log_weights)
         self.concentrations_, self.rates_ = fit.parameters
-        self.labels_ = fit.log_resp.argmax(1)
+        self.labels_ = fit.labels
         self.lower_bound_, self.lower_bounds_ = fit.bound, [f.bound for f in best]
         self.n_iter_, self.converged_ = fit.n_iter, fit.converged
         return self
@@ -170,11 +171,9 @@ class GammaMixture(DensityMixin, BaseEstimator):
                 f"n_components={self.n_components} must not exceed n_samples={n_samples}"
             )
 
-    def _starts(self, X: Array) -> Iterator[Array]:
+    def _starts(self, X: Array) -> Iterator[NDArray]:
         if not isinstance(self.init_params, str):
-            yield one_hot(
-                checked_labels(self.init_params, len(X), self.n_components), self.n_components
-            )
+            yield checked_labels(self.init_params, len(X), self.n_components)
             return
         if self.init_params not in ("kmeans", "random"):
             raise ValueError(
@@ -183,7 +182,6 @@ class GammaMixture(DensityMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         for _ in range(self.n_init):
             if self.init_params == "kmeans":
-                labels = kmeans_labels(X, self.n_components, random.randint(2**31 - 1))
-                yield one_hot(labels, self.n_components)
+                yield kmeans_labels(X, self.n_components, random.randint(2**31 - 1))
             else:
                 yield random.dirichlet(np.ones(self.n_components), size=len(X))

@@ -101,6 +101,7 @@ class RandomAffine:
         )  # (B, 2, 3)
         images = x.reshape(len(x), *self.shape)
         # affine_grid multiplies image by image, which takes longer than the interpolation
-        grid = (matrix.flatten(0, 1) @ self.points.to(x.device)).view(len(x), 2, height, width)
+        self.points = self.points.to(x.device)
+        grid = (matrix.flatten(0, 1) @ self.points).view(len(x), 2, height, width)
         grid = grid.permute(0, 2, 3, 1)
         return F.grid_sample(images, grid, align_corners=False).flatten(1)

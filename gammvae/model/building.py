@@ -50,10 +50,10 @@ def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> N
     """
     architecture, trained = config.architecture, config.model.space != "samples"
     n_values = sum(parameter.numel() for parameter in model.parameters())
-    table = min(config.batch_size, CHUNK_ROWS) * config.n_clusters * architecture.latent_dim
+    table = min(config.batch_size, CHUNK_ROWS) * config.n_clusters
     # Weights, their gradients and Adam's two moments; and the table of all KL divergences of a
-    # batch, with its intermediate results.
-    needed = FLOAT_BYTES * (4 * (n_values + table) if trained else n_values)
+    # batch, with its intermediate results, some in float64.
+    needed = FLOAT_BYTES * (4 * n_values + 8 * table if trained else n_values)
     if needed > (memory := memory_of_machine()):
         layers = architecture.channels or architecture.hidden
         kind = "channels" if architecture.channels else "hidden"

@@ -6,14 +6,18 @@
 Notation: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Independent, Normal
+from torch.distributions import Categorical, Gamma, Independent, Normal
 from torch.nn.functional import normalize
 
-from gammvae.model.distributions import Gamma, Mixture, pairwise_kl
+from gammvae.model.distributions import Mixture, pairwise_kl
+
+# Draws (B, D) from distributions with batch shape (B,) and event shape (D,).
+Draw = Callable[[Independent], Tensor]
 
 
 class MixturePrior(nn.Module):
@@ -116,7 +120,13 @@ class MixtureVAE(nn.Module):
         self.decoder = decoder
         self.prior = prior
 
-    def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
+    def elbo(
+        self,
+        x: Tensor,
+        view: Tensor | None = None,
+        q_c: Categorical | None = None,
+        draw: Draw = Independent.rsample,
+    ) -> ELBO:
         r"""The evidence lower bound of ``x`` ``(B, F)``, with one draw of ``z`` for the decoder.
 
         .. math:: \mathbb{E}_{q(z|x)} \log p(x|z)
@@ -130,6 +140,7 @@ class MixtureVAE(nn.Module):
             x: Samples that the decoder reconstructs, ``(B, F)``.
             view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
             q_c: Fixed ``q(c|x)``; by default the one that maximizes the bound.
+            draw: Draws ``z`` from ``q(z|x)``, with a gradient.
         """
         q_z, prior = self.encoder(x if view is None else view), self.prior()
         kl = pairwise_kl(q_z, prior.components)  # (B, K)
@@ -137,17 +148,19 @@ class MixtureVAE(nn.Module):
         if q_c is None:
             q_c = best
         return ELBO(
-            reconstruction=self.decoder(q_z.rsample()).log_prob(x),
+            reconstruction=self.decoder(draw(q_z)).log_prob(x),
             kl_z=(q_c.probs * kl).sum(-1),
             kl_c=categorical_kl(q_c, prior.weights),
             agreement=(q_c.probs * best.logits).sum(-1),
             q_c=q_c,
         )
 
-    def reconstruction(self, x: Tensor, view: Tensor | None = None) -> Tensor:
+    def reconstruction(
+        self, x: Tensor, view: Tensor | None = None, draw: Draw = Independent.rsample
+    ) -> Tensor:
         """``E_q log p(x|z)`` of ``x`` ``(B, F)``, from one draw of ``z``; see ``elbo``."""
         q_z = self.encoder(x if view is None else view)
-        return cast(Tensor, self.decoder(q_z.rsample()).log_prob(x))
+        return cast(Tensor, self.decoder(draw(q_z)).log_prob(x))
 
     def set_units(self, x: Tensor) -> None:
         """Sets the mean and scale of the data from samples ``(N, F)``."""

@@ -72,6 +72,7 @@ class Result(TypedDict):
     device: str
     precision: str
     threads: PositiveInt
+    processes: NotRequired[PositiveInt]
     versions: Versions
     metrics: Metrics
     seconds: dict[str, NonNegativeFloat]

@@ -24,6 +24,7 @@ from gammvae.errors import InputError
 from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.contents import LOCK
 from gammvae.runs.directory import RunDirectory
+from gammvae.system.processes import count
 from gammvae.system.writing import link, remove_unfinished
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Pretrained:
             **surroundings,
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
+            "processes": count(),
             "program": program_digest(),
         }
         text = json.dumps(parts, sort_keys=True, default=str)

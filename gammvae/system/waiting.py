@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from gammvae.system.processes import count
+
 # The turns that libgomp spins; the program sets it unless the user has said how to wait.
 SPINS, USERS = "GOMP_SPINCOUNT", ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 # On a quiet machine: enough to lose little there, and some 20 times fewer than libgomp's default,
@@ -37,8 +39,11 @@ def spins(used: float) -> str:
 
 @cache
 def cores_in_use() -> float | None:
-    """How many of its cores others used when this process first asked; ``None`` where unknown."""
-    return watched()
+    """How many of its cores others used when this process first asked; ``None`` where unknown.
+
+    The processes that share a run start at the same time, and would take each other for neighbors.
+    """
+    return watched() if count() == 1 else 0.0
 
 
 def watched() -> float | None:

@@ -63,20 +63,12 @@ class CompiledLoss:
         if device.type == "cuda":
             options["triton.cudagraphs"] = True
         self.loss: Loss = torch.compile(batch_loss, dynamic=False, options=options)
-        self.generators = [device] if device.type == "cuda" else []
-        self.tried = False
         log.info("compile: the first steps wait for the compiler, up to half a minute")
 
     def __call__(self, model: MixtureVAE, batch: Batch) -> Outcome:
         """The loss of a batch, and figures of it."""
         if len(batch.samples) != self.size:
             return batch_loss(model, batch)
-        if not self.tried:
-            # kl_divergence looks its formula up at the first call, which would split what is
-            # compiled, and change its rounding.
-            with torch.no_grad(), torch.random.fork_rng(self.generators):
-                batch_loss(model, batch)
-            self.tried = True
         try:
             return self.loss(model, batch)
         except torch._dynamo.exc.TorchDynamoException as error:

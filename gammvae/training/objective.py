@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical
+from torch.distributions import Categorical, Independent
 from torch.nn.functional import one_hot
 
-from gammvae.model.vae import MixtureVAE
+from gammvae.model.vae import Draw, MixtureVAE
+from gammvae.training.together import add_up, own
 
 TERMS = ("reconstruction", "kl_z", "kl_c")
 
@@ -27,6 +28,7 @@ class Batch(NamedTuple):
             for the best one.
         kl_weight: Weight of both KL terms, a scalar tensor; ``None`` leaves them out.
         agreement: Weight of ``log q(c|view)`` of the held cluster.
+        draw: Draws ``z`` from ``q(z|x)``.
     """
 
     samples: Tensor
@@ -34,6 +36,13 @@ class Batch(NamedTuple):
     held: Tensor | None
     kl_weight: Tensor | None
     agreement: float
+    draw: Draw = Independent.rsample
+
+    def part(self, rows: slice) -> "Batch":
+        """The batch of some of the rows."""
+        view = None if self.view is None else self.view[rows]
+        held = None if self.held is None else self.held[rows]
+        return self._replace(samples=self.samples[rows], view=view, held=held)
 
 
 class Outcome(NamedTuple):
@@ -56,16 +65,16 @@ Loss = Callable[[MixtureVAE, Batch], Outcome]
 
 def batch_loss(model: MixtureVAE, batch: Batch) -> Outcome:
     """The negative ELBO of a batch, its mean over the samples in nats."""
-    samples, view, given, kl_weight, agreement = batch
+    samples, view, given, kl_weight, agreement, draw = batch
     if kl_weight is None:
-        reconstruction = model.reconstruction(samples, view)
+        reconstruction = model.reconstruction(samples, view, draw)
         return Outcome(-reconstruction.mean(), reconstruction.detach().sum()[None], None)
     q_c = None
     if given is not None:
         q_c = held(given, len(model.prior.logits))
     elif view is not None:
         q_c = model.predict(samples)
-    elbo = model.elbo(samples, view, q_c)
+    elbo = model.elbo(samples, view, q_c, draw)
     objective = elbo.value(kl_weight)
     if given is not None and agreement:
         objective = objective + agreement * elbo.agreement
@@ -99,12 +108,19 @@ class Totals:
         self.steps = self.samples = 0
 
     def add(self, outcome: Outcome, size: int) -> None:
-        """Adds a batch of some size."""
-        self.sums[self.steps, : len(outcome.sums)] = outcome.sums
-        if outcome.labels is not None:
-            self.labels[self.samples : self.samples + size] = outcome.labels
+        """Adds the outcome of this process's rows of a batch of some size."""
+        rows, fraction = own(size)
+        if fraction:
+            self.sums[self.steps, : len(outcome.sums)] = outcome.sums
+            if outcome.labels is not None:
+                self.labels[self.samples : self.samples + size][rows] = outcome.labels
         self.steps += 1
         self.samples += size
+
+    def add_up(self) -> None:
+        """Adds up the figures of all processes of the run."""
+        add_up([self.sums])
+        add_up([self.labels])
 
     def means(self) -> list[float]:
         """Means per sample of ``TERMS`` and of the entropy of ``q(c|x)``, in nats."""

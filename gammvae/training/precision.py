@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gammvae.data.samples import Samples
 from gammvae.model.vae import MixtureVAE
+from gammvae.training.together import shares
 
 # Layers that compute in the lower precision, and how often each is tested, because faults come and
 # go.
@@ -46,10 +47,12 @@ def faulty_layers(
     Args:
         model: The model to be trained, on the device of ``x``.
         x: All samples, ``(N, F)``.
-        batch_size: Samples per step; the last step of an epoch has the remaining samples.
+        batch_size: Samples per step, divided among the processes of the run; the last step of an
+            epoch has the remaining samples.
         precision: Data type to test.
     """
-    sizes = {min(batch_size, len(x)), len(x) % batch_size} - {0}
+    batches = min(batch_size, len(x)), len(x) % batch_size
+    sizes = {rows.stop - rows.start for n in batches for rows in shares(n)} - {0}
     faulty = set()
     with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
         for size in sorted(sizes):

@@ -15,9 +15,13 @@ from gammvae.initialization.anchor import Held
 from gammvae.model.building import build_optimizer, number_of_epochs
 from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.runs.sharing import Pretrained
+from gammvae.system.processes import count
 from gammvae.training.compilation import CompiledLoss, is_compiled
-from gammvae.training.loop import Stage, fit, warn_of_collapse
+from gammvae.training.epochs import Stage
+from gammvae.training.following import Training
+from gammvae.training.loop import fit, warn_of_collapse
 from gammvae.training.objective import batch_loss
+from gammvae.training.together import meet, send
 from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
 
@@ -44,7 +48,7 @@ class Guided(NamedTuple):
 
     Attributes:
         begin: Makes the guide from the number of epochs and from what the checkpoint stored.
-        agreement: See ``loop.Stage``.
+        agreement: See ``epochs.Stage``.
     """
 
     begin: Callable[[int, Held | None], Guide]
@@ -106,6 +110,8 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
         if compiled(work, config)
         else batch_loss,
     )
+    send(Training(work.model, optimizer, stage, work.digest))
+    meet()
     used, saved, cost = work.config.n_clusters, time.perf_counter(), 0.0
     with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
         for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
@@ -121,7 +127,12 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
 
 
 def compiled(work: Workspace, config: StageConfig) -> bool:
-    """Whether a stage is to be compiled; see ``compilation``."""
+    """Whether a stage is to be compiled; see ``compilation``.
+
+    Several processes exchange parameters in the middle of the loss, so it is not compiled there.
+    """
+    if count() > 1:
+        return False
     size = work.config.batch_size
     steps = number_of_epochs(config, len(work.x), size) * math.ceil(len(work.x) / size)
     return is_compiled(work.config.compile, work.device, steps)

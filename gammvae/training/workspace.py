@@ -15,6 +15,7 @@ from gammvae.initialization.prior import read_starting_labels
 from gammvae.model.building import build_augmentation, build_model, build_optimizer
 from gammvae.runs.checkpoints import load_checkpoint
 from gammvae.runs.directory import RunDirectory
+from gammvae.system.processes import count
 from gammvae.training.precision import choose_precision, faulty_layers
 from gammvae.training.tracking import check_tracking
 
@@ -87,13 +88,14 @@ class Workspace:
             if faulty := faulty_layers(self.model, self.x, size, self.precision):
                 self.precision = torch.float32
         log.info(
-            "%s: %d samples of %d features, likelihood %s, on %s in %s with %d threads",
+            "%s: %d samples of %d features, likelihood %s, on %s in %s with %d threads%s",
             self.config.dataset.name,
             *self.x.shape,
             self.facts.likelihood,
             self.device,
             self.precision,
             torch.get_num_threads(),
+            f" in each of {count()} processes" if count() > 1 else "",
         )
         if self.chosen and self.config.model.space != "samples":
             values = self.x.shape[0] * self.x.shape[1]
@@ -133,4 +135,5 @@ class Workspace:
             "dataset_notes": list(self.notes),
             "command": self.directory.command,
             **surroundings(self.device, self.precision),
+            "processes": count(),
         }

@@ -127,6 +127,13 @@ def test_neighbors_stay_within_a_cluster(points, expected):
     assert numbers_of_neighbors(config, points, 3) == expected
 
 
+@pytest.mark.parametrize(("edges", "expected"), [(10_000, [5, 10]), (9_999, [5]), (1, [5])])
+def test_doublings_stay_within_the_memory(edges, expected, monkeypatch):
+    monkeypatch.setattr(manifold, "MOST_EDGES", edges)
+    config = compose_config("init.n_neighbors=5", "init.doublings=2").init
+    assert numbers_of_neighbors(config, 1000, 3) == expected
+
+
 @pytest.mark.parametrize(
     ("given", "filled", "expected"),
     [("null", 1.0, 1.0), ("null", 0.2, 1.0), ("null", 0.02, 0.25), ("0.7", 0.02, 0.7)],

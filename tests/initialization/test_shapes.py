@@ -5,7 +5,7 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score, adjusted_rand_score
 
-from gammvae.data.samples import samples_on
+from gammvae.data.samples import samples_on, subset
 from gammvae.evaluation.metrics import clustering_accuracy
 from gammvae.initialization import anchor, manifold, shapes
 from gammvae.initialization.anchor import Anchor, Held
@@ -100,6 +100,28 @@ def test_a_partition_whose_cluster_would_die_is_kept():
     labels[150:] += np.arange(150) % 2
     x[151::2] = x[150::2]  # the same samples in both
     np.testing.assert_array_equal(refine_by_shapes(x, labels, 3), labels)
+
+
+def test_shapes_of_some_samples_refine_all(sausages, rough, monkeypatch):
+    x = sausages[0]
+    expected = refine_by_shapes(x, rough, 2)
+    monkeypatch.setattr(shapes, "SAMPLES", N // 3)
+    found = refine_by_shapes(x, rough, 2)
+    assert found.shape == (N,)
+    assert adjusted_rand_score(found, expected) > 0.9 > adjusted_rand_score(rough, expected)
+
+
+def test_a_partition_with_a_cluster_that_no_sample_represents_is_kept(monkeypatch):
+    x, labels = np.random.default_rng(0).normal(size=(300, 2)), np.repeat([0, 1], [299, 1])
+    monkeypatch.setattr(shapes, "SAMPLES", 30)
+    assert 299 not in subset(300, 30, seed=0)
+    np.testing.assert_array_equal(refine_by_shapes(x, labels, 2), labels)
+
+
+def test_covariances_are_estimated_from_no_more_samples_than_are_used(monkeypatch):
+    assert affords_covariances(1000, 4, 2, 1.0)
+    monkeypatch.setattr(shapes, "SAMPLES", 19)
+    assert not affords_covariances(1000, 4, 2, 1.0)
 
 
 @pytest.mark.parametrize("n_features", [1, 4, 13])

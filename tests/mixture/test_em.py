@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -50,13 +52,37 @@ def test_log_density_is_scipys():
         np.testing.assert_allclose(ours[:, k], scipys)
 
 
+@pytest.mark.parametrize("family", [GammaFamily(), NormalFamily()])
+def test_em_does_not_depend_on_the_chunks_nor_on_how_labels_are_given(family, monkeypatch):
+    x, _ = known_mixture(500)
+    labels = np.random.default_rng(0).integers(4, size=len(x))
+    arguments = family, family.statistics(x)
+    *_, at_once = expectation_maximization(*arguments, labels, 4, max_iter=5, tol=0)
+    monkeypatch.setattr("gammvae.mixture.em.RESPONSIBILITIES", 4 * 7)
+    for start in (labels, one_hot(labels, 4)):
+        *_, fit = expectation_maximization(*arguments, start, 4, max_iter=5, tol=0)
+        assert fit.bound == pytest.approx(at_once.bound, abs=1e-9)
+        np.testing.assert_array_equal(fit.labels, at_once.labels)
+        np.testing.assert_allclose(fit.parameters, at_once.parameters, rtol=1e-9)
+
+
+def test_memory_for_many_components_is_that_of_a_chunk(monkeypatch):
+    monkeypatch.setattr("gammvae.mixture.em.RESPONSIBILITIES", 2**16)
+    x, _ = known_mixture(2000)
+    labels, family = np.arange(2000) % 1000, NormalFamily()
+    statistics = family.statistics(x)
+    tracemalloc.start()
+    list(expectation_maximization(family, statistics, labels, 1000, max_iter=2, tol=0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2000 * 1000 * 8
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_normal_em_is_scikit_learns():
     x, labels = known_mixture(1000)
     family = NormalFamily()
-    *_, fit = expectation_maximization(
-        family, family.statistics(x), one_hot(labels, 3), max_iter=50, tol=0
-    )
+    *_, fit = expectation_maximization(family, family.statistics(x), labels, 3, max_iter=50, tol=0)
     theirs = GaussianMixture(
         3,
         covariance_type="diag",

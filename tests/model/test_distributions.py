@@ -6,20 +6,14 @@ import scipy.stats
 import torch
 from scipy.integrate import quad
 from scipy.special import digamma, gammaln, polygamma
-from torch import distributions
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Gamma, Independent, Normal, kl_divergence
 
 from gammvae.model.distributions import (
     GAMMA_REPARAMETERIZATIONS,
-    STIRLING,
     BoostedWilsonHilfertyGamma,
-    Gamma,
     MarsagliaTsangGamma,
     Mixture,
     WilsonHilfertyGamma,
-    log_gamma_remainder,
-    log_gap,
-    log_gap_slope,
     pairwise_kl,
 )
 
@@ -135,10 +129,19 @@ def test_a_generator_decides_the_samples(sampler):
 )
 def test_only_the_sampler_differs_from_torch(sampler):
     a, b, z = torch.tensor([0.5, 3.0]), torch.tensor([2.0, 0.1]), torch.tensor([0.7, 20.0])
-    ours, torchs, other = sampler(a, b), distributions.Gamma(a, b), Gamma(a + 1, b)
+    ours, torchs = sampler(a, b), Gamma(a, b)
     assert torch.equal(ours.log_prob(z), torchs.log_prob(z))
     assert torch.equal(ours.entropy(), torchs.entropy())
-    assert torch.equal(kl_divergence(ours, other), kl_divergence(Gamma(a, b), other))
+    assert torch.equal(matched_kl(ours, Gamma(a + 1, b)), matched_kl(torchs, Gamma(a + 1, b)))
+
+
+def matched_kl(q, p):
+    """``KL(q_i || p_i)`` of distributions of one variable, ``(n,)``, from those of all pairs."""
+    one, other = (
+        Independent(type(side)(*(getattr(side, name)[:, None] for name in side.arg_constraints)), 1)
+        for side in (q, p)
+    )
+    return pairwise_kl(one, other).diagonal()
 
 
 def textbook_kl(q, q_rate, p, p_rate):
@@ -164,7 +167,7 @@ def textbook_gradient(q, q_rate, p, p_rate):
     )
 
 
-def parameters(low, high, spread, n=4000):
+def parameters(low, high, spread, n=1000):
     """Of ``n`` pairs in float32: concentrations from ``low`` to ``high``, means up to ``spread``
     standard deviations of the narrower apart."""
     q, p = (torch.rand(2, n).double() * math.log(high / low)).exp() * low
@@ -174,8 +177,8 @@ def parameters(low, high, spread, n=4000):
 
 
 RANGES = [
-    (0.05, STIRLING),
-    (STIRLING / 2, 2 * STIRLING),
+    (0.05, 8),
+    (4, 16),
     (0.05, 1e4),
     (1e3, 1e4),
     (0.05, 1e6),
@@ -188,7 +191,7 @@ RANGES = [
 def test_kl_is_accurate_in_float32(low, high, spread):
     given = parameters(low, high, spread)
     exact = textbook_kl(*given)
-    found = kl_divergence(Gamma(*given[:2]), Gamma(*given[2:]))
+    found = matched_kl(Gamma(*given[:2]), Gamma(*given[2:]))
     assert found.dtype == torch.float32
     error = np.abs(found.double().numpy() - exact)
     assert (error < 1e-5 * np.maximum(1, exact)).all()
@@ -198,7 +201,7 @@ def test_kl_is_accurate_in_float32(low, high, spread):
 @pytest.mark.parametrize(("low", "high"), RANGES)
 def test_gradient_of_the_kl_is_accurate_in_float32(low, high, spread):
     given = [parameter.requires_grad_() for parameter in parameters(low, high, spread)]
-    found = torch.autograd.grad(kl_divergence(Gamma(*given[:2]), Gamma(*given[2:])).sum(), given)
+    found = torch.autograd.grad(matched_kl(Gamma(*given[:2]), Gamma(*given[2:])).sum(), given)
     values = [parameter.detach() for parameter in given]
     # by the parameters' logarithms, which is what the networks are taught by
     for value, one, exact in zip(values, found, textbook_gradient(*values), strict=True):
@@ -216,21 +219,22 @@ def test_kl_is_that_of_quadrature(concentration):
         return q.pdf(z) * z * (q.logpdf(z) - p.logpdf(z))
 
     expected = quad(integrand, -200, 8, points=[-20, -5, 0, math.log(q.mean())], limit=500)[0]
-    found = kl_divergence(
-        Gamma(torch.tensor(concentration), torch.tensor(2.5)),
-        Gamma(torch.tensor(3.0), torch.tensor(1 / 0.9)),
+    found = matched_kl(
+        Gamma(torch.tensor([concentration]), torch.tensor([2.5])),
+        Gamma(torch.tensor([3.0]), torch.tensor([1 / 0.9])),
     )
     assert found.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def test_kl_broadcasts_and_has_the_gradient_of_finite_differences():
-    shapes = [(5, 1, 3), (5, 1, 3), (4, 3), (4, 3)]
+@pytest.mark.parametrize("family", [Gamma, Normal])
+def test_pairwise_kl_has_the_gradient_of_finite_differences(family):
+    shapes = [(5, 3), (5, 3), (4, 3), (4, 3)]
     given = [(torch.rand(shape).double() * 12 + 0.1).requires_grad_() for shape in shapes]
 
-    def kl(q, q_rate, p, p_rate):
-        return kl_divergence(Gamma(q, q_rate), Gamma(p, p_rate))
+    def kl(*values):
+        return pairwise_kl(Independent(family(*values[:2]), 1), Independent(family(*values[2:]), 1))
 
-    assert kl(*given).shape == (5, 4, 3)
+    assert kl(*given).shape == (5, 4)
     assert torch.autograd.gradcheck(kl, given)
 
 
@@ -238,20 +242,9 @@ def test_kl_broadcasts_and_has_the_gradient_of_finite_differences():
 def test_kl_stays_float32_under_bfloat16(name):
     with torch.autocast("cpu", torch.bfloat16):
         q = SAMPLERS[name](torch.tensor([2e3]), torch.tensor([1e3]))
-        kl = kl_divergence(q, Gamma(torch.tensor([2e3]), torch.tensor([1.01e3])))
+        kl = matched_kl(q, Gamma(torch.tensor([2e3]), torch.tensor([1.01e3])))
     assert kl.dtype == torch.float32
     assert kl.item() == pytest.approx(2e3 * (1.01 - 1 - math.log(1.01)), rel=1e-4)
-
-
-def test_the_parts_of_the_kl_are_those_of_scipy_on_either_side_of_the_series():
-    a = torch.cat([torch.logspace(-2, 3, 400), torch.linspace(7.9, 8.1, 41)]).double()
-    n = a.numpy()
-    for found, exact in (
-        (log_gap(a), digamma(n) - np.log(n)),
-        (log_gap_slope(a), polygamma(1, n) - 1 / n),
-        (log_gamma_remainder(a), gammaln(n) - n * np.log(n) + n),
-    ):
-        np.testing.assert_allclose(found.numpy(), exact, rtol=1e-7, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -263,7 +256,7 @@ def test_closed_form_kl_against_monte_carlo(name):
     log_ratio = q.log_prob(z) - p.log_prob(z)
     standard_error = log_ratio.std(0) / math.sqrt(n)
     # 0.004: what Wilson-Hilferty's samples at a concentration of 2 are known to cost
-    difference = (kl_divergence(q, p) - log_ratio.mean(0)).abs()
+    difference = (matched_kl(q, p) - log_ratio.mean(0)).abs()
     assert (difference < 4 * standard_error + 0.004).all()
 
 

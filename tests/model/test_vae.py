@@ -188,3 +188,11 @@ def test_a_view_changes_the_posterior_and_not_the_target():
         expected = model.decoder(z).log_prob(x)
     torch.testing.assert_close(elbo.reconstruction, expected)
     torch.testing.assert_close(elbo.q_c.probs, model.predict(view).probs)
+
+
+def test_what_is_drawn_is_what_is_decoded():
+    model, x = build("implicit"), torch.rand(5, 6)
+    with torch.no_grad():
+        elbo = model.elbo(x, draw=lambda q: q.mean)
+        expected = model.decoder(model.encoder(x).mean).log_prob(x)
+    torch.testing.assert_close(elbo.reconstruction, expected)

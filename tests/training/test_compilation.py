@@ -8,7 +8,8 @@ from torch.optim import Adam
 from gammvae.model.building import build_model
 from gammvae.training import compilation
 from gammvae.training.compilation import CompiledLoss, has_compiler, is_compiled
-from gammvae.training.loop import Stage, fit
+from gammvae.training.epochs import Stage
+from gammvae.training.loop import fit
 from gammvae.training.objective import Batch, batch_loss
 from tests.conftest import compose_config
 from tests.model.test_vae import build

@@ -9,7 +9,8 @@ from gammvae.model.building import build_model
 from gammvae.model.convolution import Float32Layer
 from gammvae.model.networks import Units
 from gammvae.training.copies import WeightCopies
-from gammvae.training.loop import Stage, fit
+from gammvae.training.epochs import Stage
+from gammvae.training.loop import fit
 from tests.conftest import compose_config
 from tests.model.test_vae import build
 

@@ -6,7 +6,8 @@ import torch
 from torch.optim import SGD, Adam
 
 from gammvae.errors import DivergenceError
-from gammvae.training.loop import Epochs, Stage, fit, warn_of_collapse
+from gammvae.training.epochs import Epochs, Stage
+from gammvae.training.loop import fit, warn_of_collapse
 from gammvae.training.schedules import SCHEDULES
 from tests.model.test_vae import build
 
@@ -215,9 +216,9 @@ def spied(model):
     """What the model's ELBO is called with."""
     calls, elbo = [], model.elbo
 
-    def spy(x, view=None, q_c=None):
+    def spy(x, view=None, q_c=None, *rest):
         calls.append((x, view, q_c))
-        return elbo(x, view, q_c)
+        return elbo(x, view, q_c, *rest)
 
     model.elbo = spy
     return calls

@@ -32,7 +32,7 @@ from gammvae.data.warned import warned_once
 from gammvae.evaluation.assignments import Assignments, evaluate
 from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import posteriors
-from gammvae.model.vae import ELBO, MixtureVAE, categorical_kl
+from gammvae.model.vae import ELBO, Draw, MixtureVAE, categorical_kl
 from gammvae.training import stages
 from gammvae.training.workspace import Workspace
 
@@ -62,13 +62,20 @@ class CenteredAutoencoder(MixtureVAE):
         distances = (q_z.mean[:, None] - self.prior().components.mean).square().sum(-1)
         return Categorical(logits=-distances.log1p(), validate_args=False)
 
-    def elbo(self, x: Tensor, view: Tensor | None = None, q_c: Categorical | None = None) -> ELBO:
+    def elbo(
+        self,
+        x: Tensor,
+        view: Tensor | None = None,
+        q_c: Categorical | None = None,
+        draw: Draw = Independent.rsample,
+    ) -> ELBO:
         """The two terms of the objective, as fields of ``ELBO``; they do not form a bound.
 
         Args:
             x: Samples, ``(B, F)``.
             view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
             q_c: The targets ``p``; without them the divergence is zero.
+            draw: Unused, because nothing is drawn.
 
         Returns:
             ``reconstruction``: the negative mean squared error over the features; ``kl_z``: the

@@ -81,7 +81,7 @@ class MixtureTraining:
         )
         set_prior(work.model, mixture)
         held = Held(spread(work.model, work.x, chosen, labels), *starts.graph)
-        sizes = np.bincount(mixture.log_resp.argmax(1), minlength=config.n_clusters)
+        sizes = np.bincount(mixture.labels, minlength=config.n_clusters)
         record = {
             **{"stage": "init", "epoch": 1},
             "kl": -(mixture.bound + q_z.entropy().mean().item()),

@@ -1,0 +1,136 @@
+"""The steps of a stage: what an epoch of training does to the weights."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from gammvae.data.samples import Samples
+from gammvae.model.augmentation import Augmentation
+from gammvae.model.vae import MixtureVAE
+from gammvae.system.processes import count
+from gammvae.training.copies import WeightCopies
+from gammvae.training.objective import Batch, Loss, Outcome, Totals, batch_loss
+from gammvae.training.together import add_up, drawn, own
+
+
+class Stage(NamedTuple):
+    """Settings of a stage of training.
+
+    Attributes:
+        name: Name of the stage in logs, metrics and checkpoints.
+        epochs: Passes over the data.
+        batch_size: Samples per step.
+        kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
+        kl_schedule: Key of ``schedules.KL_SCHEDULES``: course of ``kl_weight`` over the stage.
+        schedule: Key of ``schedules.SCHEDULES``: course of the learning rate.
+        clip_grad_norm: Maximum norm of the gradient, or ``None``.
+        precision: Data type of the networks' arithmetic; the latent terms stay in float32.
+        augment: Augmentation of the encoder's input, or ``None``.
+        agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
+        loss: Computes the loss of a batch.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    kl_weight: float
+    kl_schedule: str
+    schedule: str
+    clip_grad_norm: float | None
+    precision: torch.dtype
+    augment: Augmentation | None = None
+    agreement: float = 0.0
+    loss: Loss = batch_loss
+
+
+class Epoch(NamedTuple):
+    """The order with which an epoch begins in the other processes of a run.
+
+    Attributes:
+        labels: See ``Epochs.run``, as are the next two.
+        kl_weight: Weight of both KL terms.
+        rates: Relative learning rates.
+        random: Random state at the beginning.
+    """
+
+    labels: Tensor | None
+    kl_weight: float
+    rates: Sequence[float]
+    random: dict[str, Tensor]
+
+
+class Epochs:
+    """Trains a model epoch by epoch, in all processes of a run together.
+
+    Each process takes its own rows of every batch; the totals are those of all.
+
+    Args:
+        model: Model on the device of ``x``, trained in place.
+        x: All samples, ``(N, F)``.
+        stage: Settings of the stage.
+        optimizer: Optimizer of the model's parameters, with their initial learning rates.
+    """
+
+    def __init__(self, model: MixtureVAE, x: Samples, stage: Stage, optimizer: Optimizer) -> None:
+        self.model, self.x, self.stage, self.optimizer = model, x, stage, optimizer
+        self.copies = WeightCopies(model, stage.precision)
+        self.autocast = torch.autocast(
+            x.device.type, stage.precision, enabled=stage.precision != torch.float32
+        )
+        # while the model has no copies
+        self.weights = list(model.parameters())
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+
+    def run(
+        self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: tqdm
+    ) -> Totals:
+        """Trains one pass over the data in random order.
+
+        Args:
+            labels: Clusters ``(N,)`` or probabilities ``(N, K)`` at which ``q(c|x)`` is held, or
+                ``None``.
+            kl_weight: Weight of both KL terms in this epoch.
+            rates: Learning rate of every step relative to its initial value.
+            bar: Progress bar, which counts the steps.
+        """
+        device = self.x.device
+        weight = torch.full((), kl_weight, device=device) if self.stage.kl_weight else None
+        batches = torch.randperm(len(self.x), device=device).split(self.stage.batch_size)
+        totals = Totals(len(self.x), len(batches), len(self.model.prior.logits), device)
+        with self.copies:
+            for index, factor in zip(batches, rates, strict=True):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * factor
+                held = None if labels is None else labels[index]
+                totals.add(self.step(self.x[index], held, weight), len(index))
+                bar.update()
+        totals.add_up()
+        return totals
+
+    def step(self, samples: Tensor, held: Tensor | None, kl_weight: Tensor | None) -> Outcome:
+        """Changes the weights by the gradient of one batch of samples ``(B, F)``.
+
+        The outcome is that of the rows of this process.
+        """
+        stage, size, share = self.stage, len(samples), own(len(samples))
+        view = None if stage.augment is None else stage.augment(samples)
+        batch = Batch(samples, view, held, kl_weight, stage.agreement)
+        if count() > 1:
+            batch = batch.part(share.rows)._replace(draw=partial(drawn, n=size))
+        with self.autocast:
+            outcome = stage.loss(self.model, batch)
+        self.optimizer.zero_grad()
+        (outcome.loss * share.fraction if count() > 1 else outcome.loss).backward()
+        self.copies.take_gradients()
+        add_up([one.grad for one in self.weights if one.grad is not None])
+        if stage.clip_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.weights, stage.clip_grad_norm)
+        self.optimizer.step()
+        self.copies.refresh()
+        return outcome
