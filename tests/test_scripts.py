@@ -127,7 +127,7 @@ def test_tables_are_written_in_one_place():
         assert "| ---" not in path.read_text(), path
 
 
-@pytest.mark.parametrize("name", ["gradients", "memory", "speed", "starts", "vade"])
+@pytest.mark.parametrize("name", ["gradients", "memory", "small_data", "speed", "starts", "vade"])
 def test_kept_tables_have_the_head(name):
     title, command, machine, *rest = (TABLES / f"{name}.md").read_text().split("\n\n")
     assert "|" not in title
