@@ -53,6 +53,11 @@ ABLATIONS = {
     "kl_weight 4": ["train.kl_weight=4"],
     "gaussian family": ["model=vade"],
     "no covariances": ["init.covariances=null"],
+    # What small tables and the digits had before gammvae.config.sizing.
+    "wide and long": [
+        *("architecture=mlp", "optimizer.lr=0.001", "pretrain.updates=3000", "train.updates=3000")
+    ],
+    "slow and long": ["optimizer.lr=0.001", "pretrain.updates=8000", "train.updates=8000"],
 }
 EVERYTHING = RECIPES | ABLATIONS
 

@@ -36,7 +36,7 @@ def compose_config(*overrides: str) -> Config:
     """The configuration of ``gammvae train`` with the given overrides."""
     ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_module("gammvae.conf", version_base="1.3"):
-        config = compose("train", overrides=["architecture=mlp", *overrides])
+        config = compose("train", overrides=["dataset=mnist", *overrides])
     return to_config(config)
 
 
@@ -71,7 +71,7 @@ def clustpy_pretraining(x: Tensor) -> Round:
     from clustpy.deep._data_utils import get_dataloader
     from clustpy.deep.vade import _VaDE_VAE
 
-    model = _VaDE_VAE([FEATURES, *compose_config().architecture.hidden, 10])
+    model = _VaDE_VAE([FEATURES, *(compose_config().architecture.hidden or ()), 10])
     loader = get_dataloader(x.numpy(), BATCH, shuffle=True)
 
     def once() -> None:
@@ -85,7 +85,7 @@ def clustpy_vade(x: Tensor) -> Round:
     from clustpy.deep._data_utils import get_dataloader
     from clustpy.deep.vade import _VaDE_Module, _VaDE_VAE
 
-    model = _VaDE_VAE([FEATURES, *compose_config().architecture.hidden, 10])
+    model = _VaDE_VAE([FEATURES, *(compose_config().architecture.hidden or ()), 10])
     model.fitted = True
     prior = _VaDE_Module(CLUSTERS, 10)
     loader = get_dataloader(x.numpy(), BATCH, shuffle=True)

@@ -122,8 +122,8 @@ def test_the_page_of_settings_has_all_of_them():
         assert re.search(rf"^`(hydra/)?{option}`", page, re.M), option
     of_recipes = re.search(r"^### `train.updates`.*?(?=^###)", page, re.M | re.DOTALL)
     expected = (
-        "- Default: `3000` with `dataset=file`, `experiment=plain`, `recipe=features`; "
-        "`8000` with `dataset=digits`, `recipe=images`\n"
+        "- Default: `null` with `dataset=file`, `recipe=features`; `1300` with `dataset=digits`; "
+        "`3000` with `experiment=plain`; `8000` with `recipe=images`\n"
     )
     assert expected in of_recipes[0]
 
@@ -136,7 +136,7 @@ def test_options_are_marked_by_what_is_chosen_with_each_dataset():
         "model=gammvae": "default",
         "optimizer=adam": "default",
         "init=manifold": "default",
-        "architecture=mlp": "default with `dataset=file`",
+        "architecture=auto": "default with `dataset=file`",
         "architecture=small": "default with `dataset=digits`",
         "augmentation=noise": "default with `dataset=file`",
         "augmentation=affine": "default with `dataset=digits`",

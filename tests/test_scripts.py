@@ -127,7 +127,7 @@ def test_tables_are_written_in_one_place():
         assert "| ---" not in path.read_text(), path
 
 
-@pytest.mark.parametrize("name", ["gradients", "memory", "speed", "starts", "vade"])
+@pytest.mark.parametrize("name", ["gradients", "memory", "small_data", "speed", "starts", "vade"])
 def test_kept_tables_have_the_head(name):
     title, command, machine, *rest = (TABLES / f"{name}.md").read_text().split("\n\n")
     assert "|" not in title
@@ -193,3 +193,23 @@ def test_runs_that_are_started_together_are_measured(load, tmp_path, monkeypatch
     assert 0.1 < float(host) < 10
     with pytest.raises(SystemExit, match="a run failed"):
         gpu.seconds_of_runs(["dataset=none"], str(tmp_path), "false", 1)
+
+
+def test_runs_on_small_data_are_compared_on_the_seeds_that_both_have(load, tmp_path, monkeypatch):
+    accuracy, small = load("accuracy_table"), load("benchmark_small_data")
+    monkeypatch.setattr(accuracy, "TABLES", tmp_path)
+    figures = {
+        ("iris", "default"): [(0, 0.9, 3), (1, 0.8, 5)],
+        ("iris", "wide and long"): [(1, 0.7, 50), (2, 0.1, 10)],
+        ("wine", "default"): [(0, 0.9, 3)],
+        ("wine", "plain"): [(0, 0.2, 3)],
+    }
+    lines = [
+        dict.fromkeys(accuracy.RUN_COLUMNS, 0.0)
+        | {"dataset": dataset, "recipe": recipe, "seed": seed, "acc": acc, "seconds": seconds}
+        for (dataset, recipe), runs in figures.items()
+        for seed, acc, seconds in runs
+    ]
+    accuracy.write("accuracy_runs.csv", accuracy.RUN_COLUMNS, lines)
+    row = ["iris", "chosen on", "1", "0.8000", "0.7000", "+0.1000", "5", "50"]
+    assert small.pairs() == [row]

@@ -393,3 +393,28 @@ def test_a_browser_shows_it_without_complaint(size, features, in_process, tmp_pa
     )
     assert "<title>true,true,150</title>" in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+def test_a_run_whose_network_follows_from_the_size_of_the_data_is_of_use(tmp_path, in_process):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.normal(size=(40, 3)) + 9 * (np.arange(40) % 2)[:, None])
+    data = ("dataset=file", "dataset.path=x.npy", "n_clusters=2", "device=cpu", "run_dir=run")
+    done = in_process("train", *data, "pretrain.updates=5", "train.updates=3")
+    assert done.returncode == 0, done.stderr
+    chosen = "architecture.hidden=[128, 128], optimizer.lr=0.008, optimizer.mixture_lr=0.008"
+    log = (tmp_path / "run/run.log").read_text()
+    assert f"chosen for 120 values, fewer than 40000: {chosen}\n" in log
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    stages = [json.loads(line)["stage"] for line in lines]
+    assert (stages.count("pretrain"), stages.count("train")) == (5, 3)
+    assert in_process("predict", "run", "data=x.npy", "out=p.npz").returncode == 0
+    with np.load(tmp_path / "p.npz") as found, np.load(tmp_path / "run" / ASSIGNMENTS) as known:
+        assert (found["labels"] == known["labels"]).all()
+    assert "finished" in in_process("train", *data, "pretrain.updates=5", "train.updates=3").stdout
+
+
+def test_a_method_without_a_network_does_not_speak_of_one(tmp_path, in_process):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(40, 3)))
+    data = ("dataset=file", "dataset.path=x.npy", "n_clusters=2", "device=cpu", "run_dir=run")
+    assert in_process("train", *data, "model=kmeans").returncode == 0
+    assert "chosen for" not in (tmp_path / "run/run.log").read_text()

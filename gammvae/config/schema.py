@@ -70,7 +70,7 @@ class ArchitectureConfig:
     """Layers of the encoder, which the decoder mirrors, and the number of latent features."""
 
     name: str = MISSING
-    hidden: list[int] = MISSING
+    hidden: list[int] | None = MISSING
     channels: list[int] = MISSING
     latent_dim: int = MISSING
 
@@ -80,8 +80,8 @@ class OptimizerConfig:
     """A class of ``torch.optim`` with its ``arguments``, learning rates and gradient clipping."""
 
     name: str = MISSING
-    lr: float = MISSING
-    mixture_lr: float = MISSING
+    lr: float | None = MISSING
+    mixture_lr: float | None = MISSING
     schedule: str = MISSING
     clip_grad_norm: float | None = MISSING
     arguments: dict[str, Any] = MISSING
@@ -122,7 +122,7 @@ class StageConfig:
     """A stage of training, whose length is given by ``epochs`` or by about ``updates`` steps."""
 
     epochs: int | None = MISSING
-    updates: int = MISSING
+    updates: int | None = MISSING
     kl_weight: float = MISSING
     kl_schedule: str = MISSING
     augment: bool = MISSING
@@ -181,10 +181,10 @@ def check_rules_between_fields(config: Config) -> None:
             + ", ".join(REPARAMETERIZATIONS[model.family])
         )
     architecture = config.architecture
-    if bool(architecture.hidden) == bool(architecture.channels):
+    if (architecture.hidden != []) == bool(architecture.channels):
         raise InputError(
             f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
-            f"{architecture.channels}: exactly one of them must be a non-empty list"
+            f"{architecture.channels}: exactly one of them must be given and not be empty"
         )
     if (init.start == "labels") != (init.labels is not None):
         raise InputError(

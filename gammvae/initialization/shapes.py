@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from gammvae.config.sizing import SMALL_TABLE
 from gammvae.data.samples import Samples, subset
-from gammvae.initialization.graph import Graph, Labels, modularity
+from gammvae.initialization.graph import Graph, Labels, modularity, neighbor_graph
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,10 @@ def shaped(x: Samples, chosen: NDArray[np.int64], graph: Graph, labels: Labels) 
     Many partitions have nearly the highest modularity, and densities may choose among these. A
     partition of clearly lower modularity is rejected, however well Gaussians fit it.
 
+    In a small table, a graph of the samples decides. The features of an autoencoder that was
+    trained on few samples, with noise, are drawn together along the graph's own partition; how far
+    depends on the seed.
+
     References:
         Performance of modularity maximization in practical contexts (Good et al., 2010),
         https://arxiv.org/abs/0910.0165, on the many partitions of nearly the highest modularity
@@ -108,10 +113,25 @@ def shaped(x: Samples, chosen: NDArray[np.int64], graph: Graph, labels: Labels) 
     """
     rows = x[torch.from_numpy(chosen).to(x.device)].cpu().numpy()
     refined = refine_by_shapes(rows, labels, labels.max() + 1)
-    before, after = modularity(graph, labels), modularity(graph, refined)
+    judge = graph_of_samples(rows, graph) if rows.size < SMALL_TABLE else graph
+    before, after = modularity(judge, labels), modularity(judge, refined)
     taken = after >= NEARLY * before
     log.info(
         "EM with full covariances moves %d of %d samples, modularity %.4f to %.4f: %s",
         *((refined != labels).sum(), len(labels), before, after, "kept" if taken else "rejected"),
     )
     return refined if taken else labels
+
+
+def graph_of_samples(x: NDArray, graph: Graph) -> Graph:
+    """The neighbor graph of samples, with as many neighbors and the resolution of another graph.
+
+    Args:
+        x: Samples ``(N, F)``, in any units; distances are in units of each feature's deviation.
+        graph: Neighbor graph of ``N`` points.
+    """
+    scale = x.std(0)
+    z = (x - x.mean(0)) / np.where(scale > 0, scale, 1)
+    # An edge in one direction weighs 1/2 and is there twice, one in both directions twice as much.
+    n_neighbors = round(graph.weights.sum() / len(x))
+    return neighbor_graph(z, n_neighbors, graph.resolution)

@@ -24,7 +24,7 @@ def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixt
     """Builds the untrained model.
 
     Args:
-        config: Configuration of the run.
+        config: Configuration of the run, after ``sizing.sized``.
         shape: Shape of a sample; channels, height and width for convolutions.
         likelihood: Likelihood of the decoder, ``bernoulli`` or ``normal``.
 
@@ -91,6 +91,7 @@ def build_bodies(
         mirror = TransposedConvolutions(config.latent_dim, image, config.channels)
         return convolutions, convolutions.width, mirror, last_layer(image, config.channels)
     hidden, features = config.hidden, math.prod(shape)
+    assert hidden is not None  # config.sizing.sized has chosen them
     return (
         MLP([features, *hidden]),
         hidden[-1],
@@ -163,4 +164,5 @@ def number_of_epochs(stage: StageConfig, n_samples: int, batch_size: int) -> int
     """``stage.epochs``, or else as many as make about ``stage.updates`` steps, but at least 1."""
     if stage.epochs is not None:
         return stage.epochs
+    assert stage.updates is not None  # config.sizing.sized has chosen it
     return max(1, round(stage.updates / math.ceil(n_samples / batch_size)))

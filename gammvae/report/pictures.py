@@ -3,16 +3,17 @@
 Notation: ``n`` samples, ``F`` features.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.utils import make_grid
 
 # Small images are enlarged to about this side.
 SIDE = 28
+# Pixels between images, and their gray value.
+GAP, GAP_VALUE = 2, 0.5
 
 
 def is_image(shape: Sequence[int]) -> bool:
@@ -35,9 +36,14 @@ def grid(x: NDArray, shape: Sequence[int], columns: int, span: tuple[float, floa
         columns: Number of images in a row.
         span: The values that are shown as black and white.
     """
-    images = torch.from_numpy(np.ascontiguousarray(x, np.float32)).reshape(len(x), *shape)
-    factor = max(1, round(SIDE / shape[1]))
-    images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
-    images = (images.clamp(*span) - span[0]) / (span[1] - span[0])
-    table = make_grid(images, nrow=columns, padding=2, pad_value=0.5)
-    return Image.fromarray((table * 255).byte().permute(1, 2, 0).numpy())
+    _, height, width = shape
+    factor = max(1, round(SIDE / height))
+    images = (x.reshape(len(x), *shape).clip(*span) - span[0]) / (span[1] - span[0])
+    images = images.repeat(factor, 2).repeat(factor, 3)
+    rows, columns = math.ceil(len(x) / columns), min(columns, len(x))
+    height, width = height * factor + GAP, width * factor + GAP
+    table = np.full((rows * height + GAP, columns * width + GAP, 3), GAP_VALUE)
+    for index, image in enumerate(images):
+        top, left = (index // columns) * height + GAP, (index % columns) * width + GAP
+        table[top : top + height - GAP, left : left + width - GAP] = image.transpose(1, 2, 0)
+    return Image.fromarray((table * 255).astype(np.uint8))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from gammvae.config.schema import Config
+from gammvae.config.sizing import sized
 from gammvae.data.preprocessing import FIGURES, Preprocessing
 from gammvae.data.training_data import Facts
 from gammvae.devices import choose_device
@@ -79,6 +80,7 @@ def load_trained(directory: RunDirectory, device_name: str) -> Trained:
     if "elbo_unlikely" not in result["metrics"]:
         raise InputError(f"{directory / RESULT} is damaged: it has no metrics.elbo_unlikely")
     facts = read_facts(directory)
+    config = sized(config, result["samples"], math.prod(facts.shape))
     device = choose_device(device_name)
     with blaming(directory / CONFIG):
         model = build_model(config, facts.shape, facts.likelihood).to(device)

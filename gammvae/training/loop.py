@@ -25,6 +25,8 @@ from gammvae.training.together import send
 log = logging.getLogger(__name__)
 
 LOG_LINES = 20
+# Figures of an epoch that say nothing unless the mixture is trained.
+OF_MIXTURE = ("weights_entropy", "used_clusters", "assignment_entropy")
 
 
 def fit(
@@ -134,18 +136,16 @@ def figures(model: MixtureVAE, totals: Totals, kl_weight: float) -> dict[str, fl
     """The epoch's means in nats per sample; figures of the mixture only if it is trained."""
     *terms, q_c_entropy = totals.means()
     record: dict[str, float | None] = dict(zip(TERMS, terms, strict=True))
-    with torch.no_grad():
-        weights_entropy = model.prior().weights.entropy().item()
-    record |= {
-        "elbo": terms[0] - terms[1] - terms[2] if model.has_bound else None,
-        "weights_entropy": weights_entropy,
-        "used_clusters": used_clusters(totals.counts().numpy()),
-        "assignment_entropy": q_c_entropy,
-    }
+    record |= dict.fromkeys(("elbo", *OF_MIXTURE))
     if kl_weight == 0:  # the mixture is not initialized yet, figures about it would mislead
-        record |= dict.fromkeys(record.keys() - {"reconstruction"})
-    elif not model.prior.logits.requires_grad:  # the components stay identical
-        record |= dict.fromkeys(("weights_entropy", "used_clusters", "assignment_entropy"))
+        return record | dict.fromkeys(TERMS[1:])
+    if model.has_bound:
+        record["elbo"] = terms[0] - terms[1] - terms[2]
+    if model.prior.logits.requires_grad:  # otherwise the components stay identical
+        with torch.no_grad():
+            weights_entropy = model.prior().weights.entropy().item()
+        used = used_clusters(totals.counts().numpy())
+        record |= zip(OF_MIXTURE, (weights_entropy, used, q_c_entropy), strict=True)
     return record
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from gammvae.config.schema import Config
+from gammvae.config.sizing import SMALL_TABLE, chosen_by_size, sized
 from gammvae.data.samples import samples_on, subset
 from gammvae.data.training_data import load_data
 from gammvae.devices import choose_device, surroundings
@@ -32,6 +33,8 @@ class Workspace:
         directory: Directory of the run; not touched here.
 
     Attributes:
+        config: The configuration, with the settings that depend on the size of the data.
+        chosen: Values of these settings, by name; empty if the user has given all of them.
         x: All samples ``(N, F)``, preprocessed, on ``device``.
         classes: Classes ``(N,)`` or ``None``; used only for final scores and the report.
         digest: Digest of the data.
@@ -46,12 +49,14 @@ class Workspace:
     """
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
-        self.config, self.directory = config, directory
+        self.directory = directory
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
         check_tracking(config.tracking)
         data = load_data(config.dataset, config.preprocess, config.device)
-        n_samples = data.rows.shape[0]
+        n_samples, n_features = data.rows.shape
+        self.chosen = chosen_by_size(config, n_samples, n_features)
+        self.config = config = sized(config, n_samples, n_features)
         if config.n_clusters > n_samples:
             raise InputError(
                 f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
@@ -92,6 +97,13 @@ class Workspace:
             torch.get_num_threads(),
             f" in each of {count()} processes" if count() > 1 else "",
         )
+        if self.chosen and self.config.model.space != "samples":
+            values = self.x.shape[0] * self.x.shape[1]
+            log.info(
+                "chosen for %d values, %s %d: %s",
+                *(values, "fewer than" if values < SMALL_TABLE else "at least", SMALL_TABLE),
+                ", ".join(f"{key}={value}" for key, value in self.chosen.items()),
+            )
         for note in self.notes:
             log.warning("%s: %s", self.config.dataset.name, note)
         if faulty:

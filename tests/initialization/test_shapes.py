@@ -13,6 +13,7 @@ from gammvae.initialization.graph import Partition, modularity, neighbor_graph, 
 from gammvae.initialization.shapes import (
     REGULARIZATION,
     affords_covariances,
+    graph_of_samples,
     refine_by_shapes,
     shaped,
 )
@@ -154,6 +155,31 @@ def test_what_the_graph_tells_apart_stays_apart(monkeypatch, moved, taken):
     assert (modularity(graph, other) >= 0.95 * modularity(graph, blobs)) == taken
     found = shaped(rows(x), np.arange(600), graph, blobs)
     np.testing.assert_array_equal(found, other if taken else blobs)
+
+
+@pytest.mark.parametrize(("limit", "taken"), [(10**6, False), (0, True)])
+def test_in_a_small_table_a_graph_of_the_samples_decides(monkeypatch, limit, taken):
+    """The shapes contradict the samples, but agree with the features from which the graph is."""
+    x = np.random.default_rng(0).normal(size=(600, 2)) + np.repeat([[0, 0], [99, 0]], 300, axis=0)
+    blobs = np.repeat([0, 1], 300)
+    other = np.where(np.arange(600) < 60, 1, blobs)
+    graph = neighbor_graph(np.random.default_rng(1).normal(size=(600, 2)) + 99 * other[:, None], 20)
+    monkeypatch.setattr(shapes, "SMALL_TABLE", limit)
+    monkeypatch.setattr(shapes, "refine_by_shapes", lambda *_: other)
+    found = shaped(rows(x), np.arange(600), graph, blobs)
+    np.testing.assert_array_equal(found, other if taken else blobs)
+
+
+@pytest.mark.parametrize("n_neighbors", [3, 20])
+def test_the_graph_of_samples_is_like_the_other_and_does_not_depend_on_units(n_neighbors):
+    rng = np.random.default_rng(0)
+    x, points = rng.normal(size=(200, 3)), rng.normal(size=(200, 5))
+    found = graph_of_samples(x, neighbor_graph(points, n_neighbors, 0.5))
+    expected = neighbor_graph(x / x.std(0), n_neighbors, 0.5)
+    assert found.resolution == 0.5
+    assert (found.weights != expected.weights).nnz == 0
+    again = graph_of_samples(x * [1, 1000, 0.01] + 7, found)
+    assert (again.weights != expected.weights).nnz == 0
 
 
 @pytest.mark.parametrize("given", ["null", "1000", "0.25"])

@@ -37,8 +37,8 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
     write_run(directory, compose_config())
     other = compose_config("batch_size=64", "optimizer.lr=0.5")
     message = (
-        "batch_size is 256 there and 64 here; optimizer.lr is 0.001 there and 0.5 here; "
-        "optimizer.mixture_lr is 0.001 there and 0.5 here; overwrite=true"
+        "batch_size is 256 there and 64 here; optimizer.lr is None there and 0.5 here; "
+        "optimizer.mixture_lr is None there and 0.5 here; overwrite=true"
     )
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match=message):
