@@ -10,6 +10,7 @@ from gammvae import __version__
 from gammvae.cli import datasets, evaluate, predict, report, sample, table, train
 from gammvae.cli.terminal import exit_codes, open_streams
 from gammvae.errors import InputError
+from gammvae.system.compiled import choose_cache
 from gammvae.system.printing import say
 from gammvae.system.processes import count, prepare
 from gammvae.system.waiting import choose_waiting
@@ -81,8 +82,9 @@ def dispatch(arguments: list[str]) -> None:
     elif arguments[0] in COMMANDS:
         if count() > 1 and arguments[0] != "train":
             raise InputError(f"{arguments[0]} runs in one process: start it without torchrun")
-        prepare()  # this and the next before the command imports torch
+        prepare()  # this and the next two before the command imports torch
         choose_waiting()
+        choose_cache()
         COMMANDS[arguments[0]].run(arguments[1:])
     else:
         raise InputError(f"unknown command {arguments[0]!r}: it must be {', '.join(COMMANDS)}")

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 from gammvae.errors import DivergenceError, InputError, ProcessLost
 from gammvae.system.printing import say
-from gammvae.system.processes import first_to_say, rank
+from gammvae.system.processes import count, first_to_say, rank
 
 # Errors of the file system that the user can resolve, such as a full disk or lack of permission.
 DISK_ERRORS = {
@@ -73,6 +74,8 @@ def open_streams() -> None:
 def stop(message: object, code: int) -> NoReturn:
     """Ends the program with one line on standard error, which one process of a run says."""
     text = re.sub(r"\s+", " ", str(message), flags=re.ASCII)
+    if count() > 1:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, until the line is said
     if first_to_say():
         say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
     sys.exit(code)

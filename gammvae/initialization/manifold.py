@@ -241,6 +241,7 @@ class Search:
     def graph(self, n_neighbors: int, resolution: float) -> Graph:
         """The neighbor graph of the points."""
         if n_neighbors not in self.nearest:
+            log.info("init: %d neighbors of %d samples", n_neighbors, len(self.points))
             self.nearest[n_neighbors] = neighbors(self.points, n_neighbors, self.device)
         return graph_of(self.nearest[n_neighbors], resolution)
 

@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,8 +21,6 @@ log = logging.getLogger(__name__)
 # With compile=auto, a stage of this many steps is compiled, if on the processor. A step of MNIST's
 # size saves some 4 ms, so that they are 20 seconds.
 STEPS = 5_000
-# Where torch keeps what it has compiled, unless the user has set this variable.
-CACHE, FOLDER = "TORCHINDUCTOR_CACHE_DIR", Path("~/.cache/gammvae/compiled")
 
 
 def is_compiled(wanted: bool | str, device: torch.device, n_steps: int) -> bool:
@@ -55,8 +52,6 @@ class CompiledLoss:
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.size = size
-        if CACHE not in os.environ:
-            os.environ[CACHE] = str(FOLDER.expanduser())
         torch._dynamo.reset()  # what is compiled for the models of earlier runs
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         options: dict[str, Any] = {"fallback_random": True}  # the draws of the plain loss
@@ -80,8 +75,8 @@ class CompiledLoss:
             return batch_loss(model, batch)
 
     def _go_on_without(self, error: Exception) -> None:
-        lines = str(error).splitlines()
         # of all that torch and the compiler say, what the compiler calls an error
+        lines = [line for line in str(error).splitlines() if not line.endswith("raised:")]
         cause = next((line for line in lines if "error:" in line), lines[0])
         log.warning("compile: training goes on without, because of %s", cause.strip())
         self.loss = batch_loss

@@ -7,6 +7,7 @@ import torch._inductor.config
 from torch.optim import Adam
 
 from gammvae.model.building import build_model
+from gammvae.system.compiled import CACHE
 from gammvae.training import compilation
 from gammvae.training.compilation import CompiledLoss, has_compiler, is_compiled
 from gammvae.training.epochs import Stage
@@ -23,7 +24,7 @@ needs_compiler = pytest.mark.skipif(not has_compiler(), reason="needs a C++ comp
 def cache(monkeypatch, tmp_path_factory):
     """Keeps what is compiled, for all tests of the session, out of the user's folder."""
     folder = tmp_path_factory.getbasetemp() / "compiled"
-    monkeypatch.setenv(compilation.CACHE, str(folder))
+    monkeypatch.setenv(CACHE, str(folder))
 
 
 def test_long_stages_on_the_processor_are_compiled(monkeypatch):
@@ -141,7 +142,7 @@ def test_training_goes_on_with_one_line_if_it_cannot_be_compiled(
     if reason == "folder":
         cache.write_text("not a folder")
     monkeypatch.setenv("CXX", str(compiler))
-    monkeypatch.setenv(compilation.CACHE, str(cache))
+    monkeypatch.setenv(CACHE, str(cache))
     torch.manual_seed(0)
     plain, x = build("implicit"), torch.rand(40, 6)
     other = copy.deepcopy(plain)
