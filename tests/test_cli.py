@@ -96,7 +96,11 @@ def test_evaluate_shows_what_differs(finished, tmp_path, gammvae):
     assert "run/result.json is damaged or was changed" in one_line(gammvae("evaluate", "run"))
     (run / "digests.json").unlink()  # as of versions that kept none
     result = gammvae("evaluate", "run")
-    assert "1 of 11 figures differ" in result.stdout
+    assert "1 of 11 figures differ; both were computed on cpu with 1 threads" in result.stdout
+    changed = (run / "result.json").read_text().replace('"threads": 1', '"threads": 64')
+    (run / "result.json").write_text(changed)
+    result = gammvae("evaluate", "run")
+    assert "the run was computed on cpu with 64 threads" in result.stdout
 
 
 def test_every_job_of_a_sweep_has_its_own_run_and_a_repeated_sweep_skips(tmp_path, gammvae):

@@ -50,10 +50,12 @@ def comparison(stored: Result, recomputed: Mapping[str, Any]) -> str:
         f"{one['device']} with {one['threads']} threads and torch {one['versions']['torch']}"
         for one in (stored, recomputed)
     )
-    return (
-        f"{text}\n{len(differing)} of {len(rows)} figures differ; "
+    reason = (
         f"the run was computed on {made}, this is {here}"
+        if made != here
+        else f"both were computed on {here}, so gammvae or another library has changed since"
     )
+    return f"{text}\n{len(differing)} of {len(rows)} figures differ; {reason}"
 
 
 def judgement(found: Mapping[str, Any]) -> str:
