@@ -256,7 +256,7 @@ BAD_CALLS = {
     "train overwrite=perhaps": "is not a valid bool",
     "train seed=": "seed",
     # ranges and rules between fields
-    "train seed=-1": "seed=-1 is out of range: it must be an integer from 0 to 2147483647",
+    "train optimizer.lr=0": "optimizer.lr=0.0 is out of range: it must be null or a positive",
     "train batch_size=0": "batch_size=0 is out of range: it must be a number of at least 1",
     "train n_clusters=0": "n_clusters=0 is out of range",
     "train n_clusters=1798": "n_clusters=1798 exceeds the 1797 samples of dataset digits",
