@@ -256,11 +256,11 @@ BAD_CALLS = {
     "train overwrite=perhaps": "is not a valid bool",
     "train seed=": "seed",
     # ranges and rules between fields
-    "train optimizer.lr=0": "optimizer.lr=0.0 is out of range: it must be null or a positive",
+    "train seed=-1": "seed=-1 is out of range: it must be an integer from 0 to 2147483647",
     "train batch_size=0": "batch_size=0 is out of range: it must be a number of at least 1",
     "train n_clusters=0": "n_clusters=0 is out of range",
     "train n_clusters=1798": "n_clusters=1798 exceeds the 1797 samples of dataset digits",
-    "train optimizer.lr=0": "optimizer.lr=0.0 is out of range: it must be null or a positive number",
+    "train optimizer.lr=0": "optimizer.lr=0.0 is out of range: it must be null or a positive",
     "train optimizer.lr=nan": "optimizer.lr=nan is out of range",
     "train precision=float16": "precision=float16 is out of range: it must be one of auto, float32",
     "train device=gpu": "device=gpu is out of range: it must be one of auto, cpu, cuda, cuda:N",
