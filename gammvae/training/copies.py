@@ -5,7 +5,8 @@ copies take the place of the weights during an epoch, and all of them are conver
 gives the same numbers.
 """
 
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from gammvae.training.precision import LAYERS
 
 
 class WeightCopies:
-    """Replaces the weights of a model's layers by copies while it is entered.
+    """Replaces the weights of a model's layers by copies, while these are in place.
 
     The weights themselves stay in float32, and the optimizer updates them.
 
@@ -39,18 +40,15 @@ class WeightCopies:
         ]
         self.gradients = [torch.empty_like(weight) for weight in self.weights]
 
-    def __enter__(self) -> "WeightCopies":
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Puts the copies in place of the weights, as they are now, until the end."""
         self._place(self.copies)
         self.refresh()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._place(self.weights)
+        try:
+            yield
+        finally:
+            self._place(self.weights)
 
     def _place(self, parameters: list[Tensor]) -> None:
         for (layer, name), parameter in zip(self.places, parameters, strict=True):

@@ -103,7 +103,7 @@ class Epochs:
         weight = torch.full((), kl_weight, device=device) if self.stage.kl_weight else None
         batches = torch.randperm(len(self.x), device=device).split(self.stage.batch_size)
         totals = Totals(len(self.x), len(batches), len(self.model.prior.logits), device)
-        with self.copies:
+        with self.copies.in_place():
             for index, factor in zip(batches, rates, strict=True):
                 for group in self.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor

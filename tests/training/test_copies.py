@@ -29,7 +29,7 @@ def by_autocast(model, x, lr):
 def by_copies(model, x, lr):
     optimizer = Adam(model.parameters(), lr=lr)
     copies = WeightCopies(model, torch.bfloat16)
-    with copies:
+    with copies.in_place():
         for batch in x.split(16):
             with torch.autocast("cpu", torch.bfloat16):
                 loss = -model.elbo(batch).value().mean()
@@ -62,7 +62,8 @@ def test_steps_equal_those_of_autocast_to_the_last_bit(make):
 def test_weights_are_back_after_an_error():
     model = build("implicit")
     before = dict(model.named_parameters())
-    with pytest.raises(RuntimeError, match="dtype"), WeightCopies(model, torch.bfloat16):
+    copies = WeightCopies(model, torch.bfloat16)
+    with pytest.raises(RuntimeError, match="dtype"), copies.in_place():
         model.elbo(torch.rand(3, 6))  # float32 samples, and no autocast
     after = dict(model.named_parameters())
     assert before.keys() == after.keys()
@@ -74,7 +75,7 @@ def test_copies_follow_weights_that_were_changed_between_epochs():
     copies = WeightCopies(model, torch.bfloat16)
     with torch.no_grad():
         model.encoder.head.weight.fill_(3.0)
-    with copies:
+    with copies.in_place():
         assert (model.encoder.head.weight == 3).all()
 
 
