@@ -403,7 +403,7 @@ def test_a_run_whose_network_follows_from_the_size_of_the_data_is_of_use(tmp_pat
     assert done.returncode == 0, done.stderr
     chosen = "architecture.hidden=[128, 128], optimizer.lr=0.008, optimizer.mixture_lr=0.008"
     log = (tmp_path / "run/run.log").read_text()
-    assert f"chosen for 120 values, fewer than 40000: {chosen}\n" in log
+    assert f"chosen for 120 values, fewer than 37140: {chosen}\n" in log
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     stages = [json.loads(line)["stage"] for line in lines]
     assert (stages.count("pretrain"), stages.count("train")) == (5, 3)

@@ -53,9 +53,6 @@ def run(arguments: list[str]) -> None:
         DivergenceError: Training became non-finite.
     """
     log_to_terminal()
-    if (used := cores_in_use() or 0.0) > TOLERATED:
-        log.warning("other processes use %.1f of the cores, so this takes longer", used)
-
     if count() > 1 and {"-m", "--multirun"} & set(arguments):
         raise InputError(
             "-m does not go with torchrun, which shares one run among processes: "
@@ -99,6 +96,8 @@ def train_one(cfg: "DictConfig") -> float:
 
     log_to_terminal()  # a job may run in a new process
     hydra = HydraConfig.get()
+    if rank() == 0 and (hydra.mode == RunMode.RUN or hydra.job.num == 0):
+        warn_of_other_processes()
     if hydra.mode == RunMode.RUN:
         with exit_codes():
             alone, job = count() == 1, Job("")
@@ -107,6 +106,12 @@ def train_one(cfg: "DictConfig") -> float:
         with attempt(given(hydra.overrides.task), hydra.sweep.dir) as job:
             train_job(cfg, job)
     return job.elbo
+
+
+def warn_of_other_processes() -> None:
+    """Logs a warning if other processes use more of the cores than is tolerated."""
+    if (used := cores_in_use() or 0.0) > TOLERATED:
+        log.warning("other processes use %.1f of the cores, so this takes longer", used)
 
 
 def train_together(cfg: "DictConfig", job: "Job") -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from gammvae.config.schema import Config
 
-# A table is small if it has fewer values, N F, than this. Even the narrow network has about as many
-# weights: 38,000 for 4 features, 42,000 for 19; the wide one has 2.5 million.
-SMALL_TABLE = 40_000
 WIDE, NARROW = [500, 500, 2000], [128, 128]
+# A table is small if it has fewer values, N F, than the narrow network has weights besides those of
+# the features, of which there are as many for each: 37,140. The wide network has 2.5 million.
+SMALL_TABLE = 128 + 2 * 129 * 128 + 129 * 20 + 11 * 128
 # Adam moves every weight by about the learning rate, so the change of a layer's output is in
 # proportion to its width. The rate of the narrow network makes up for its width: 1000 units a layer
 # on average against 128.

@@ -131,6 +131,7 @@ class Workspace:
             "n_clusters": self.config.n_clusters,
             **dict(zip(("samples", "features"), self.x.shape, strict=True)),
             "likelihood": self.facts.likelihood,
+            "chosen": self.chosen,
             "dataset_digest": self.digest,
             "dataset_notes": list(self.notes),
             "command": self.directory.command,

@@ -1,6 +1,7 @@
 import pytest
 
 from gammvae.config.sizing import NARROW, SMALL_TABLE, WIDE, chosen_by_size, sized
+from gammvae.model.building import build_model
 from tests.conftest import compose_config
 
 FILE = ("dataset=file", "n_clusters=3")
@@ -26,6 +27,17 @@ SMALL = {
 )
 def test_a_small_table_gets_a_narrow_network_and_few_steps(n_samples, expected):
     assert chosen_by_size(compose_config(*FILE), n_samples, 10) == expected
+
+
+def test_a_small_table_has_fewer_values_than_the_narrow_network_has_weights():
+    """Its weights are a constant and as many for each feature."""
+    config = compose_config(*FILE, "architecture=small")
+
+    def weights(n_features):
+        model = build_model(config, (n_features,), "bernoulli")
+        return sum(w.numel() for w in [*model.encoder.parameters(), *model.decoder.parameters()])
+
+    assert 2 * weights(10) - weights(20) == SMALL_TABLE
 
 
 @pytest.mark.parametrize(
