@@ -11,8 +11,8 @@ ELBO follow.
 The samples are made: each cluster is a curved surface with 8 dimensions and noise around it. From
 50,000 features on, they are documents of 100 words instead, in a sparse matrix.
 
-Takes tens of minutes on two cores, most of it for a million samples, which are still missing in
-outputs/tables/growth.md. Needs no data, and some gigabytes of memory.
+Takes tens of minutes on two cores, most of it for a million samples (outputs/tables/growth.md and
+growth_million.md). Needs no data, and some gigabytes of memory.
 """
 
 import csv
