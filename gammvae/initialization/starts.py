@@ -47,16 +47,24 @@ class KMeansStarts:
             yield self.found[number]
 
     def _groups(self, seed: np.random.SeedSequence) -> NDArray[np.int32]:
-        """Groups by k-means, or every point by itself if k-means finds fewer than ``K``."""
-        n_groups = max(self.n_clusters, min(GROUPS, len(self.z) // POINTS_PER_GROUP))
+        """Groups by k-means; the way in which equal points are divided is arbitrary."""
+        groups = self._by_kmeans(self.z, seed)
+        if len(np.unique(groups)) < self.n_clusters:  # if nearly all points are equal
+            different, which = np.unique(self.z, axis=0, return_inverse=True)
+            groups = self._by_kmeans(different, seed)[which.ravel()]
+        if len(np.unique(groups)) < self.n_clusters:
+            most = max(self.n_clusters, GROUPS * POINTS_PER_GROUP)  # merging takes its square
+            return np.arange(len(self.z), dtype=np.int32) % most
+        return groups
+
+    def _by_kmeans(self, z: NDArray, seed: np.random.SeedSequence) -> NDArray[np.int32]:
+        n_groups = max(self.n_clusters, min(GROUPS, len(z) // POINTS_PER_GROUP))
         kmeans = MiniBatchKMeans(
-            min(n_groups, len(self.z)),
+            min(n_groups, len(z)),
             n_init=1,
             batch_size=4096,
             random_state=int(seed.generate_state(1)[0]),
         )
         with threadpool_limits(limits=1):  # the order of sums must not depend on the threads
-            groups: NDArray[np.int32] = kmeans.fit_predict(self.z)
-        if len(np.unique(groups)) < self.n_clusters:
-            return np.arange(len(self.z), dtype=np.int32)
+            groups: NDArray[np.int32] = kmeans.fit_predict(z)
         return groups

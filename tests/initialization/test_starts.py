@@ -41,3 +41,14 @@ def test_every_point_by_itself_if_there_are_too_few_groups():
     z = np.repeat([[0.0], [1.0]], 20, axis=0)  # k-means finds two groups
     (found,) = KMeansStarts(z, 3, 1, seed=0)
     assert (found.groups == np.arange(40)).all()
+
+
+@pytest.mark.parametrize("n_different", [1, 30])
+def test_groups_of_mostly_equal_points_are_few(n_different):
+    """A group for every point would take the square of their number in memory."""
+    z = np.zeros((50_000, 3), np.float32)
+    z[:n_different] = np.random.default_rng(0).normal(size=(n_different, 3))
+    (start,) = KMeansStarts(z, 10, 1, seed=0)
+    assert 10 <= len(np.unique(start.groups)) <= 3000
+    if n_different == 30:
+        assert len(np.unique(start.groups[:30])) >= 10
