@@ -54,7 +54,7 @@ class MappedRows:
 
     def __getitem__(self, index: Index) -> NDArray:
         rows = np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[index])
-        return rows.reshape(len(rows), -1)
+        return rows.reshape(len(rows), self.shape[1])
 
 
 class SparseRows:

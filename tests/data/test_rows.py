@@ -30,6 +30,11 @@ def test_rows_are_the_values(rows_and_values):
     np.testing.assert_array_equal(rows[10:25], values[10:25])
 
 
+def test_no_rows_are_an_empty_table(rows_and_values):
+    rows, values = rows_and_values
+    assert rows[np.array([], np.int64)].shape == (0, values.shape[1])
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_chunks_are_all_rows_in_order(rows_and_values):
     rows, values = rows_and_values
