@@ -1,4 +1,4 @@
-"""Measures variance, bias and time of the gradients of the four Gamma reparameterizations.
+"""Measures variance, bias and time of the gradients of the five Gamma reparameterizations.
 
     python scripts/benchmark_gradients.py RUN [--draws 400] [--output FILE.md]
 
@@ -17,14 +17,15 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from reporting import Report, command_line, report_options
 from torch import Tensor
 
 from gammvae.cli.reuse import usable_config
-from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.model.latents import GammaLatents
+from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.vae import MixtureVAE
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.experiment import Experiment
@@ -45,7 +46,7 @@ def gradients(model: MixtureVAE, x: Tensor, draws: int) -> Gradients:
     """Gradients of the mean reconstruction with respect to the encoder's parameters.
 
     Args:
-        model: Model whose encoder's ``distribution`` is the sampler.
+        model: Model whose latents have the sampler.
         x: One batch of samples ``(B, F)``.
         draws: Number of draws.
     """
@@ -86,7 +87,8 @@ def main() -> None:
     for name, sampler in GAMMA_REPARAMETERIZATIONS.items():
         torch.manual_seed(0)
         # the lower bound of the concentration stays that of the run, so that all have the same q
-        cast(Any, experiment.work.model.encoder).distribution = sampler.distribution
+        latents = cast(GammaLatents, experiment.work.model.prior.latents)
+        latents.sampler = sampler.distribution
         found[name] = gradients(experiment.work.model, x, arguments.draws)
     report.table(COLUMNS, rows(found, arguments.draws))
 

@@ -88,6 +88,6 @@ changed() {
     done
     table "$name" --metric acc nmi elbo --datasets ${small//,/ } --models "${rows[@]}"
 }
-changed start init=kmeans augmentation=none train.rounds=1 train.agreement=0 train.anchored=0.7 train.anchored=0
+changed start init=kmeans augmentation=none train.rounds=1 train.agreement=0 train.anchored=1 train.anchored=0
 changed sensitivity train.kl_weight={0.5,2,4} architecture.latent_dim={5,20} n_clusters={8,12}
 exit $failed

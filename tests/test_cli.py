@@ -96,7 +96,7 @@ def test_evaluate_shows_what_differs(finished, tmp_path, gammvae):
     assert "run/result.json is damaged or was changed" in one_line(gammvae("evaluate", "run"))
     (run / "digests.json").unlink()  # as of versions that kept none
     result = gammvae("evaluate", "run")
-    assert "1 of 11 figures differ; both were computed on cpu with 1 threads" in result.stdout
+    assert "1 of 13 figures differ; both were computed on cpu with 1 threads" in result.stdout
     changed = (run / "result.json").read_text().replace('"threads": 1', '"threads": 64')
     (run / "result.json").write_text(changed)
     result = gammvae("evaluate", "run")
@@ -265,7 +265,7 @@ BAD_CALLS = {
     "train precision=float16": "precision=float16 is out of range: it must be one of auto, float32",
     "train device=gpu": "device=gpu is out of range: it must be one of auto, cpu, cuda, cuda:N",
     "train device=cuda:99": "device=cuda:99 is not available: this machine has ",
-    "train model.reparameterization=exact": "must be one of wilson_hilferty, ",
+    "train model.reparameterization=exact": "must be one of normal_to_gamma, ",
     "train optimizer.name=Adamant": "optimizer.name=Adamant is unknown",
     "train optimizer.arguments.betas=[2,2]": "do not suit Adam: Invalid beta parameter",
     "train +optimizer.arguments.gain=1": "do not suit Adam: ",

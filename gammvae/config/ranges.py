@@ -5,7 +5,13 @@ from pathlib import Path
 from gammvae.config.rules import Rule, at_least, between, matching, one_of, optional, positive
 
 REPARAMETERIZATIONS = {
-    "gamma": ("wilson_hilferty", "wilson_hilferty_boosted", "marsaglia_tsang", "implicit"),
+    "gamma": (
+        "normal_to_gamma",
+        "wilson_hilferty",
+        "wilson_hilferty_boosted",
+        "marsaglia_tsang",
+        "implicit",
+    ),
     "normal": ("location_scale",),
 }
 

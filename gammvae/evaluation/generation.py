@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Gamma, Normal
+from torch.distributions import Normal
 
 from gammvae.errors import InputError
+from gammvae.model.log_gamma import LogGamma
 from gammvae.model.vae import MixtureVAE
 
 # The posterior of a cluster that z must exceed if its decoded sample is to represent the cluster.
@@ -75,22 +76,18 @@ def draw(
     return Drawn(z, model.decoder(z).mean, posterior, found / tried)
 
 
-def tempered(components: Any, cluster: int, temperature: float) -> Gamma | Normal:  # noqa: ANN401
+def tempered(components: Any, cluster: int, temperature: float) -> Any:  # noqa: ANN401
     """One of the components ``(K, D)``, with its variances multiplied by ``temperature``.
 
-    Gamma(a/T, b/T) has the mean of Gamma(a, b) and T times its variance.
+    Of a Gamma variable, the concentration is divided, and the mean stays the same.
     """
-    if isinstance(components, Gamma):
-        a, b = components.concentration[cluster], components.rate[cluster]
-        return Gamma(a / temperature, b / temperature, validate_args=False)
-    scale = components.scale[cluster] * temperature**0.5
-    return Normal(components.loc[cluster], scale, validate_args=False)
+    named = {name: getattr(components, name)[cluster] for name in components.arg_constraints}
+    named["scale"] = named["scale"] * temperature**0.5
+    return type(components)(**named, validate_args=False)
 
 
 def sample_exactly(distribution: Any, n: int) -> Tensor:  # noqa: ANN401 - either family, any shape
     """Draws ``n`` samples with torch's own sampler, not with the one used in training."""
-    if isinstance(distribution, Gamma):
-        plain = Gamma(distribution.concentration, distribution.rate, validate_args=False)
-        z = plain.sample(torch.Size([n]))
-        return z.clamp_min(torch.finfo(z.dtype).tiny)  # small ones underflow to zero
-    return Normal(distribution.loc, distribution.scale).sample(torch.Size([n]))
+    exact = Normal if isinstance(distribution, Normal) else LogGamma
+    named = {name: getattr(distribution, name) for name in distribution.arg_constraints}
+    return exact(**named, validate_args=False).sample(torch.Size([n]))

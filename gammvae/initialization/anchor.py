@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gammvae.config.schema import Config
 from gammvae.data.samples import Samples, subset
-from gammvae.evaluation.assignments import assign
+from gammvae.evaluation.assignments import assign, bound
 from gammvae.initialization.graph import neighbor_graph, refine
 from gammvae.initialization.manifold import manifold_points
 from gammvae.initialization.shapes import affords_covariances, shaped
@@ -23,11 +23,20 @@ log = logging.getLogger(__name__)
 
 
 class Held(NamedTuple):
-    """Held labels ``(N,)`` of all samples, and the settings of the graph that updates them."""
+    """A partition at which ``q(c|x)`` is held.
+
+    Attributes:
+        labels: Clusters of all samples, ``(N,)``.
+        n_neighbors: Of the graph that updates the partition.
+        resolution: Of the modularity in that graph.
+        elbo: The ELBO when ``q(c|x)`` was let go, in nats per sample; ``None`` before, or if it is
+            held to the end.
+    """
 
     labels: NDArray[np.int64]
     n_neighbors: int
     resolution: float
+    elbo: float | None = None
 
 
 class Anchor:
@@ -62,6 +71,9 @@ class Anchor:
     def __call__(self, epoch: int) -> Tensor | None:
         """The labels ``(N,)`` for an epoch, counted from 0, or ``None`` after the held epochs."""
         if epoch >= self.epochs:
+            if self.epochs and self.held.elbo is None:
+                elbo = bound(self.model, self.x, self.config.seed)["elbo"]
+                self.held = self.held._replace(elbo=elbo)
             return None
         if epoch in self.renewals:
             self._renew(epoch)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.distributions import Gamma, Independent, Normal
+from torch.distributions import Independent, Normal
 
 from gammvae.data.rows import rows_per_chunk
 from gammvae.data.samples import Samples
@@ -27,14 +27,15 @@ from gammvae.errors import InputError
 from gammvae.mixture.em import (
     Array,
     Family,
-    GammaFamily,
+    LogGammaFamily,
     MixtureFit,
     NormalFamily,
     checked_labels,
     expectation_maximization,
     kmeans_labels,
 )
-from gammvae.model.networks import MAX_CONCENTRATION
+from gammvae.model.latents import MAX_CONCENTRATION, MIN_COMPONENT_CONCENTRATION
+from gammvae.model.log_gamma import LogGamma
 from gammvae.model.vae import MixtureVAE
 
 
@@ -78,11 +79,16 @@ def posteriors(model: MixtureVAE, x: Samples, index: Tensor) -> Independent:
 def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
     """The family of ``q(z|x)`` and its expected statistics, ``(N, 2 D)``, in float64."""
     base = q_z.base_dist
-    if isinstance(base, Gamma):
-        return GammaFamily(MAX_CONCENTRATION), in_chunks(
-            lambda alpha, beta: (alpha / beta, torch.digamma(alpha) - beta.log()),
-            base.concentration,
-            base.rate,
+    if isinstance(base, LogGamma):
+        gain = float(base.gain.flatten()[0])
+        family = LogGammaFamily(gain, MIN_COMPONENT_CONCENTRATION, MAX_CONCENTRATION)
+        return family, in_chunks(
+            lambda loc, scale: (
+                LogGamma(loc, scale, gain).mean / gain,
+                (loc / gain).exp(),
+            ),
+            base.loc,
+            base.scale,
         )
     if isinstance(base, Normal):
         return NormalFamily(), in_chunks(

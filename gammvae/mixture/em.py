@@ -69,28 +69,63 @@ class GammaFamily:
         return statistics @ np.hstack([-rate, concentration - 1]).T + normalizer
 
 
-class NormalFamily:
-    """Normal(mean, variance) with statistics ``z`` and ``z^2``.
+class LogGammaFamily:
+    """LogGamma(location, scale) of one gain ``g``, with statistics ``u / g`` and ``exp(u / g)``.
 
     Args:
-        min_variance: Lower limit of the variance.
+        gain: ``g``, of every feature.
+        min_concentration: Lower limit of the concentration of ``exp(u / g)``.
+        max_concentration: Upper limit.
     """
 
-    def __init__(self, min_variance: float = 1e-6) -> None:
-        self.min_variance = min_variance
+    def __init__(self, gain: float, min_concentration: float, max_concentration: float) -> None:
+        self.gain = gain
+        self.min_concentration, self.max_concentration = min_concentration, max_concentration
+
+    def statistics(self, z: Array) -> Array:
+        """``[u / g, exp(u / g)]``, ``(N, 2 D)``."""
+        return np.hstack([z / self.gain, np.exp(z / self.gain)])
+
+    def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
+        """Location and scale, ``(K, D)``, from the means of ``u / g`` and ``exp(u / g)``."""
+        mean_log, mean = np.hsplit(mean_statistics, 2)
+        concentration = fit_concentration(np.log(mean) - mean_log, self.max_concentration)
+        concentration = np.maximum(concentration, self.min_concentration)
+        return self.gain * np.log(mean), abs(self.gain) / np.sqrt(concentration)
+
+    def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
+        """``sum_d a (r - exp(r)) + a log a - log Gamma(a) - log |g|``, ``(N, K)``.
+
+        ``r = (u - location) / g`` and ``a = (g / scale)^2``.
+        """
+        shift, a = parameters[0] / self.gain, (self.gain / parameters[1]) ** 2
+        normalizer = xlogy(a, a) - a * shift - gammaln(a) - np.log(abs(self.gain))
+        return statistics @ np.hstack([a, -a * np.exp(-shift)]).T + normalizer.sum(-1)
+
+
+class NormalFamily:
+    """Normal(mean, standard deviation) with statistics ``z`` and ``z^2``.
+
+    Args:
+        min_scale: Lower limit of the standard deviation.
+    """
+
+    def __init__(self, min_scale: float = 1e-3) -> None:
+        self.min_scale = min_scale
 
     def statistics(self, z: Array) -> Array:
         """``[z, z^2]``, ``(N, 2 D)``."""
         return np.hstack([z, z**2])
 
     def maximize(self, mean_statistics: Array) -> tuple[Array, Array]:
-        """Mean and variance, ``(K, D)``, from the means of ``z`` and ``z^2``."""
+        """Mean and standard deviation, ``(K, D)``, from the means of ``z`` and ``z^2``."""
         mean, mean_square = np.hsplit(mean_statistics, 2)
-        return mean, np.maximum(mean_square - mean**2, self.min_variance)
+        variance = np.maximum(mean_square - mean**2, self.min_scale**2)
+        return mean, np.sqrt(variance)
 
     def log_density(self, statistics: Array, parameters: tuple[Array, Array]) -> Array:
         """``sum_d -(z - mean)^2 / (2 variance) - log(2 pi variance) / 2``, ``(N, K)``."""
-        mean, variance = parameters
+        mean, variance = parameters[0], parameters[1] ** 2
         normalizer = -0.5 * (mean**2 / variance + np.log(2 * np.pi * variance)).sum(-1)  # (K,)
         return statistics @ np.hstack([mean / variance, -0.5 / variance]).T + normalizer
 

@@ -12,12 +12,15 @@ from gammvae.config.schema import ArchitectureConfig, AugmentationConfig, Config
 from gammvae.errors import InputError
 from gammvae.model.augmentation import Augmentation, Chain, RandomAffine, Swapping
 from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
-from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
-from gammvae.model.networks import DECODERS, MLP, GammaEncoder, NormalEncoder, Units, glorot
-from gammvae.model.vae import GammaMixturePrior, MixturePrior, MixtureVAE, NormalMixturePrior
+from gammvae.model.latents import GammaLatents, Latents, NormalLatents
+from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
+from gammvae.model.networks import DECODERS, MLP, Encoder, Units, glorot
+from gammvae.model.vae import MixturePrior, MixtureVAE
 from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
 
 FLOAT_BYTES = 4
+# A component as wide as the standardized latent features has a concentration of 4.
+GAIN = 2.0
 
 
 def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
@@ -67,18 +70,22 @@ def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> N
 
 def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
     """Builds the untrained model without checking its size; see ``build_model``."""
-    latent_dim, units = config.architecture.latent_dim, Units(math.prod(shape))
+    units, latents = Units(math.prod(shape)), build_latents(config)
     body, width, mirror, head = build_bodies(config.architecture, shape)
-    encoder: nn.Module
-    prior: MixturePrior
-    if config.model.family == "gamma":
-        reparameterization = GAMMA_REPARAMETERIZATIONS[config.model.reparameterization]
-        encoder = GammaEncoder(units, body, width, latent_dim, reparameterization)
-        prior = GammaMixturePrior(config.n_clusters, latent_dim)
-    else:
-        encoder = NormalEncoder(units, body, width, latent_dim)
-        prior = NormalMixturePrior(config.n_clusters, latent_dim)
-    return MixtureVAE(encoder, DECODERS[likelihood](units, mirror, head), prior)
+    return MixtureVAE(
+        Encoder(units, body, width, latents),
+        DECODERS[likelihood](units, latents, mirror, head),
+        MixturePrior(config.n_clusters, latents),
+    )
+
+
+def build_latents(config: Config) -> Latents:
+    """The latent features of the model's family."""
+    model, latent_dim = config.model, config.architecture.latent_dim
+    if model.family == "normal":
+        return NormalLatents(latent_dim)
+    reparameterization = GAMMA_REPARAMETERIZATIONS[model.reparameterization]
+    return GammaLatents(latent_dim, GAIN, reparameterization)
 
 
 def build_bodies(

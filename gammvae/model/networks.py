@@ -10,22 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal
 
-from gammvae.model.distributions import Reparameterization
+from gammvae.model.latents import Latents, bounded
 
-# exp(10) = 22,026: far above any latent scale, and well within float32, so that no mean overflows.
-MAX_LOG_MEAN = 10.0
-# A standard deviation of 1 % of the mean, as narrow as a latent feature ever needs to be.
-MAX_CONCENTRATION = 1e4
-# The lower end is the relative width of a Gamma distribution at its maximum concentration.
+# Of the latent features at first, in the units of the encoder's output, which are about 1. The
+# decoder then sees more of the samples than of the noise.
+START_LOG_SCALE = -1.0
+# Of the Normal likelihood, in units of the data.
 LOG_SCALE_RANGE = (math.log(1e-2), math.log(1e2))
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-
-
-def bounded(h: Tensor, low: float, high: float) -> Tensor:
-    """Squashes ``h`` into ``(low, high)``: nearly the identity inside, nonzero slope everywhere."""
-    middle, half = (high + low) / 2, (high - low) / 2
-    return middle + half * torch.tanh((h - middle) / half)
 
 
 class MLP(nn.Sequential):
@@ -89,67 +82,29 @@ class Units(nn.Module):
         return x * self.scale + self.center
 
 
-class GammaEncoder(nn.Module):
-    r"""Returns :math:`q(z|x) = \prod_d \mathrm{Gamma}(\alpha_d(x), \beta_d(x))`.
-
-    The head returns the logarithms of mean and concentration; the rate is concentration over mean.
+class Encoder(nn.Module):
+    """Returns ``q(z|x)``, with independent latent features.
 
     Args:
         units: Shift and scale of the data.
         body: Network that maps ``(B, F)`` to ``(B, width)``.
         width: Number of features of the body's output.
-        latent_dim: ``D``.
-        reparameterization: The sampler, and the minimum concentration that it needs.
+        latents: The latent features; the head returns their locations and log-scales.
     """
 
-    def __init__(
-        self,
-        units: Units,
-        body: nn.Module,
-        width: int,
-        latent_dim: int,
-        reparameterization: Reparameterization,
-    ) -> None:
+    def __init__(self, units: Units, body: nn.Module, width: int, latents: Latents) -> None:
         super().__init__()
         self.units = units
         self.body = body
-        self.head = glorot(nn.Linear(width, 2 * latent_dim))
-        self.distribution = reparameterization.distribution
-        self.min_log_concentration = math.log(reparameterization.min_concentration)
+        self.head = glorot(nn.Linear(width, 2 * len(latents.center)))
+        with torch.no_grad():
+            self.head.bias[len(latents.center) :] = START_LOG_SCALE
+        self.latents = latents
 
     def forward(self, x: Tensor) -> Independent:
         """``q(z|x)`` for ``x`` ``(B, F)``."""
-        h = self.body(self.units(x))
-        log_mean, log_concentration = self.head(h).float().chunk(2, dim=-1)  # (B, D)
-        log_mean = bounded(log_mean, -MAX_LOG_MEAN, MAX_LOG_MEAN)
-        log_concentration = bounded(
-            log_concentration, self.min_log_concentration, math.log(MAX_CONCENTRATION)
-        )
-        concentration, rate = log_concentration.exp(), (log_concentration - log_mean).exp()
-        return Independent(self.distribution(concentration, rate, validate_args=False), 1)
-
-
-class NormalEncoder(nn.Module):
-    r"""Returns :math:`q(z|x) = \prod_d \mathcal{N}(\mu_d(x), \sigma_d(x)^2)`.
-
-    Args:
-        units: Shift and scale of the data.
-        body: Network that maps ``(B, F)`` to ``(B, width)``.
-        width: Number of features of the body's output.
-        latent_dim: ``D``.
-    """
-
-    def __init__(self, units: Units, body: nn.Module, width: int, latent_dim: int) -> None:
-        super().__init__()
-        self.units = units
-        self.body = body
-        self.head = glorot(nn.Linear(width, 2 * latent_dim))
-
-    def forward(self, x: Tensor) -> Independent:
-        """``q(z|x)`` for ``x`` ``(B, F)``."""
-        mean, log_scale = self.head(self.body(self.units(x))).float().chunk(2, dim=-1)  # (B, D)
-        scale = bounded(log_scale, *LOG_SCALE_RANGE).exp()
-        return Independent(Normal(mean, scale, validate_args=False), 1)
+        location, log_scale = self.head(self.body(self.units(x))).float().chunk(2, dim=-1)
+        return Independent(self.latents.posterior(location, log_scale), 1, validate_args=False)
 
 
 class BernoulliDecoder(nn.Module):
@@ -159,18 +114,20 @@ class BernoulliDecoder(nn.Module):
 
     Args:
         units: Unused, because probabilities have no units.
+        latents: The latent features.
         body: Network that maps ``(B, D)`` to the input of ``head``.
         head: Last layer, whose output is ``(B, F)``.
     """
 
-    def __init__(self, units: Units, body: nn.Module, head: nn.Module) -> None:
+    def __init__(self, units: Units, latents: Latents, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
+        self.latents = latents
         self.body = body
         self.head = head
 
     def forward(self, z: Tensor) -> Independent:
         """``p(x|z)`` for ``z`` ``(B, D)``."""
-        logits = self.head(self.body(z)).float()  # (B, F)
+        logits = self.head(self.body(self.latents.read(z))).float()  # (B, F)
         return Independent(Bernoulli(logits=logits, validate_args=False), 1)
 
 
@@ -179,20 +136,22 @@ class NormalDecoder(nn.Module):
 
     Args:
         units: Shift and scale of the data.
+        latents: The latent features.
         body: Network that maps ``(B, D)`` to the input of ``head``.
         head: Last layer, whose output is ``(B, F)``.
     """
 
-    def __init__(self, units: Units, body: nn.Module, head: nn.Module) -> None:
+    def __init__(self, units: Units, latents: Latents, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.units = units
+        self.latents = latents
         self.body = body
         self.head = head
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, z: Tensor) -> Independent:
         """``p(x|z)`` for ``z`` ``(B, D)``."""
-        mean = self.units.back(self.head(self.body(z)).float())  # (B, F)
+        mean = self.units.back(self.head(self.body(self.latents.read(z))).float())  # (B, F)
         scale = self.units.scale * bounded(self.log_scale, *LOG_SCALE_RANGE).exp()
         return Independent(Normal(mean, scale.expand_as(mean), validate_args=False), 1)
 

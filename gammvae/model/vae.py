@@ -11,70 +11,42 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Gamma, Independent, Normal
+from torch.distributions import Categorical, Independent
 from torch.nn.functional import normalize
 
 from gammvae.model.distributions import Mixture, pairwise_kl
+from gammvae.model.latents import Latents
 
 # Draws (B, D) from distributions with batch shape (B,) and event shape (D,).
 Draw = Callable[[Independent], Tensor]
 
 
 class MixturePrior(nn.Module):
-    """Base class of priors with ``K`` components; subclasses add the components' parameters."""
+    """``K`` components with trainable log-weights, locations and log-scales.
 
-    def __init__(self, n_clusters: int) -> None:
+    Args:
+        n_clusters: ``K``.
+        latents: The latent features.
+    """
+
+    def __init__(self, n_clusters: int, latents: Latents) -> None:
         super().__init__()
+        shape = n_clusters, len(latents.center)
         self.logits = nn.Parameter(torch.zeros(n_clusters))
+        self.location = nn.Parameter(torch.zeros(shape))
+        self.log_scale = nn.Parameter(torch.zeros(shape))
+        self.latents = latents
 
     def forward(self) -> Mixture:
         """The mixture ``p(c) p(z|c)``."""
-        raise NotImplementedError
-
-    def set_parameters(self, log_weights: Tensor, first: Tensor, second: Tensor) -> None:
-        """Overwrites log-weights ``(K,)`` and the components' two parameters ``(K, D)``."""
-        raise NotImplementedError
-
-
-class GammaMixturePrior(MixturePrior):
-    """``K`` Gamma components with trainable log-weights, log-concentrations and log-rates."""
-
-    def __init__(self, n_clusters: int, latent_dim: int) -> None:
-        super().__init__(n_clusters)
-        self.log_concentration = nn.Parameter(torch.zeros(n_clusters, latent_dim))
-        self.log_rate = nn.Parameter(torch.zeros(n_clusters, latent_dim))
-
-    def forward(self) -> Mixture:
-        """The mixture ``p(c) p(z|c)``."""
-        components = Gamma(self.log_concentration.exp(), self.log_rate.exp(), validate_args=False)
-        return Mixture(self.logits, components)
+        return Mixture(self.logits, self.latents.component(self.location, self.log_scale))
 
     @torch.no_grad()
-    def set_parameters(self, log_weights: Tensor, concentration: Tensor, rate: Tensor) -> None:
+    def set_parameters(self, log_weights: Tensor, location: Tensor, scale: Tensor) -> None:
         """Overwrites the parameters: ``(K,)``, ``(K, D)``, ``(K, D)``."""
         self.logits.copy_(log_weights)
-        self.log_concentration.copy_(concentration.log())
-        self.log_rate.copy_(rate.log())
-
-
-class NormalMixturePrior(MixturePrior):
-    """VaDE's prior: ``K`` Gaussian components with trainable log-weights, means, log-scales."""
-
-    def __init__(self, n_clusters: int, latent_dim: int) -> None:
-        super().__init__(n_clusters)
-        self.mean = nn.Parameter(torch.zeros(n_clusters, latent_dim))
-        self.log_scale = nn.Parameter(torch.zeros(n_clusters, latent_dim))
-
-    def forward(self) -> Mixture:
-        """The mixture ``p(c) p(z|c)``."""
-        return Mixture(self.logits, Normal(self.mean, self.log_scale.exp(), validate_args=False))
-
-    @torch.no_grad()
-    def set_parameters(self, log_weights: Tensor, mean: Tensor, variance: Tensor) -> None:
-        """Overwrites the parameters: ``(K,)``, ``(K, D)``, ``(K, D)``."""
-        self.logits.copy_(log_weights)
-        self.mean.copy_(mean)
-        self.log_scale.copy_(variance.log() / 2)
+        self.location.copy_(location)
+        self.log_scale.copy_(self.latents.log_scale_for(scale))
 
 
 class ELBO(NamedTuple):
@@ -184,7 +156,8 @@ class MixtureVAE(nn.Module):
         """
         code = self.encoder(x).mean
         encoder, decoder = cast(Any, self.encoder), cast(Any, self.decoder)
-        layers = encoder.body.middle(encoder.units(x)), decoder.body.middle(code)
+        read = self.prior.latents.read(code)
+        layers = encoder.body.middle(encoder.units(x)), decoder.body.middle(read)
         return torch.cat([normalize(layer.float()) for layer in layers], dim=-1)
 
     def assign(self, q_z: Independent) -> Categorical:

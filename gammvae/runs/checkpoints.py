@@ -17,7 +17,7 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.readers import check_ordinary, check_unpacked
 from gammvae.runs.records import parse_lines
 
-FORMAT = "gammvae checkpoint 3"
+FORMAT = "gammvae checkpoint 4"
 
 
 class Checkpoint(NamedTuple):

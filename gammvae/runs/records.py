@@ -44,6 +44,8 @@ class Metrics(TypedDict):
     kl_z: NotRequired[float]
     kl_c: NotRequired[float]
     elbo_unlikely: NotRequired[float]
+    elbo_held: NotRequired[float]
+    moved: NotRequired[NonNegativeInt]
 
 
 @strict

@@ -30,7 +30,8 @@ class Stage(NamedTuple):
         schedule: Key of ``schedules.SCHEDULES``: course of the learning rate.
         clip_grad_norm: Maximum norm of the gradient, or ``None``.
         precision: Data type of the networks' arithmetic; the latent terms stay in float32.
-        augment: Augmentation of the encoder's input, or ``None``.
+        augment: Augmentation of the encoder's input in pretraining and in epochs that hold
+            ``q(c|x)``, or ``None``.
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
         loss: Computes the loss of a batch.
     """
@@ -119,7 +120,9 @@ class Epochs:
         The outcome is that of the rows of this process.
         """
         stage, size, share = self.stage, len(samples), own(len(samples))
-        view = None if stage.augment is None else stage.augment(samples)
+        # a free q(c|x) is the ELBO's own optimum, which augmented samples would only blur
+        augmented = stage.augment is not None and (held is not None or kl_weight is None)
+        view = stage.augment(samples) if stage.augment and augmented else None
         batch = Batch(samples, view, held, kl_weight, stage.agreement)
         if count() > 1:
             batch = batch.part(share.rows)._replace(draw=partial(drawn, n=size))

@@ -69,11 +69,7 @@ def batch_loss(model: MixtureVAE, batch: Batch) -> Outcome:
     if kl_weight is None:
         reconstruction = model.reconstruction(samples, view, draw)
         return Outcome(-reconstruction.mean(), reconstruction.detach().sum()[None], None)
-    q_c = None
-    if given is not None:
-        q_c = held(given, len(model.prior.logits))
-    elif view is not None:
-        q_c = model.predict(samples)
+    q_c = None if given is None else held(given, len(model.prior.logits))
     elbo = model.elbo(samples, view, q_c, draw)
     objective = elbo.value(kl_weight)
     if given is not None and agreement:

@@ -74,7 +74,9 @@ def pretrain(work: Workspace) -> None:
         train(work, "pretrain", stage)
 
 
-def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None = None) -> None:
+def train(
+    work: Workspace, name: str, config: StageConfig, guided: Guided | None = None
+) -> Held | None:
     """Trains the model for one stage, with a checkpoint every few seconds.
 
     Args:
@@ -82,6 +84,9 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
         name: Name of the stage and its checkpoint.
         config: Settings of the stage.
         guided: How ``q(c|x)`` is held; not at all by default.
+
+    Returns:
+        What the guide stored last, or ``None`` without a guide.
 
     Raises:
         InputError: The checkpoint of the stage is damaged.
@@ -92,7 +97,7 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
     first_epoch, held = load(work, name, epochs, optimizer)
     guide = guided.begin(epochs, held) if guided else None
     if 0 < first_epoch == epochs:
-        return
+        return held
     if first_epoch:
         log.info("%s goes on after epoch %d of %d", name, first_epoch, epochs)
     stage = Stage(
@@ -124,6 +129,7 @@ def train(work: Workspace, name: str, config: StageConfig, guided: Guided | None
                 save(work, name, record["epoch"], optimizer, held)
                 saved, cost = (then := time.perf_counter()), then - now
     save(work, name, epochs, None, held)
+    return held
 
 
 def compiled(work: Workspace, config: StageConfig) -> bool:

@@ -11,9 +11,10 @@ from gammvae.data.samples import samples_on, subset
 from gammvae.data.training_data import load_data
 from gammvae.devices import choose_device, surroundings
 from gammvae.errors import InputError
+from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import read_starting_labels
 from gammvae.model.building import build_augmentation, build_model, build_optimizer
-from gammvae.runs.checkpoints import load_checkpoint
+from gammvae.runs.checkpoints import held_of, load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.system.processes import count
 from gammvae.training.precision import choose_precision, faulty_layers
@@ -112,15 +113,21 @@ class Workspace:
                 ", ".join(faulty),
             )
 
-    def restore(self, stage: str) -> None:
+    def restore(self, stage: str) -> Held | None:
         """Loads the weights that a finished run has stored after a stage.
+
+        Returns:
+            The partition that is stored with them, or ``None``.
 
         Raises:
             InputError: The weights are missing, damaged, or of other data.
         """
         self.directory.check_weights()
-        if load_checkpoint(self.directory, stage, self.model, None, self.digest) is None:
+        done = load_checkpoint(self.directory, stage, self.model, None, self.digest)
+        if done is None:
             raise InputError(f"{self.directory.path} holds no weights: {stage}.pt is missing")
+        sizes = len(self.x), self.config.n_clusters
+        return held_of(done, *sizes, self.directory / f"{stage}.pt")
 
     def identity(self) -> dict[str, Any]:
         """What the result says about the run besides its figures."""

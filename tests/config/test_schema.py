@@ -10,7 +10,7 @@ from gammvae.config.schema import Config, StageConfig
 from gammvae.config.sizing import sized
 from gammvae.errors import InputError
 from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs
-from gammvae.model.distributions import GAMMA_REPARAMETERIZATIONS
+from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.networks import DECODERS
 from gammvae.training.schedules import KL_SCHEDULES, SCHEDULES
 from tests.conftest import compose_config

@@ -14,8 +14,14 @@ def test_temperature_scales_the_variance_and_keeps_the_mean(family, temperature)
     components = build(family).prior().components.base_dist
     for k in range(3):
         one = tempered(components, k, temperature)
-        torch.testing.assert_close(one.mean, components.mean[k])
-        torch.testing.assert_close(one.variance, temperature * components.variance[k])
+        if family == "normal":
+            torch.testing.assert_close(one.mean, components.mean[k])
+            torch.testing.assert_close(one.variance, temperature * components.variance[k])
+        else:  # those of the Gamma variable, by its location and concentration
+            torch.testing.assert_close(one.loc, components.loc[k])
+            torch.testing.assert_close(
+                1 / one.concentration, temperature / components.concentration[k]
+            )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -26,7 +32,9 @@ def test_exact_draws_follow_their_distribution_whatever_the_sampler(family):
     if family == "normal":
         law = stats.norm(q_z.loc[0, 0].item(), q_z.scale[0, 0].item())
     else:
-        law = stats.gamma(q_z.concentration[0, 0].item(), scale=1 / q_z.rate[0, 0].item())
+        law = stats.gamma(q_z.concentration[0, 0].item())
+        gain = q_z.gain[0, 0].item()
+        z = law.args[0] * np.exp((z - q_z.loc[0, 0].item()) / gain)
     assert stats.kstest(z, law.cdf).pvalue > 1e-3
 
 
@@ -71,5 +79,5 @@ def test_a_cluster_that_others_cover_is_refused_and_draws_leave_no_trace():
 def test_negative_latents_stay_negative():
     model = build("normal")
     with torch.no_grad():
-        model.prior.mean.fill_(-5)
+        model.prior.location.fill_(-5)
     assert (np.asarray(draw(model, 0, 100, 0, 1.0, seed=0).z).mean(0) < -2).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score
-from torch.distributions import Gamma, Independent, Normal, kl_divergence
+from torch.distributions import Independent, Normal
 
 from gammvae.initialization.prior import (
     expected_statistics,
@@ -15,6 +15,7 @@ from gammvae.initialization.prior import (
 )
 from gammvae.mixture.em import expectation_maximization
 from gammvae.model.distributions import pairwise_kl
+from gammvae.model.log_gamma import LogGamma
 from tests.model.test_vae import build
 
 N, K = 600, 3
@@ -29,8 +30,7 @@ def posterior(family, sharpness=1.0):
     width = torch.tensor(rng.uniform(0.05, 0.2, size=(N, 2)) / sharpness, dtype=torch.float32)
     if family == "normal":
         return Independent(Normal(mean, mean * width), 1), labels
-    concentration = 1 / width**2
-    return Independent(Gamma(concentration, concentration / mean), 1), labels
+    return Independent(LogGamma(mean, mean * width, 4.0), 1), labels
 
 
 @pytest.mark.parametrize("family", ["gamma", "normal"])
@@ -95,13 +95,15 @@ def test_separated_clusters_are_found(family, start):
 def test_components_are_as_wide_as_the_posteriors_demand():
     """Point embeddings would give a narrower component than wide posteriors do."""
     wide, labels = posterior("gamma", sharpness=0.25)
-    sharp = Independent(Gamma(wide.mean * 0 + 1e4, 1e4 / wide.mean), 1)
+    sharp = Independent(LogGamma(wide.base_dist.loc, wide.base_dist.scale / 100, 4.0), 1)
     wide_fit, *_ = fit_mixture(wide, iter([labels]), K, max_iter=1, tol=0)
     sharp_fit, *_ = fit_mixture(sharp, iter([labels]), K, max_iter=1, tol=0)
-    assert (wide_fit.parameters[0] < sharp_fit.parameters[0]).all()
-    components = Independent(Gamma(*map(torch.from_numpy, wide_fit.parameters)), 1)
-    narrow = Independent(Gamma(*map(torch.from_numpy, sharp_fit.parameters)), 1)
-    q_z = Independent(Gamma(wide.base_dist.concentration.double(), wide.base_dist.rate.double()), 1)
+    assert (wide_fit.parameters[1] > sharp_fit.parameters[1]).all()
+    components, narrow = (
+        Independent(LogGamma(*map(torch.from_numpy, fit.parameters), 4.0), 1)
+        for fit in (wide_fit, sharp_fit)
+    )
+    q_z = wide
     index = torch.arange(N), torch.from_numpy(labels)
     assert pairwise_kl(q_z, components)[index].mean() < pairwise_kl(q_z, narrow)[index].mean()
 
@@ -129,10 +131,9 @@ def test_posteriors_of_all_samples_are_the_encoders():
     q_z = posteriors(model, x, torch.arange(len(x)))
     assert q_z.batch_shape == (5000,)
     alone = model.encoder(x[4990:])
-    difference = kl_divergence(
-        Independent(Gamma(q_z.base_dist.concentration[4990:], q_z.base_dist.rate[4990:]), 1), alone
-    )
-    assert difference.abs().max() < 1e-3
+    for name in ("loc", "scale", "gain"):
+        found = getattr(q_z.base_dist, name)[4990:]
+        torch.testing.assert_close(found, getattr(alone.base_dist, name))
 
 
 def test_posteriors_of_some_samples_are_theirs():

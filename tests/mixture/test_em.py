@@ -8,6 +8,7 @@ from sklearn.mixture import GaussianMixture
 
 from gammvae.mixture.em import (
     GammaFamily,
+    LogGammaFamily,
     NormalFamily,
     expectation_maximization,
     fit_concentration,
@@ -48,11 +49,35 @@ def test_log_density_is_scipys():
     normal = NormalFamily()
     ours = normal.log_density(normal.statistics(x), (CONCENTRATIONS, RATES))
     for k in range(3):
-        scipys = scipy.stats.norm.logpdf(x, CONCENTRATIONS[k], np.sqrt(RATES[k])).sum(1)
+        scipys = scipy.stats.norm.logpdf(x, CONCENTRATIONS[k], RATES[k]).sum(1)
         np.testing.assert_allclose(ours[:, k], scipys)
+    for gain in (3.0, -3.0):
+        log_gamma = LogGammaFamily(gain, 1e-3, 1e7)
+        ours = log_gamma.log_density(log_gamma.statistics(x), (CONCENTRATIONS, RATES))
+        for k in range(3):
+            a = (gain / RATES[k]) ** 2
+            inner = scipy.stats.loggamma.logpdf((x - CONCENTRATIONS[k]) / gain + np.log(a), a)
+            np.testing.assert_allclose(ours[:, k], (inner - np.log(abs(gain))).sum(1))
 
 
-@pytest.mark.parametrize("family", [GammaFamily(), NormalFamily()])
+@pytest.mark.parametrize("gain", [2.0, -2.0])
+def test_logarithms_of_gamma_variables_are_fitted_as_these(gain):
+    """The fit is that of exp(u / gain), in the units of u."""
+    x, labels = known_mixture(1000)
+    members = np.eye(3)[labels] / np.bincount(labels)
+    gamma, log_gamma = GammaFamily(1e7), LogGammaFamily(gain, 1e-3, 1e7)
+    concentration, rate = gamma.maximize(members.T @ gamma.statistics(x))
+    location, scale = log_gamma.maximize(members.T @ log_gamma.statistics(gain * np.log(x)))
+    np.testing.assert_allclose((gain / scale) ** 2, concentration)
+    np.testing.assert_allclose(location, gain * np.log(concentration / rate))
+    bounded = LogGammaFamily(gain, 5.0, 6.0)
+    _, scale = bounded.maximize(members.T @ bounded.statistics(gain * np.log(x)))
+    found = (gain / scale) ** 2
+    assert found.min() >= 5 - 1e-9
+    assert found.max() <= 6 + 1e-9
+
+
+@pytest.mark.parametrize("family", [GammaFamily(), LogGammaFamily(4.0, 1.0, 1e7), NormalFamily()])
 def test_em_does_not_depend_on_the_chunks_nor_on_how_labels_are_given(family, monkeypatch):
     x, _ = known_mixture(500)
     labels = np.random.default_rng(0).integers(4, size=len(x))

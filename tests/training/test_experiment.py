@@ -63,7 +63,7 @@ def test_the_result_says_what_was_found_and_how(finished):
     directory, result = finished
     assert set(result["metrics"]) == {
         *("acc", "nmi", "ari", "elbo", "reconstruction", "elbo_unlikely", "kl_z", "kl_c"),
-        *("silhouette", "used_clusters", "assignment_entropy"),
+        *("silhouette", "used_clusters", "assignment_entropy", "moved", "elbo_held"),
     }
     assert result["samples"] == 1797
     assert result["seed"] == 0
@@ -90,7 +90,6 @@ def test_assignments_are_in_the_datasets_order_and_give_the_figures(finished):
     )
     np.testing.assert_array_equal(labels, responsibilities.argmax(1))
     np.testing.assert_allclose(responsibilities.sum(1), 1, rtol=1e-5)
-    assert (embedding > 0).all()
     metrics = result["metrics"]
     assert metrics["used_clusters"] == (np.bincount(labels, minlength=10) >= 1.797).sum()
     assert metrics["ari"] == adjusted_rand_score(digits().y, labels)

@@ -54,6 +54,7 @@ class MixtureTraining:
 
     def __init__(self, work: Workspace) -> None:
         self.work = work
+        self.held: Held | None = None
 
     def stages(self) -> Sequence[Callable[[], None]]:
         """The three stages of the paper."""
@@ -70,7 +71,9 @@ class MixtureTraining:
             return
         began = time.perf_counter()
         chosen = subset(len(work.x), config.init.max_samples, config.seed)
-        q_z = posteriors(work.model, work.x, torch.from_numpy(chosen).to(work.device))
+        index = torch.from_numpy(chosen).to(work.device)
+        work.model.prior.latents.standardize(posteriors(work.model, work.x, index).base_dist.loc)
+        q_z = posteriors(work.model, work.x, index)
         starts = self._starts(chosen, q_z)
         mixture, labels, history = fit_mixture(
             q_z,
@@ -101,16 +104,36 @@ class MixtureTraining:
     def train(self) -> None:
         """Trains networks and mixture jointly on the ELBO, with ``q(c|x)`` held in early epochs."""
         config = self.work.config.train
-        stages.train(self.work, "train", config, stages.Guided(self._anchor, config.agreement))
+        guided = stages.Guided(self._anchor, config.agreement)
+        self.held = stages.train(self.work, "train", config, guided)
 
     def restore(self) -> None:
         """Loads the trained weights."""
-        self.work.restore("train")
+        self.held = self.work.restore("train")
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
-        """Assigns by ``q(c|x)``; the figures include the ELBO."""
-        work = self.work
-        return evaluate(work.model, work.x, work.classes, work.config.seed, keep)
+        """Assigns by ``q(c|x)``; the figures include the ELBO.
+
+        If ``q(c|x)`` was let go in the last part of training, they also say how many samples have
+        left the partition at which it was held (``moved``), and the ELBO before (``elbo_held``).
+        """
+        labels: list[NDArray[np.int64]] = []
+
+        def keep_labels(part: Assignments) -> None:
+            labels.append(part.labels)
+            keep(part)
+
+        work, held = self.work, self.held
+        figures = evaluate(work.model, work.x, work.classes, work.config.seed, keep_labels)
+        if held is not None and held.elbo is not None:
+            moved = int((np.concatenate(labels) != held.labels).sum())
+            figures |= {"moved": moved, "elbo_held": held.elbo}
+            log.info(
+                "train: since q(c|x) was let go, %d of %d samples have changed cluster, and the "
+                "ELBO went from %.2f to %.2f",
+                *(moved, len(work.x), held.elbo, figures["elbo"]),
+            )
+        return figures
 
     def _starts(self, chosen: NDArray[np.int64], q_z: Independent) -> Starts:
         work, config = self.work, self.work.config

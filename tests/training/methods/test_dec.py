@@ -21,7 +21,7 @@ def model():
 
 
 def test_guesses_against_students_kernel(model):
-    z, centers = torch.randn(5, 2), model.prior.mean.detach()
+    z, centers = torch.randn(5, 2), model.prior.location.detach()
     q_z = Independent(Normal(z, torch.ones_like(z)), 1)
     kernel = np.array(
         [[1 / (1 + ((a - b) ** 2).sum()) for b in centers.numpy()] for a in z.numpy()]
@@ -71,7 +71,7 @@ def test_gradient_of_the_code_is_the_papers(model):
     q = model.assign(Independent(Normal(z, torch.ones(5, 2)), 1))
     p = sharpened(q.probs).detach()
     torch.distributions.kl_divergence(Categorical(probs=p), q).sum().backward()
-    apart = z.detach()[:, None] - model.prior.mean.detach()  # (B, K, D)
+    apart = z.detach()[:, None] - model.prior.location.detach()  # (B, K, D)
     weight = (p - q.probs.detach()) / (1 + apart.square().sum(-1))
     assert torch.allclose(z.grad, 2 * (weight[..., None] * apart).sum(1), atol=1e-5)
 
