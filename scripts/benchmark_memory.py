@@ -5,8 +5,8 @@
 The file is sparse: it has samples at its beginning and zeros after them, so that it takes little
 disk space. Training runs in a separate process, whose peak resident memory is measured.
 
-Takes 26 minutes for 10 GB with one thread (outputs/tables/memory.md). Needs 0.1 GB of disk space and a
-file system that supports sparse files.
+Takes 26 minutes for 10 GB with one thread (outputs/tables/memory.md). Needs 0.1 GB of disk space
+and a file system that supports sparse files.
 """
 
 import json
