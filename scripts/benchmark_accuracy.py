@@ -49,6 +49,7 @@ ABLATIONS = {
     "one round": ["train.rounds=1"],
     "no agreement": ["train.agreement=0"],
     "held to the end": ["train.anchored=1"],
+    "released after 0.7": ["train.anchored=0.7"],
     "never held": ["train.anchored=0"],
     "kl_weight 4": ["train.kl_weight=4"],
     "gaussian family": ["model=vade"],

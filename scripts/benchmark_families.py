@@ -1,6 +1,6 @@
 """Compares the Gamma family with the normal one, everything else being the same.
 
-    python scripts/benchmark_families.py [--datasets usps hhar] [--seeds 0 1 2] [--made]
+    python scripts/benchmark_families.py [--datasets usps hhar] [--seeds 0 1 2] [--gain 8] [--made]
 
 Both families are trained with nothing added (experiment=plain) and the same seeds, so that a pair
 of runs has the same initial weights and the same order of samples. A dataset counts once, however
@@ -11,10 +11,14 @@ exact p of flipping signs by dataset are those of the datasets' means.
 to the latent features themselves, without a network.
 
 Finished runs are kept in --folder and not repeated, so the same command continues an interrupted
-benchmark. Two run at a time, with one thread each. Takes two to five minutes per run of a real
-dataset and half a minute per run of a made one. The table is also written as CSV beside --output.
+benchmark. Two run at a time, with one thread each. The first table is also written as CSV beside
+--output.
+
+Takes two to five minutes per run of a real dataset and half a minute per run of a made one. Needs
+the datasets, which are downloaded if they are missing.
 """
 
+import argparse
 import csv
 import io
 import itertools
@@ -82,19 +86,16 @@ def figures(task: Task) -> Figures:
     return Figures(metrics["acc"], metrics["elbo"])
 
 
-def tasks(
-    datasets: Sequence[str], shapes: Sequence[str], seeds: Sequence[int], folder: Path
-) -> Iterator[Task]:
+def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
     """Yields the runs, both families of a seed beside each other."""
-    for seed, dataset in itertools.product(seeds, datasets):
-        for family in FAMILIES:
-            run = folder / dataset / family / str(seed)
-            yield Task(dataset, family, seed, (f"dataset={dataset}",), run)
-    for seed, shape in itertools.product(seeds, shapes):
-        settings = stored(shape, seed, folder)
-        for family in FAMILIES:
-            name = f"made {shape}"
-            yield Task(name, family, seed, settings, folder / name / family / str(seed))
+    given = {"gammvae": (f"model.gain={arguments.gain:g}",), "vade": ()}
+    shapes = SHAPES if arguments.made else ()
+    for seed in arguments.seeds:
+        data = {name: (f"dataset={name}",) for name in arguments.datasets}
+        data |= {f"made {name}": stored(name, seed, arguments.folder) for name in shapes}
+        for (name, settings), family in itertools.product(data.items(), FAMILIES):
+            run = arguments.folder / name / " ".join((family, *given[family])) / str(seed)
+            yield Task(name, family, seed, (*settings, *given[family]), run)
 
 
 def stored(shape: str, seed: int, folder: Path) -> tuple[str, ...]:
@@ -130,13 +131,13 @@ def rows(found: dict[Task, Figures], names: Sequence[str]) -> Iterator[list[str]
     for name in names:
         both = [of(found, name, family) * [100, 1] for family in FAMILIES]
         columns = (one[:, figure] for figure in (0, 1) for one in both)
-        cells = (f"{column.mean():.2f} ± {spread(column):.2f}" for column in columns)
-        yield [name, str(len(both[0])), *cells]
+        yield [name, str(len(both[0])), *(cell(column) for column in columns)]
 
 
-def spread(values: NDArray) -> float:
-    """Standard deviation over seeds."""
-    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+def cell(values: NDArray[np.float64]) -> str:
+    """Mean and standard deviation over seeds; of one seed, its value."""
+    deviation = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{deviation}"
 
 
 def differences(found: dict[Task, Figures], names: Sequence[str]) -> NDArray[np.float64]:
@@ -161,13 +162,14 @@ def main() -> None:
     parser = command_line(__doc__, report_options())
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=DATASETS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--gain", type=float, default=8, help="of the Gamma family (8)")
     parser.add_argument("--made", action="store_true", help="also compare on made data")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "outputs" / "families", help="folder of the runs"
     )
     arguments = parser.parse_args()
     shapes = list(SHAPES) if arguments.made else []
-    wanted = list(tasks(arguments.datasets, shapes, arguments.seeds, arguments.folder))
+    wanted = list(tasks(arguments))
     report = Report(arguments, "The Gamma family beside the normal one, with nothing added.")
     with ThreadPoolExecutor(2) as pool:
         found = dict(zip(wanted, pool.map(figures, wanted), strict=True))

@@ -45,6 +45,7 @@ RULES: dict[str, Rule] = {
     "dataset.index": optional(one_of("keep", "counting")),
     "dataset.channels": optional(one_of("first", "last")),
     "model.family": one_of(*REPARAMETERIZATIONS),
+    "model.gain": optional(at_least(0.5, 100)),
     "model.method": one_of(*METHODS),
     "model.space": one_of("samples", "code", "umap"),
     "model.covariance": optional(one_of("full", "diag")),

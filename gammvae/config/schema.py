@@ -50,6 +50,7 @@ class ModelConfig:
     name: str = MISSING
     family: str = MISSING
     reparameterization: str = MISSING
+    gain: float | None = None
     method: str = "mixture"
     space: str = "code"
     covariance: str | None = None
@@ -179,6 +180,12 @@ def check_rules_between_fields(config: Config) -> None:
             f"model.reparameterization={model.reparameterization} is unknown: for "
             f"model.family={model.family} it must be one of "
             + ", ".join(REPARAMETERIZATIONS[model.family])
+        )
+    if (model.family == "gamma") != (model.gain is not None):
+        rule = "be a number" if model.family == "gamma" else "be null"
+        raise InputError(
+            f"model.gain={model.gain} must {rule} for model.family={model.family}: it says how "
+            "asymmetric Gamma distributions are"
         )
     architecture = config.architecture
     if (architecture.hidden != []) == bool(architecture.channels):

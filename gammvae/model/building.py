@@ -19,8 +19,6 @@ from gammvae.model.vae import MixturePrior, MixtureVAE
 from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
 
 FLOAT_BYTES = 4
-# A component as wide as the standardized latent features has a concentration of 4.
-GAIN = 2.0
 
 
 def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
@@ -82,10 +80,10 @@ def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixtur
 def build_latents(config: Config) -> Latents:
     """The latent features of the model's family."""
     model, latent_dim = config.model, config.architecture.latent_dim
-    if model.family == "normal":
+    if model.gain is None:  # the normal family
         return NormalLatents(latent_dim)
     reparameterization = GAMMA_REPARAMETERIZATIONS[model.reparameterization]
-    return GammaLatents(latent_dim, GAIN, reparameterization)
+    return GammaLatents(latent_dim, model.gain, reparameterization)
 
 
 def build_bodies(
