@@ -91,7 +91,9 @@ def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
     given = {"gammvae": (f"model.gain={arguments.gain:g}",), "vade": ()}
     shapes = SHAPES if arguments.made else ()
     for seed in arguments.seeds:
-        data = {name: (f"dataset={name}",) for name in arguments.datasets}
+        data: dict[str, tuple[str, ...]] = {
+            name: (f"dataset={name}",) for name in arguments.datasets
+        }
         data |= {f"made {name}": stored(name, seed, arguments.folder) for name in shapes}
         for (name, settings), family in itertools.product(data.items(), FAMILIES):
             run = arguments.folder / name / " ".join((family, *given[family])) / str(seed)
