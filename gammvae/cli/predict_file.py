@@ -182,7 +182,7 @@ def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[
     terms = bounds(trained.model, x, trained.config.seed)
     for part, bound in zip(assigned, terms, strict=True):
         elbo = elbo_of(bound)
-        unlikely = elbo < threshold
+        unlikely = ~(elbo >= threshold)  # also if it overflows
         used.update(part.labels.tolist())
         counts["unlikely"] += int(unlikely.sum())
         counts["clusters"] = len(used)

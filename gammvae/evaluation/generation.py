@@ -48,7 +48,8 @@ def draw(
         cluster: Index of the component.
         n: Number of samples to return.
         min_posterior: Posterior ``p(c|z)`` that a draw must exceed; 0 keeps all draws.
-        temperature: Factor on the variance of every latent feature; the mean is unchanged.
+        temperature: Factor on the variance of every latent feature, whose location is unchanged;
+            of Gamma variables, the variance relative to the squared mean.
         seed: Seed of the draws; the state of torch's generators is restored.
 
     Raises:

@@ -8,6 +8,7 @@ of ``q(z|x)`` and give components that are too narrow.
 Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -34,9 +35,16 @@ from gammvae.mixture.em import (
     expectation_maximization,
     kmeans_labels,
 )
-from gammvae.model.latents import MAX_CONCENTRATION, MIN_COMPONENT_CONCENTRATION
+from gammvae.model.latents import (
+    LOG_SCALE_RANGE,
+    MAX_CONCENTRATION,
+    MIN_COMPONENT_CONCENTRATION,
+)
 from gammvae.model.log_gamma import LogGamma
 from gammvae.model.vae import MixtureVAE
+
+# A component of the model cannot be narrower.
+MIN_SCALE = math.exp(LOG_SCALE_RANGE[0])
 
 
 class Initialization(NamedTuple):
@@ -81,7 +89,8 @@ def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
     base = q_z.base_dist
     if isinstance(base, LogGamma):
         gain = float(base.gain.flatten()[0])
-        family = LogGammaFamily(gain, MIN_COMPONENT_CONCENTRATION, MAX_CONCENTRATION)
+        narrowest = min(MAX_CONCENTRATION, (gain / MIN_SCALE) ** 2)
+        family = LogGammaFamily(gain, MIN_COMPONENT_CONCENTRATION, narrowest)
         return family, in_chunks(
             lambda loc, scale: (
                 LogGamma(loc, scale, gain).mean / gain,
@@ -91,7 +100,7 @@ def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
             base.scale,
         )
     if isinstance(base, Normal):
-        return NormalFamily(), in_chunks(
+        return NormalFamily(MIN_SCALE), in_chunks(
             lambda mean, scale: (mean, mean**2 + scale**2), base.loc, base.scale
         )
     raise TypeError(f"no sufficient statistics for {type(base).__name__}")

@@ -19,6 +19,9 @@ LOG_SCALE_RANGE = (math.log(1e-2), math.log(1e2))
 # Concentrations above it are useless, because a Gamma variable is then as good as normal, and one
 # below 1 has an infinite density at 0, which a mixture must not fall into.
 MAX_CONCENTRATION, MIN_COMPONENT_CONCENTRATION = 1e7, 1.0
+# exp(10) = 22,026 times the usual size of a Gamma variable: no sample is so far away but outliers,
+# for which the exponential would overflow.
+MAX_LOG_MEAN = 10.0
 # The decoder reads this many times the encoder's output. The encoder then separates samples with
 # smaller weights, which Adam reaches in fewer steps.
 DECODER_GAIN = 10.0
@@ -55,7 +58,9 @@ class Latents(nn.Module):
     def standardize(self, location: Tensor) -> None:
         """Chooses units in which these locations ``(N, D)`` have zero mean and unit variance.
 
-        Encoder, decoder and reconstruction stay as they are. A mixture must be set anew.
+        What the decoder reads of a location stays as it is. So do normal posteriors; the noise of
+        Gamma variables becomes less normal, and its bounds are those of the new units. A mixture
+        must be set anew.
         """
         variance, mean = torch.var_mean(location.double(), dim=0, correction=0)
         self.center += (self.spread * mean).to(self.center)
@@ -137,6 +142,8 @@ class GammaLatents(Latents):
         return LOG_SCALE_RANGE[0], self._log_scale_at(MIN_COMPONENT_CONCENTRATION)
 
     def _posterior(self, location: Tensor, scale: Tensor) -> Distribution:
+        limit = abs(self.gain) * MAX_LOG_MEAN
+        location = location.clamp(-limit, limit)
         return self.sampler(location, scale, self.gain, validate_args=False)
 
     def _component(self, location: Tensor, scale: Tensor) -> Distribution:

@@ -129,7 +129,7 @@ class NormalToGamma(LogGamma):
     .. math:: z = F_\alpha^{-1}(\Phi(\epsilon)), \qquad \epsilon \sim \mathcal{N}(0, 1)
 
     :math:`F_\alpha` is the distribution function of Gamma(alpha, 1). It is inverted by Halley's
-    method for :math:`\log z`; the relative error of ``z`` is below 1e-9. The derivative by
+    method for :math:`\log z`, to 1e-8 for :math:`|\epsilon| < 6`. The derivative by
     ``alpha`` at a fixed ``epsilon`` is the implicit gradient.
 
     References:

@@ -76,7 +76,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         check_ordinary(path)
         check_unpacked(path)  # torch does not verify the checksums
         content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        if str(found).startswith(FORMAT[:-1]) and found != FORMAT:
+            raise InputError(
+                f"{path} is of another version of gammvae: its format is {found!r}, not "
+                f"{FORMAT!r}; overwrite=true trains the run again"
+            )
+        if found != FORMAT:
             raise InputError(f"{path} is foreign: its format is not {FORMAT!r}")
         unknown = content.keys() - set(Checkpoint._fields)
         lacking = set(Checkpoint._fields) - Checkpoint._field_defaults.keys() - content.keys()
@@ -260,6 +266,8 @@ def held_of(checkpoint: Checkpoint, n_samples: int, n_clusters: int, path: Path)
         right = labels.shape == (n_samples,) and labels.dtype.kind == "i"
         if not right or labels.min() < 0 or labels.max() >= n_clusters:
             raise InputError(f"{path} is damaged: it has no partition into {n_clusters} clusters")
+        if held.elbo is not None and not (type(held.elbo) is float and np.isfinite(held.elbo)):
+            raise InputError(f"{path} is damaged: its ELBO {held.elbo} is not a finite number")
         if not (held.n_neighbors >= 1 and 0 < held.resolution < np.inf):
             raise InputError(f"{path} is damaged: it has no graph for renewing the partition")
         return held

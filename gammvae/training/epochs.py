@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +30,9 @@ class Stage(NamedTuple):
         schedule: Key of ``schedules.SCHEDULES``: course of the learning rate.
         clip_grad_norm: Maximum norm of the gradient, or ``None``.
         precision: Data type of the networks' arithmetic; the latent terms stay in float32.
-        augment: Augmentation of the encoder's input in pretraining and in epochs that hold
-            ``q(c|x)``, or ``None``.
+        augment: Augmentation of the encoder's input, or ``None``.
+        clean_where_free: Whether only epochs that hold ``q(c|x)`` are augmented. A free ``q(c|x)``
+            is the ELBO's own optimum, which augmented samples would only blur.
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
         loss: Computes the loss of a batch.
     """
@@ -46,6 +47,7 @@ class Stage(NamedTuple):
     precision: torch.dtype
     augment: Augmentation | None = None
     agreement: float = 0.0
+    clean_where_free: bool = False
     loss: Loss = batch_loss
 
 
@@ -120,9 +122,8 @@ class Epochs:
         The outcome is that of the rows of this process.
         """
         stage, size, share = self.stage, len(samples), own(len(samples))
-        # a free q(c|x) is the ELBO's own optimum, which augmented samples would only blur
-        augmented = stage.augment is not None and (held is not None or kl_weight is None)
-        view = stage.augment(samples) if stage.augment and augmented else None
+        clean = stage.augment is None or (held is None and stage.clean_where_free)
+        view = None if clean else cast(Augmentation, stage.augment)(samples)
         batch = Batch(samples, view, held, kl_weight, stage.agreement)
         if count() > 1:
             batch = batch.part(share.rows)._replace(draw=partial(drawn, n=size))

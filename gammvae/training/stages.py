@@ -111,6 +111,7 @@ def train(
         work.precision,
         work.augment if config.augment else None,
         guided.agreement if guided else 0.0,
+        guided is not None,
         CompiledLoss(min(work.config.batch_size, len(work.x)), work.device)
         if compiled(work, config)
         else batch_loss,

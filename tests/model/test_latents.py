@@ -56,6 +56,16 @@ def test_features_that_do_not_vary_keep_a_finite_scale():
     assert q.loc.tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_outliers_have_a_finite_bound(family):
+    model, x = build(family), torch.rand(20, 6)
+    x[0] = 1e6
+    elbo = model.elbo(x)
+    assert (elbo.kl_z + elbo.kl_c).isfinite().all()
+    assert elbo.q_c.probs.isfinite().all()
+    assert elbo.kl_z[0] > 10 * elbo.kl_z[1:].max()
+
+
 @pytest.mark.parametrize("name", GAMMA_REPARAMETERIZATIONS)
 def test_concentrations_are_bounded_in_posterior_and_prior(name):
     latents = latents_of(name)

@@ -98,6 +98,13 @@ def test_another_architecture_is_refused(saved):
     refused(saved[0], "belongs to another model", model=build("implicit", n_clusters=5))
 
 
+def test_a_file_of_another_version_is_named(saved):
+    path = saved[0] / "train.pt"
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"format": "gammvae checkpoint 3"}, path)
+    refused(saved[0], "is of another version of gammvae: its format is 'gammvae checkpoint 3'")
+
+
 @pytest.mark.parametrize("content", [{"weights": 1}, [1, 2], torch.zeros(3), {"format": "x"}])
 def test_a_foreign_file_is_refused(saved, content):
     torch.save(content, saved[0] / "train.pt")

@@ -227,7 +227,7 @@ def spied(model):
 def test_the_encoder_sees_the_changed_sample_and_the_decoder_explains_the_clean_one():
     model, x = build("implicit"), torch.rand(64, 6)
     calls = spied(model)
-    settings = stage(epochs=2, augment=lambda samples: 1 - samples)
+    settings = stage(epochs=2, augment=lambda samples: 1 - samples, clean_where_free=True)
     guide = {0: torch.arange(64) % 3, 1: None}.get
     list(fit(model, x, settings, SGD(model.parameters(), lr=0.0), guide=guide))
     held, free = calls[: len(calls) // 2], calls[len(calls) // 2 :]
@@ -235,6 +235,9 @@ def test_the_encoder_sees_the_changed_sample_and_the_decoder_explains_the_clean_
         assert torch.equal(view, 1 - samples)
     # where q(c|x) is free, the objective is the ELBO of the clean samples
     assert all(view is None for _, view, _ in free)
+    calls.clear()
+    records(model, x, settings._replace(clean_where_free=False), SGD(model.parameters(), lr=0.0))
+    assert all(view is not None for _, view, _ in calls)  # as in pretraining with KL terms
     calls = held
     everything = torch.cat([samples for samples, _, _ in calls])
     assert torch.equal(everything.sort(0).values, x.sort(0).values)

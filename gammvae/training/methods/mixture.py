@@ -114,8 +114,9 @@ class MixtureTraining:
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         """Assigns by ``q(c|x)``; the figures include the ELBO.
 
-        If ``q(c|x)`` was let go in the last part of training, they also say how many samples have
-        left the partition at which it was held (``moved``), and the ELBO before (``elbo_held``).
+        If ``q(c|x)`` was let go in the last part of training, they also say how many samples are in
+        another cluster than in the partition that was held (``moved``), and the ELBO at that time
+        (``elbo_held``).
         """
         labels: list[NDArray[np.int64]] = []
 
@@ -129,8 +130,8 @@ class MixtureTraining:
             moved = int((np.concatenate(labels) != held.labels).sum())
             figures |= {"moved": moved, "elbo_held": held.elbo}
             log.info(
-                "train: since q(c|x) was let go, %d of %d samples have changed cluster, and the "
-                "ELBO went from %.2f to %.2f",
+                "train: %d of %d samples are in another cluster than in the held partition; since "
+                "q(c|x) was let go, the ELBO went from %.2f to %.2f",
                 *(moved, len(work.x), held.elbo, figures["elbo"]),
             )
         return figures
