@@ -181,11 +181,10 @@ def check_rules_between_fields(config: Config) -> None:
             f"model.family={model.family} it must be one of "
             + ", ".join(REPARAMETERIZATIONS[model.family])
         )
-    if (model.family == "gamma") != (model.gain is not None):
-        rule = "be a number" if model.family == "gamma" else "be null"
+    if model.family == "normal" and model.gain is not None:
         raise InputError(
-            f"model.gain={model.gain} must {rule} for model.family={model.family}: it says how "
-            "asymmetric Gamma distributions are"
+            f"model.gain={model.gain} must be null for model.family=normal: it says how asymmetric "
+            "Gamma distributions are"
         )
     architecture = config.architecture
     if (architecture.hidden != []) == bool(architecture.channels):

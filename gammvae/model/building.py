@@ -19,6 +19,8 @@ from gammvae.model.vae import MixturePrior, MixtureVAE
 from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
 
 FLOAT_BYTES = 4
+# Where model.gain is null, as in configurations of versions that had no such setting.
+GAIN = 8.0
 
 
 def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
@@ -80,10 +82,10 @@ def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixtur
 def build_latents(config: Config) -> Latents:
     """The latent features of the model's family."""
     model, latent_dim = config.model, config.architecture.latent_dim
-    if model.gain is None:  # the normal family
+    if model.family == "normal":
         return NormalLatents(latent_dim)
     reparameterization = GAMMA_REPARAMETERIZATIONS[model.reparameterization]
-    return GammaLatents(latent_dim, model.gain, reparameterization)
+    return GammaLatents(latent_dim, model.gain or GAIN, reparameterization)
 
 
 def build_bodies(

@@ -177,7 +177,6 @@ def test_values_out_of_range_are_refused_by_name(override):
         (["model.reparameterization=exact"], "model.reparameterization=exact is unknown"),
         (["model=vade", "model.reparameterization=implicit"], "must be one of location_scale"),
         (["model=vade", "model.gain=2"], "model.gain=2.0 must be null for model.family=normal"),
-        (["model.gain=null"], "model.gain=None must be a number for model.family=gamma"),
         (["architecture.hidden=[]"], r"architecture.hidden=\[\] does not go with"),
         (["architecture.channels=[8]"], "exactly one of them must be given"),
         (["init=labels"], "init.labels=None does not go with init.start=labels"),
