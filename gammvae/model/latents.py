@@ -1,7 +1,7 @@
 """The latent features: their units, and the two families of their distributions.
 
-Both families have a location and a scale in the same units, so that they differ in nothing but the
-shape of the distribution.
+Both families have a location and a scale in the same units, so that they differ only in the shape
+of the distribution and in the bounds that it needs.
 
 Notation: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
-from gammvae.model.log_gamma import LogGamma, Reparameterization
+from gammvae.model.log_gamma import LogGamma, Reparameterization, precise
 
 # The range of a scale, in the units of the encoder's output.
 LOG_SCALE_RANGE = (math.log(1e-2), math.log(1e2))
@@ -62,8 +62,8 @@ class Latents(nn.Module):
         Gamma variables becomes less normal, and its bounds are those of the new units. A mixture
         must be set anew.
         """
-        variance, mean = torch.var_mean(location.double(), dim=0, correction=0)
-        self.center += (self.spread * mean).to(self.center)
+        variance, mean = torch.var_mean(precise(location), dim=0, correction=0)
+        self.center += self.spread * mean.to(self.center)
         # features that do not vary keep the scale of the narrowest distribution
         spread = self.spread * variance.sqrt().to(self.spread)
         self.spread.copy_(spread.clamp_min(math.exp(LOG_SCALE_RANGE[0])))

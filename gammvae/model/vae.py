@@ -1,7 +1,10 @@
 """The generative model and its ELBO.
 
-    c ~ Categorical(pi)        z | c ~ Gamma(a_c, b_c)  or  Normal(mu_c, sigma_c)
+    c ~ Categorical(pi)        z | c ~ LogGamma(mu_c, sigma_c)  or  Normal(mu_c, sigma_c)
     x | z ~ decoder(z)         q(z | x) = encoder(x)
+
+``z`` is the coordinate that the decoder reads; in the Gamma family, the logarithm of a Gamma
+variable.
 
 Notation: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """

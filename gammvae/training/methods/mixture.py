@@ -118,16 +118,19 @@ class MixtureTraining:
         another cluster than in the partition that was held (``moved``), and the ELBO at that time
         (``elbo_held``).
         """
-        labels: list[NDArray[np.int64]] = []
+        work, held = self.work, self.held
+        done = moved = 0
 
-        def keep_labels(part: Assignments) -> None:
-            labels.append(part.labels)
+        def compare(part: Assignments) -> None:
+            nonlocal done, moved
+            if held is not None:
+                before = held.labels[done : done + len(part.labels)]
+                moved += int((part.labels != before).sum())
+            done += len(part.labels)
             keep(part)
 
-        work, held = self.work, self.held
-        figures = evaluate(work.model, work.x, work.classes, work.config.seed, keep_labels)
+        figures = evaluate(work.model, work.x, work.classes, work.config.seed, compare)
         if held is not None and held.elbo is not None:
-            moved = int((np.concatenate(labels) != held.labels).sum())
             figures |= {"moved": moved, "elbo_held": held.elbo}
             log.info(
                 "train: %d of %d samples are in another cluster than in the held partition; since "
