@@ -22,10 +22,6 @@ import argparse
 import csv
 import io
 import itertools
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,12 +31,12 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 from reporting import ROOT, Report, Row, command_line, report_options
+from runs import finished
 from skewed import SHAPES, K, made
 from sklearn.mixture import GaussianMixture
 
 from gammvae import GammaMixture
 from gammvae.evaluation.metrics import clustering_accuracy
-from gammvae.runs.contents import RESULT
 from gammvae.system.writing import write_text
 
 DATASETS = ("digits", "usps", "hhar", "mnist", "fashion_mnist")
@@ -72,17 +68,8 @@ class Figures(NamedTuple):
 
 def figures(task: Task) -> Figures:
     """Makes a run unless it is there, and reads its figures."""
-    result = task.folder / RESULT
-    if not result.exists():
-        words = [f"model={task.family}", "experiment=plain", f"seed={task.seed}", "report=false"]
-        subprocess.run(
-            [*(sys.executable, "-m", "gammvae", "train"), *words, *task.settings]
-            + [f'run_dir="{task.folder}"', "device=cpu"],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=True,
-            capture_output=True,
-        )
-    metrics = json.loads(result.read_text())["metrics"]
+    words = (f"model={task.family}", "experiment=plain", f"seed={task.seed}")
+    metrics = finished(task.folder, (*words, *task.settings)).metrics
     return Figures(metrics["acc"], metrics["elbo"])
 
 

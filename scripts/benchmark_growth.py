@@ -148,9 +148,10 @@ def peak() -> float:
 
 def worker(case: Case) -> None:
     """Prints the figures of a case as JSON."""
-    from speed_rounds import compose_config
+    from runs import compose_config
 
     config = compose_config(
+        "dataset=mnist",
         *(f"n_clusters={case.n_clusters}", f"architecture.latent_dim={case.latent_dim}"),
         "init.covariances=0.25",  # as for all data but images
     )

@@ -21,12 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
 from reporting import Report, Row, command_line, report_options
+from runs import compose_config
 
-from gammvae.config.schema import Config
 from gammvae.data.training_data import load_data
 from gammvae.evaluation.metrics import clustering_metrics
 from gammvae.tables.formats import Entry
@@ -46,10 +43,7 @@ def theirs(dataset: str, seed: int) -> Outcome:
     """Runs ClustPy's VaDE."""
     from clustpy.deep import VaDE
 
-    ConfigStore.instance().store(name="schema", node=Config)
-    with initialize_config_module("gammvae.conf", version_base="1.3"):
-        config = OmegaConf.to_object(compose("train", overrides=[f"dataset={dataset}"]))
-    assert isinstance(config, Config)
+    config = compose_config(f"dataset={dataset}")
     data = load_data(config.dataset, config.preprocess, "cpu")
     assert data.y is not None
     began = time.perf_counter()

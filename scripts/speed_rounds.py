@@ -10,14 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
+from runs import compose_config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-from gammvae.config.schema import Config
-from gammvae.config.typed import to_config
 from gammvae.data.rows import MappedRows
 from gammvae.data.samples import Samples, StreamedSamples
 from gammvae.evaluation.assignments import evaluate
@@ -32,14 +29,6 @@ AFFINE = (10.0, 0.1, 0.1, 10.0)
 Round = Callable[[], None]
 
 
-def compose_config(*overrides: str) -> Config:
-    """The configuration of ``gammvae train`` with the given overrides."""
-    ConfigStore.instance().store(name="schema", node=Config)
-    with initialize_config_module("gammvae.conf", version_base="1.3"):
-        config = compose("train", overrides=["dataset=mnist", *overrides])
-    return to_config(config)
-
-
 def training(
     x: Samples,
     kl_weight: float,
@@ -49,7 +38,7 @@ def training(
     augmented: bool = False,
 ) -> Round:
     """One round of gammvae's training loop over ``x``; with an augmentation, clusters are held."""
-    config = compose_config(*overrides)
+    config = compose_config("dataset=mnist", *overrides)
     model = build_model(config, SHAPE, "bernoulli").to(x.device)
     stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
     if augmented:
@@ -71,7 +60,7 @@ def clustpy_pretraining(x: Tensor) -> Round:
     from clustpy.deep._data_utils import get_dataloader
     from clustpy.deep.vade import _VaDE_VAE
 
-    model = _VaDE_VAE([FEATURES, *(compose_config().architecture.hidden or ()), 10])
+    model = _VaDE_VAE([FEATURES, *(compose_config("dataset=mnist").architecture.hidden or ()), 10])
     loader = get_dataloader(x.numpy(), BATCH, shuffle=True)
 
     def once() -> None:
@@ -85,7 +74,7 @@ def clustpy_vade(x: Tensor) -> Round:
     from clustpy.deep._data_utils import get_dataloader
     from clustpy.deep.vade import _VaDE_Module, _VaDE_VAE
 
-    model = _VaDE_VAE([FEATURES, *(compose_config().architecture.hidden or ()), 10])
+    model = _VaDE_VAE([FEATURES, *(compose_config("dataset=mnist").architecture.hidden or ()), 10])
     model.fitted = True
     prior = _VaDE_Module(CLUSTERS, 10)
     loader = get_dataloader(x.numpy(), BATCH, shuffle=True)
@@ -99,7 +88,7 @@ def clustpy_vade(x: Tensor) -> Round:
 
 def products(x: Samples, precision: torch.dtype) -> Round:
     """The matrix products of one training round over ``x``: 3 per layer, 2 for the first."""
-    model = build_model(compose_config(), SHAPE, "bernoulli")
+    model = build_model(compose_config("dataset=mnist"), SHAPE, "bernoulli")
     shapes = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear)]
     operands = [
         tuple(
@@ -122,7 +111,7 @@ def products(x: Samples, precision: torch.dtype) -> Round:
 
 def optimizer_alone(x: Samples) -> Round:
     """The optimizer's updates of one training round over ``x``, without gradients to compute."""
-    config = compose_config()
+    config = compose_config("dataset=mnist")
     model = build_model(config, SHAPE, "bernoulli").to(x.device)
     optimizer = build_optimizer(config, model)
     for weight in model.parameters():
@@ -158,7 +147,7 @@ def index(x: Samples) -> Round:
 
 def evaluation(x: Samples) -> Round:
     """The clusters and the ELBO of ``x``, as at the end of a run, without scores by classes."""
-    model = build_model(compose_config(), SHAPE, "bernoulli").to(x.device)
+    model = build_model(compose_config("dataset=mnist"), SHAPE, "bernoulli").to(x.device)
 
     def once() -> None:
         evaluate(model, x, None, 0, lambda part: None)

@@ -20,6 +20,7 @@ VOLATILE = (
         "overwrite",
         "report",
         "tracking",
+        "score_every",
     ),
 )
 

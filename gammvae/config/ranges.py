@@ -92,4 +92,5 @@ RULES: dict[str, Rule] = {
     "precision": one_of("auto", "float32", "bfloat16"),
     "compile": Rule(lambda value: value in ("auto", True, False), "one of auto, true, false"),
     "tracking": one_of("none", "tensorboard"),
+    "score_every": at_least(0, MOST_STEPS),
 }

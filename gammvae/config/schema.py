@@ -163,6 +163,7 @@ class Config:
     overwrite: bool = MISSING
     report: bool = False
     tracking: str = "none"
+    score_every: int = 0
 
     def __post_init__(self) -> None:
         for key, rule in RULES.items():

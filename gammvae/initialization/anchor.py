@@ -63,7 +63,7 @@ class Anchor:
         held: Held,
     ) -> None:
         self.config, self.model, self.x = config, model, x
-        self.epochs = round(config.train.anchored * epochs)
+        self.epochs = held_epochs(config.train.anchored, epochs)
         rounds = config.train.rounds
         self.renewals = {round(self.epochs * i / rounds) for i in range(1, rounds)} - {0}
         self.held = held
@@ -93,6 +93,18 @@ class Anchor:
         moved = int((renewed != before).sum())
         log.info("train epoch %d: %d of %d samples change cluster", epoch, moved, len(chosen))
         self.held = self.held._replace(labels=spread(self.model, self.x, chosen, renewed))
+
+
+def held_epochs(share: float, epochs: int) -> int:
+    """Number of held epochs: the given share of all, but some of each kind if there can be.
+
+    Args:
+        share: ``train.anchored``, in [0, 1].
+        epochs: Number of epochs of the stage.
+    """
+    if share in (0, 1) or epochs < 2:
+        return round(share * epochs)
+    return min(max(round(share * epochs), 1), epochs - 1)
 
 
 def spread(

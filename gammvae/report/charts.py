@@ -30,6 +30,7 @@ STYLE: Any = {
 # One path, which browsers draw far faster than separate bars.
 HISTOGRAM: Any = {"histtype": "stepfilled", "color": "#9aa4b2", "alpha": 0.6}
 LOSSES = ("reconstruction", "elbo", "kl_z", "kl_c")
+SCORES = ("acc", "nmi", "ari")
 HEALTH = ("used_clusters", "assignment_entropy", "weights_entropy")
 
 
@@ -41,7 +42,7 @@ def svg(figure: Figure, title: str) -> str:
 
 
 def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
-    """Plots the ELBO's terms, and clusters in use and entropies if known, over a stage's epochs.
+    """Plots the ELBO's terms over a stage's epochs; also scores and the mixture's, if known.
 
     Args:
         records: Lines of ``metrics.jsonl``.
@@ -50,9 +51,9 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
     rows = [record for record in records if record["stage"] == stage]
     known = {
         name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None]
-        for name in (*LOSSES, *HEALTH)
+        for name in (*LOSSES, *SCORES, *HEALTH)
     }
-    groups = [names for names in (LOSSES, HEALTH) if any(known[name] for name in names)]
+    groups = [names for names in (LOSSES, SCORES, HEALTH) if any(known[name] for name in names)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.8, 2.5 * len(groups)), layout="constrained")
         axes = figure.subplots(len(groups), squeeze=False).ravel()

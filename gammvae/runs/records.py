@@ -46,6 +46,7 @@ class Metrics(TypedDict):
     elbo_unlikely: NotRequired[float]
     elbo_held: NotRequired[float]
     moved: NotRequired[NonNegativeInt]
+    acc_held: NotRequired[Share]
 
 
 @strict
@@ -95,6 +96,9 @@ class Record(TypedDict):
     weights_entropy: NotRequired[float | None]
     assignment_entropy: NotRequired[float | None]
     used_clusters: NotRequired[NonNegativeInt | None]
+    acc: NotRequired[Share]
+    nmi: NotRequired[Share]
+    ari: NotRequired[Annotated[float, Field(ge=-1, le=1)]]
 
 
 @strict

@@ -121,6 +121,8 @@ def train(
     used, saved, cost = work.config.n_clusters, time.perf_counter(), 0.0
     with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
         for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
+            if name == "train":
+                record |= work.scores(record["epoch"])
             work.directory.append_metrics(record)
             track(record)
             used = warn_of_collapse(record, work.config.n_clusters, used)

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy as np
 import torch
 
 from gammvae.config.schema import Config
@@ -11,6 +12,8 @@ from gammvae.data.samples import samples_on, subset
 from gammvae.data.training_data import load_data
 from gammvae.devices import choose_device, surroundings
 from gammvae.errors import InputError
+from gammvae.evaluation.assignments import assign
+from gammvae.evaluation.metrics import clustering_metrics
 from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import read_starting_labels
 from gammvae.model.building import build_augmentation, build_model, build_optimizer
@@ -37,7 +40,7 @@ class Workspace:
         config: The configuration, with the settings that depend on the size of the data.
         chosen: Values of these settings, by name; empty if the user has given all of them.
         x: All samples ``(N, F)``, preprocessed, on ``device``.
-        classes: Classes ``(N,)`` or ``None``; used only for final scores and the report.
+        classes: Classes ``(N,)`` or ``None``; used only for scores and the report.
         digest: Digest of the data.
         facts: What the model must know about the data.
         notes: What the user should know about the data.
@@ -76,6 +79,11 @@ class Workspace:
             chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
             self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
+        if config.score_every and self.classes is None:
+            raise InputError(
+                f"score_every={config.score_every} needs known classes, which these data do not "
+                "have: it must be 0"
+            )
         self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
 
     def introduce(self) -> None:
@@ -112,6 +120,18 @@ class Workspace:
                 "precision: float32, because bfloat16 goes wrong on this machine in %s",
                 ", ".join(faulty),
             )
+
+    def scores(self, epoch: int) -> dict[str, float]:
+        """ACC, NMI and ARI of the model's clusters after an epoch, if ``score_every`` asks for it.
+
+        Args:
+            epoch: Number of epochs of joint training that are done.
+        """
+        every = self.config.score_every
+        if self.classes is None or not every or epoch % every:
+            return {}
+        labels = np.concatenate([part.labels for part in assign(self.model, self.x)])
+        return clustering_metrics(self.classes, labels)
 
     def restore(self, stage: str) -> Held | None:
         """Loads the weights that a finished run has stored after a stage.

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from gammvae.initialization import anchor
-from gammvae.initialization.anchor import Anchor, Held, spread
+from gammvae.initialization.anchor import Anchor, Held, held_epochs, spread
 from gammvae.initialization.graph import Partition
 from tests.conftest import compose_config
 from tests.model.test_vae import build
@@ -44,6 +44,14 @@ def test_labels_are_held_renewed_and_let_go(renewals):
     for epoch, labels in enumerate(seen[:12]):
         assert torch.equal(labels, (start + epoch // 4) % 3)
     assert renewals == [104, 108]
+
+
+@pytest.mark.parametrize(
+    ("share", "epochs", "held"),
+    [(0, 9, 0), (1, 9, 9), (0.7, 10, 7), (0.01, 9, 1), (0.99, 9, 8), (0.7, 1, 1), (0.7, 0, 0)],
+)
+def test_a_share_leaves_epochs_of_both_kinds_if_there_can_be(share, epochs, held):
+    assert held_epochs(share, epochs) == held
 
 
 def test_nothing_is_held_without_an_anchor(renewals):

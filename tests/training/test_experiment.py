@@ -21,6 +21,7 @@ from gammvae.data.benchmarks import digits
 from gammvae.data.dataset import Dataset
 from gammvae.data.samples import subset
 from gammvae.errors import DivergenceError, InputError
+from gammvae.evaluation.metrics import clustering_accuracy
 from gammvae.runs.contents import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.experiment import Experiment, run
@@ -63,7 +64,7 @@ def test_the_result_says_what_was_found_and_how(finished):
     directory, result = finished
     assert set(result["metrics"]) == {
         *("acc", "nmi", "ari", "elbo", "reconstruction", "elbo_unlikely", "kl_z", "kl_c"),
-        *("silhouette", "used_clusters", "assignment_entropy", "moved", "elbo_held"),
+        *("silhouette", "used_clusters", "assignment_entropy", "moved", "elbo_held", "acc_held"),
     }
     assert result["samples"] == 1797
     assert result["seed"] == 0
@@ -105,6 +106,31 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(finished, tmp
     assert run(short("seed=1"), other)["metrics"] != result["metrics"]
 
 
+def test_scores_on_the_way_are_those_of_the_model_then_and_change_nothing(finished, tmp_path):
+    directory, result = finished
+    scored = RunDirectory(tmp_path / "scored")
+    assert run(short("score_every=3"), scored)["metrics"] == result["metrics"]
+    names = ("acc", "nmi", "ari")
+    scores = [
+        (record["stage"], record["epoch"], [record[name] for name in names])
+        for record in scored.read_metrics()
+        if "acc" in record
+    ]
+    assert [place[:2] for place in scores] == [("init", 1), ("train", 3)]
+    assert scores[1][2] == [result["metrics"][name] for name in names]
+    rest = [
+        {name: value for name, value in record.items() if name not in names}
+        for record in metrics_without_timings(scored)
+    ]
+    assert rest == metrics_without_timings(directory)
+
+
+def test_the_held_partition_is_scored(finished):
+    directory, result = finished
+    held = torch.load(directory / "train.pt", weights_only=True)["held"]["labels"]
+    assert result["metrics"]["acc_held"] == clustering_accuracy(digits().y, held.numpy())
+
+
 def test_labels_change_nothing_but_the_report(finished, tmp_path, monkeypatch):
     """Without classes and with shuffled ones, the same clusters come out, to the last bit."""
     directory, result = finished
@@ -118,7 +144,7 @@ def test_labels_change_nothing_but_the_report(finished, tmp_path, monkeypatch):
         )
         other = RunDirectory(tmp_path / name)
         metrics = run(short(), other)["metrics"]
-        for figure in result["metrics"].keys() - {"acc", "nmi", "ari"}:
+        for figure in result["metrics"].keys() - {"acc", "nmi", "ari", "acc_held"}:
             assert metrics[figure] == result["metrics"][figure]
         assert ("acc" in metrics) == (y is not None)
         with np.load(directory / ASSIGNMENTS) as ours, np.load(other / ASSIGNMENTS) as theirs:
@@ -344,6 +370,12 @@ def test_a_file_without_labels_gets_the_figures_that_need_none(blobs):
     metrics = from_file(blobs)["metrics"]
     assert {"elbo", "silhouette", "used_clusters"} <= metrics.keys()
     assert not {"acc", "nmi", "ari"} & metrics.keys()
+
+
+def test_scores_on_the_way_need_classes(blobs):
+    with pytest.raises(InputError, match="score_every=2 needs known classes"):
+        from_file(blobs, "score_every=2")
+    assert not (blobs / "run").exists()
 
 
 def test_a_file_with_labels_gets_them_all_and_says_what_was_assumed(blobs):

@@ -18,7 +18,7 @@ from torch.distributions import Independent
 from gammvae.data.samples import subset
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments, evaluate
-from gammvae.evaluation.metrics import used_clusters
+from gammvae.evaluation.metrics import clustering_accuracy, used_clusters
 from gammvae.initialization.anchor import Anchor, Held, spread
 from gammvae.initialization.manifold import first_resolution, manifold_start
 from gammvae.initialization.prior import fit_mixture, posteriors, set_prior, starting_labels
@@ -92,6 +92,7 @@ class MixtureTraining:
             "bounds": [start.bound for start in history],
             "iterations": [start.n_iter for start in history],
             **starts.found,
+            **work.scores(0),
             "seconds": time.perf_counter() - began,
         }
         log.info(
@@ -115,8 +116,8 @@ class MixtureTraining:
         """Assigns by ``q(c|x)``; the figures include the ELBO.
 
         If ``q(c|x)`` was let go in the last part of training, they also say how many samples are in
-        another cluster than in the partition that was held (``moved``), and the ELBO at that time
-        (``elbo_held``).
+        another cluster than in the partition that was held (``moved``), the ELBO at that time
+        (``elbo_held``), and the ACC of that partition if there are classes (``acc_held``).
         """
         work, held = self.work, self.held
         done = moved = 0
@@ -132,6 +133,8 @@ class MixtureTraining:
         figures = evaluate(work.model, work.x, work.classes, work.config.seed, compare)
         if held is not None and held.elbo is not None:
             figures |= {"moved": moved, "elbo_held": held.elbo}
+            if work.classes is not None:
+                figures["acc_held"] = clustering_accuracy(work.classes, held.labels)
             log.info(
                 "train: %d of %d samples are in another cluster than in the held partition; since "
                 "q(c|x) was let go, the ELBO went from %.2f to %.2f",
