@@ -154,7 +154,10 @@ def draw(found: Sequence[Line], updates: int, path: Path) -> None:
         axis.set_title(dataset)
     for axis in axes[-1]:
         axis.set_xlabel("steps of joint training, thousands")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    columns = min(4, 2 * len(datasets))
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=columns
+    )
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     write_text(path, text.getvalue())

@@ -1,14 +1,15 @@
 """Compares the Gamma family with the normal one, everything else being the same.
 
-    python scripts/benchmark_families.py [--datasets usps hhar] [--seeds 0 1 2] [--gain 8] [--made]
+    python scripts/benchmark_families.py [--datasets usps hhar] [--also NAME SETTING ...]
+        [--seeds 0 1 2] [--gain 8] [--made]
 
 Both families are trained with nothing added (experiment=plain) and the same seeds, so that a pair
 of runs has the same initial weights and the same order of samples. A dataset counts once, however
 many seeds it has: the mean difference over datasets, its 95 % interval by Student's t, and the
 exact p of flipping signs by dataset are those of the datasets' means.
 
---made adds clusters of known shape and overlap (scripts/skewed.py). There, mixtures are also fitted
-to the latent features themselves, without a network.
+--made adds clusters of known shape and overlap (scripts/skewed.py), and --also datasets of your
+own, such as those of scripts/outside.py. To both, mixtures are also fitted without a network.
 
 Finished runs are kept in --folder and not repeated, so the same command continues an interrupted
 benchmark. Two run at a time, with one thread each. The first table is also written as CSV beside
@@ -31,19 +32,20 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 from reporting import ROOT, Report, Row, command_line, report_options
-from runs import finished
+from runs import compose_config, finished
 from skewed import SHAPES, K, made
 from sklearn.mixture import GaussianMixture
 
 from gammvae import GammaMixture
+from gammvae.data.training_data import load_data
 from gammvae.evaluation.metrics import clustering_accuracy
 from gammvae.system.writing import write_text
 
 DATASETS = ("digits", "usps", "hhar", "mnist", "fashion_mnist")
 FAMILIES = ("gammvae", "vade")
 COLUMNS = ("dataset", "seeds", "gammvae ACC %", "vade ACC %", "gammvae ELBO", "vade ELBO")
-LATENT = (
-    *("shape", "Bayes' rule", "Gamma mixture", "Gaussian mixture of logarithms"),
+DIRECT = (
+    *("data", "Bayes' rule", "Gamma mixture", "Gaussian mixture of logarithms"),
     "Gaussian mixture",
 )
 DIFFERENCES = ("ACC, points", "ELBO, nats")
@@ -81,6 +83,7 @@ def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
         data: dict[str, tuple[str, ...]] = {
             name: (f"dataset={name}",) for name in arguments.datasets
         }
+        data |= {name: tuple(rest) for name, *rest in arguments.also}
         data |= {f"made {name}": stored(name, seed, arguments.folder) for name in shapes}
         for (name, settings), family in itertools.product(data.items(), FAMILIES):
             run = arguments.folder / name / " ".join((family, *given[family])) / str(seed)
@@ -103,11 +106,35 @@ def stored(shape: str, seed: int, folder: Path) -> tuple[str, ...]:
 def fitted(shape: str, seed: int) -> tuple[float, ...]:
     """ACC on made latent features: Bayes' rule and three mixtures."""
     data = made(shape, seed)
-    z = np.exp(data.logs)
-    normal = GaussianMixture(K, covariance_type="diag", n_init=5, random_state=seed)
-    gamma = GammaMixture(K, n_init=5, random_state=seed)
-    labels = gamma.fit_predict(z), normal.fit_predict(data.logs), normal.fit_predict(z)
-    return data.bayes, *(clustering_accuracy(data.classes, one) for one in labels)
+    return data.bayes, *mixtures(np.exp(data.logs), data.classes, K, seed)
+
+
+def fitted_to_file(settings: Sequence[str], seed: int) -> tuple[float, ...]:
+    """ACC of three mixtures of a dataset's own features, which must not be negative.
+
+    Features with zeros are moved by half their smallest positive value.
+    """
+    config = compose_config(*settings, "preprocess=none")
+    data = load_data(config.dataset, config.preprocess, "cpu")
+    assert data.y is not None
+    x = data.rows[np.arange(data.rows.shape[0])].astype(np.float64)
+    x = x[:, x.std(0) > 0]
+    smallest = np.where(x > 0, x, np.inf).min(0)
+    return mixtures(x + (x.min(0) == 0) * smallest / 2, data.y, config.n_clusters, seed)
+
+
+def mixtures(z: NDArray, classes: NDArray, k: int, seed: int) -> tuple[float, ...]:
+    """ACC of mixtures of ``k`` components on positive features ``(N, D)``.
+
+    Returns:
+        Of Gamma distributions, of Gaussians of the logarithms, and of Gaussians.
+    """
+    normal = GaussianMixture(k, covariance_type="diag", n_init=5, random_state=seed)
+    labels = (
+        GammaMixture(k, n_init=5, random_state=seed).fit_predict(z),
+        *(normal.fit_predict(one) for one in (np.log(z), z)),
+    )
+    return tuple(clustering_accuracy(classes, one) for one in labels)
 
 
 def of(found: dict[Task, Figures], name: str, family: str) -> NDArray[np.float64]:
@@ -150,6 +177,14 @@ def main() -> None:
     """Prints the tables."""
     parser = command_line(__doc__, report_options())
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=DATASETS)
+    parser.add_argument(
+        "--also",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "SETTING"),
+        help="a dataset of your own, as for benchmark_accuracy.py",
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--gain", type=float, default=8, help="of the Gamma family (8)")
     parser.add_argument("--made", action="store_true", help="also compare on made data")
@@ -165,28 +200,35 @@ def main() -> None:
     names = list(dict.fromkeys(task.dataset for task in wanted))
     table = list(rows(found, names))
     report.table(COLUMNS, table)
-    if len(arguments.datasets) > 1:
+    real = [*arguments.datasets, *(name for name, *_ in arguments.also)]
+    if len(real) > 1:
         report.paragraph("Gamma minus normal; a dataset counts once. Real datasets only:")
-        values = differences(found, arguments.datasets)
+        values = differences(found, real)
         columns = ("what", "mean", "95 % interval", "positive", "p")
         report.table(
             columns,
             ([what, *summary(column)] for what, column in zip(DIFFERENCES, values.T, strict=True)),
         )
-    if shapes:
-        report.paragraph("Fitted to the latent features of the made data themselves, mean ACC:")
-        report.table(LATENT, latent(shapes, arguments.seeds))
+    if shapes or arguments.also:
+        report.paragraph(
+            "Without a network, mean ACC of mixtures of the latent features of made data, and of "
+            "the features of added ones (where there are zeros, plus half the smallest other value):"
+        )
+        report.table(DIRECT, directly(arguments, shapes))
     if arguments.output:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([COLUMNS, *table])
         write_text(arguments.output.with_suffix(".csv"), text.getvalue())
 
 
-def latent(shapes: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
+def directly(arguments: argparse.Namespace, shapes: Sequence[str]) -> Iterator[Row]:
     """Yields the rows of the last table."""
+    for name, *settings in arguments.also:
+        found = [fitted_to_file(settings, seed) for seed in arguments.seeds]
+        yield [name, "unknown", *(f"{mean:.4f}" for mean in np.mean(found, axis=0))]
     for shape in shapes:
-        means = np.mean([fitted(shape, seed) for seed in seeds], axis=0)
-        yield [shape, *(f"{mean:.4f}" for mean in means)]
+        found = [fitted(shape, seed) for seed in arguments.seeds]
+        yield [f"made {shape}", *(f"{mean:.4f}" for mean in np.mean(found, axis=0))]
 
 
 if __name__ == "__main__":
