@@ -212,7 +212,7 @@ def main() -> None:
     if shapes or arguments.also:
         report.paragraph(
             "Without a network, mean ACC of mixtures of the latent features of made data, and of "
-            "the features of added ones (where there are zeros, plus half the smallest other value):"
+            "the features of added ones (where there are zeros, plus half the next value):"
         )
         report.table(DIRECT, directly(arguments, shapes))
     if arguments.output:
