@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 from reporting import ROOT, Report, Row, command_line, report_options
 from runs import compose_config, finished
@@ -40,6 +39,7 @@ from gammvae import GammaMixture
 from gammvae.data.training_data import load_data
 from gammvae.evaluation.metrics import clustering_accuracy
 from gammvae.system.writing import write_text
+from gammvae.tables.comparison import difference
 
 DATASETS = ("digits", "usps", "hhar", "mnist", "fashion_mnist")
 FAMILIES = ("gammvae", "vade")
@@ -165,12 +165,14 @@ def differences(found: dict[Task, Figures], names: Sequence[str]) -> NDArray[np.
 
 def summary(values: NDArray) -> list[str]:
     """Mean, 95 % interval, number of positive ones, and p of flipping signs, over datasets."""
-    n, mean = len(values), values.mean()
-    half = scipy.stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5
-    flips = np.array(list(itertools.product((1, -1), repeat=n)))
-    p = (np.abs(flips @ values) >= abs(values.sum()) - 1e-12).mean()
-    interval = f"{mean - half:+.2f} to {mean + half:+.2f}"
-    return [f"{mean:+.2f}", interval, f"{(values > 0).sum()} of {n}", f"{p:.3f}"]
+    found = difference(values)
+    interval = f"{found.low:+.2f} to {found.high:+.2f}"
+    return [
+        f"{found.mean:+.2f}",
+        interval,
+        f"{found.positive} of {found.n}",
+        f"{found.p_value:.3f}",
+    ]
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """Finds the best rows of a table, and tests whether one row is better than another."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata, wilcoxon
+import scipy.stats
+from numpy.typing import NDArray
 
 from gammvae.tables.results import Cell
 
@@ -29,52 +31,47 @@ def best(cells: Mapping[str, Cell], metric: str) -> set[str]:
     return {row for row, cell in cells.items() if sign * cell.mean >= limit}
 
 
-class Paired(NamedTuple):
-    """Paired comparison of two rows over their common seeds.
+class Difference(NamedTuple):
+    """How much higher one row is than another, from paired differences.
 
     Attributes:
         n: Number of pairs.
-        difference: Mean of first minus second.
-        p_value: Two-sided p-value of Wilcoxon's signed-rank test; exact for small ``n``.
-        effect: Matched-pairs rank-biserial correlation in [-1, 1]; 1 if the first is always higher.
+        mean: Mean of first minus second.
+        low: Lower end of the 95 % interval of the mean by Student's t; ``nan`` for a single pair.
+        high: Upper end.
+        positive: Number of pairs in which the first is higher.
+        p_value: Two-sided p-value of flipping the signs of the differences at random, exact for up
+            to 16 pairs.
     """
 
     n: int
-    difference: float
+    mean: float
+    low: float
+    high: float
+    positive: int
     p_value: float
-    effect: float
 
 
-def paired(first: Cell, second: Cell) -> Paired | None:
-    """Wilcoxon's signed-rank test of two cells; ``None`` if they have no common seeds.
+def paired(first: Cell, second: Cell) -> NDArray[np.float64]:
+    """First minus second for every seed that both cells have."""
+    common = sorted(first.values.keys() & second.values.keys())
+    return np.array([first.values[seed] - second.values[seed] for seed in common])
+
+
+def difference(values: NDArray[np.float64]) -> Difference:
+    """Mean, interval and test of independent paired differences ``(n,)``, at least one.
+
+    Seeds of one dataset are independent of each other. Over several datasets, pass the mean of each
+    dataset's differences, because the pairs of a dataset have that dataset in common.
 
     References:
-        Individual comparisons by ranking methods (Wilcoxon, 1945)
-        The simple difference formula (Kerby, 2014), for the effect size
-
-    Args:
-        first: Cell with a metric of the first row.
-        second: Cell with the same metric of the second row.
+        The design of experiments (Fisher, 1935), section 21, for the test
     """
-    common = sorted(first.values.keys() & second.values.keys())
-    if not common:
-        return None
-    differences = np.array([first.values[seed] - second.values[seed] for seed in common])
-    moved = differences[differences != 0]
-    if not moved.size:
-        return Paired(len(common), 0.0, 1.0, 0.0)
-    ranks = rankdata(np.abs(moved))
-    effect = float((ranks * np.sign(moved)).sum() / ranks.sum())
-    p_value = float(wilcoxon(moved).pvalue)
-    return Paired(len(common), float(differences.mean()), p_value, effect)
-
-
-def pooled(cells: Mapping[str, Cell]) -> Cell:
-    """Merges the cells of one row into one, whose keys are pairs of dataset and seed.
-
-    Args:
-        cells: Cells of the row, by dataset.
-    """
-    return Cell(
-        {(name, seed): value for name, cell in cells.items() for seed, value in cell.values.items()}
+    n, mean, positive = len(values), float(values.mean()), int((values > 0).sum())
+    if n == 1:
+        return Difference(n, mean, math.nan, math.nan, positive, 1.0)
+    half = float(scipy.stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    test = scipy.stats.permutation_test(
+        (values,), np.mean, permutation_type="samples", n_resamples=2**16, random_state=0
     )
+    return Difference(n, mean, mean - half, mean + half, positive, float(test.pvalue))

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gammvae.errors import InputError
 from gammvae.system.writing import refuse_replacing, write_text
-from gammvae.tables.comparison import Paired, best, paired, pooled
+from gammvae.tables.comparison import best, difference, paired
 from gammvae.tables.formats import Entry, Grid, to_latex, to_markdown, to_terminal
 from gammvae.tables.results import METRICS, Cell, Cells, cell, collect, grouped
 
@@ -190,32 +193,38 @@ def comparisons(
     cells: Cells, first: str, second: str, datasets: Sequence[str], metric: str
 ) -> Grid:
     """A table that compares two rows on every dataset, and for ACC, NMI and ARI on all together."""
-    header = [f"{first} - {second}", "seeds", NAMES.get(metric, metric), "p (Wilcoxon)", "effect"]
-    sides = [
-        {name: found for name in datasets if (found := cell(cells.get((row, name), []), metric))}
-        for row in (first, second)
+    names = NAMES.get(metric, metric), "95 % interval", "higher", "p"
+    differences = {}
+    for name in datasets:
+        one, other = (cell(cells.get((row, name), []), metric) for row in (first, second))
+        differences[name] = paired(one, other) if one and other else np.empty(0)
+    lines = [
+        [Entry(name), *compared(values, "seed", metric)] for name, values in differences.items()
     ]
-    pairs = {name: [side.get(name) for side in sides] for name in datasets}
-    if len(datasets) > 1 and metric in SHARES:  # other metrics are not comparable between datasets
-        pairs["all"] = [pooled(side) for side in sides]
-    lines = []
-    for name, (one, other) in pairs.items():
-        result = paired(one, other) if one and other else None
-        lines.append([Entry(name), *compared(result, metric)])
-    note = "effect: matched-pairs rank-biserial correlation, 1 if the first is always higher"
-    return Grid(header, lines, [note])
+    means = np.array([values.mean() for values in differences.values() if len(values)])
+    notes = ["higher: in how many pairs the first is; p: by flipping the signs of the differences"]
+    if len(means) > 1 and metric in SHARES:  # other metrics are not comparable between datasets
+        lines.append([Entry("mean"), *compared(means, "dataset", metric)])
+        notes.append("mean: of the datasets; each counts once, however many seeds it has")
+    return Grid([f"{first} - {second}", "pairs", *names], lines, notes)
 
 
-def compared(result: Paired | None, metric: str) -> list[Entry]:
-    """Entries for one comparison."""
-    if result is None:
-        return [Entry("0"), *[Entry("-")] * 3]
-    difference = number(abs(result.difference), metric)
-    sign = "-" if result.difference < 0 else "+"
+def compared(values: NDArray[np.float64], unit: str, metric: str) -> list[Entry]:
+    """Entries for one comparison, from the differences of its pairs of seeds or datasets."""
+    if not len(values):
+        return [Entry(f"0 {unit}s"), *[Entry("-")] * 4]
+    found = difference(values)
+    mean, low, high = (signed(value, metric) for value in (found.mean, found.low, found.high))
     return [
-        *(Entry(str(result.n)), Entry(sign + difference)),
-        *(Entry(f"{result.p_value:.4f}"), Entry(f"{result.effect:+.2f}")),
+        *(Entry(f"{found.n} {unit}{'s' if found.n > 1 else ''}"), Entry(mean)),
+        Entry(f"{low} to {high}" if found.n > 1 else "-"),
+        *(Entry(f"{found.positive} of {found.n}"), Entry(f"{found.p_value:.4f}")),
     ]
+
+
+def signed(value: float, metric: str) -> str:
+    """Formats a difference, with its sign."""
+    return ("-" if value < 0 else "+") + number(abs(value), metric)
 
 
 def to_csv(

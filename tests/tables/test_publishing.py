@@ -60,7 +60,20 @@ def test_a_comparison_is_paired_over_seeds(runs):
     text = publish([runs], Choice(["acc"], ["usps"], None, ["gammvae", "vade"]), [])
     assert "gammvae - vade" in text
     line = next(line for line in text.splitlines() if line.startswith("usps"))
-    assert line.split() == ["usps", "3", "+17.67", "0.2500", "+1.00"]
+    assert line.split()[:4] == ["usps", "3", "seeds", "+17.67"]
+    assert line.split()[-4:] == ["3", "of", "3", "0.2500"]
+
+
+def test_over_datasets_each_counts_once(runs):
+    for seed, acc in enumerate((0.5, 0.6)):
+        write_run(runs, "hhar", "gammvae", seed, acc)
+        write_run(runs, "hhar", "vade", seed, acc + 0.1)
+    choice = Choice(["acc"], ["usps", "hhar"], None, ["gammvae", "vade"])
+    line = next(
+        line for line in publish([runs], choice, []).splitlines() if line.startswith("mean")
+    )
+    assert line.split()[:4] == ["mean", "2", "datasets", "+3.83"]  # of +17.67 and -10
+    assert line.split()[-4:] == ["1", "of", "2", "1.0000"]
 
 
 def test_csv_is_what_the_directories_say_to_the_last_digit(runs, tmp_path):
