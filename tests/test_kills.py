@@ -146,7 +146,7 @@ def finish_through_kills(command: tuple[str, ...], folder: Path, rng: random.Ran
     return KILLS
 
 
-@pytest.mark.parametrize("model", ["gammvae", "dec", "ae_kmeans", "kmeans"])
+@pytest.mark.parametrize("model", ["gammvae", "dec", "dcn", "ae_kmeans", "kmeans"])
 def test_killed_runs_come_to_the_same(model, folder):
     command = (*RUN, *LONG, f"model={model}")
     assert start((*command, "run_dir=whole"), folder).wait().code == 0

@@ -105,6 +105,7 @@ def check_close(run: Path, other: Path) -> None:
             marks=pytest.mark.slow,
         ),
         pytest.param(2, ("model=idec",), marks=pytest.mark.slow),
+        pytest.param(2, ("model=dcn",), marks=pytest.mark.slow),
     ],
     ids=lambda value: str(value),
 )

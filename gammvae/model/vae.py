@@ -137,6 +137,13 @@ class MixtureVAE(nn.Module):
         q_z = self.encoder(x if view is None else view)
         return cast(Tensor, self.decoder(draw(q_z)).log_prob(x))
 
+    def after_step(self, x: Tensor) -> None:
+        """Changes what no gradient trains, after a step on samples ``(B, F)``: here nothing.
+
+        Args:
+            x: The whole batch, in every process of a run.
+        """
+
     def set_units(self, x: Tensor) -> None:
         """Sets the mean and scale of the data from samples ``(N, F)``."""
         cast(Any, self.encoder).units.fit(x)

@@ -137,4 +137,6 @@ class Epochs:
             nn.utils.clip_grad_norm_(self.weights, stage.clip_grad_norm)
         self.optimizer.step()
         self.copies.refresh()
+        with self.autocast:
+            self.model.after_step(samples)
         return outcome

@@ -18,6 +18,7 @@ Notation: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,11 +128,13 @@ class SelfTraining:
 
     Args:
         work: Workspace of the run.
-        reconstructs: Whether the decoder is trained as well.
+        centered: Adds the centers to the pretrained autoencoder.
     """
 
-    def __init__(self, work: Workspace, *, reconstructs: bool) -> None:
-        self.work, self.reconstructs = work, reconstructs
+    def __init__(
+        self, work: Workspace, centered: Callable[[MixtureVAE], CenteredAutoencoder]
+    ) -> None:
+        self.work, self.centered = work, centered
 
     def stages(self) -> Sequence[Callable[[], None]]:
         """The stages of the paper."""
@@ -169,14 +172,14 @@ class SelfTraining:
         self.work.restore("train")
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
-        """Assigns by the soft assignments ``q``; there is no ELBO."""
+        """Assigns by the model's assignments; there is no ELBO."""
         work = self.work
         return evaluate(work.model, work.x, work.classes, work.config.seed, keep)
 
     def _take_over(self) -> None:
-        self.work.model = CenteredAutoencoder(self.work.model, reconstructs=self.reconstructs)
+        self.work.model = self.centered(self.work.model)
 
 
 def method(work: Workspace) -> SelfTraining:
     """DEC: the decoder is not trained after pretraining."""
-    return SelfTraining(work, reconstructs=False)
+    return SelfTraining(work, partial(CenteredAutoencoder, reconstructs=False))

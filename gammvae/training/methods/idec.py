@@ -5,7 +5,9 @@ References:
     https://www.ijcai.org/proceedings/2017/243
 """
 
-from gammvae.training.methods.dec import SelfTraining
+from functools import partial
+
+from gammvae.training.methods.dec import CenteredAutoencoder, SelfTraining
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ()
@@ -13,4 +15,4 @@ OPTIONS = ()
 
 def method(work: Workspace) -> SelfTraining:
     """DEC with the decoder; ``train.kl_weight`` weights the divergence against the error."""
-    return SelfTraining(work, reconstructs=True)
+    return SelfTraining(work, partial(CenteredAutoencoder, reconstructs=True))
