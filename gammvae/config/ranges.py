@@ -47,7 +47,7 @@ RULES: dict[str, Rule] = {
     "model.family": one_of(*REPARAMETERIZATIONS),
     "model.gain": optional(at_least(0.5, 100)),
     "model.method": one_of(*METHODS),
-    "model.space": one_of("samples", "code", "umap"),
+    "model.space": one_of("samples", "samples_umap", "code", "umap"),
     "model.covariance": optional(one_of("full", "diag")),
     "model.components": optional(at_least(1, MOST_WIDTH)),
     "architecture.hidden": optional(list_of("layer widths", 0, MOST_WIDTH)),

@@ -61,6 +61,11 @@ class ModelConfig:
         return {name: getattr(self, name) for name in ("space", "covariance", "components")}
 
     @property
+    def on_samples(self) -> bool:
+        """Whether samples are clustered, as they are or projected, so that no network is needed."""
+        return self.space in ("samples", "samples_umap")
+
+    @property
     def has_mixture(self) -> bool:
         """Whether the prior is a mixture, as generating samples and predicting clusters require."""
         return self.method == "mixture"

@@ -1,15 +1,17 @@
 """Initial clusters from a partition of the neighbor graph of a network's features.
 
-Notation: ``N`` samples, ``K`` clusters, ``P`` principal components.
+Notation: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``F`` features of the data, ``P``
+principal components.
 """
 
 import logging
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from torch import Tensor
 from tqdm import tqdm
 
 from gammvae.config.schema import Config, InitConfig
@@ -29,7 +31,6 @@ from gammvae.initialization.graph import (
 from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.shapes import affords_covariances, shaped
 from gammvae.initialization.starts import KMeansStarts
-from gammvae.model.vae import MixtureVAE
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +51,21 @@ FILLED_BY_WORDS, RESOLUTION_OF_TOPICS = 0.05, 0.25
 FALL_OF_CUT, DOUBTFUL = 1 / 3, 0.7
 
 
+class Featured(Protocol):
+    """Gives the features among which neighbors are looked for; a trained autoencoder does."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features of samples ``(B, F)``, one row each."""
+
+
 @torch.no_grad()
 def manifold_points(
-    model: MixtureVAE, x: Samples, index: NDArray[np.int64], seed: int
+    model: Featured, x: Samples, index: NDArray[np.int64], seed: int
 ) -> NDArray[np.float32]:
     """Principal components of the features of some samples, ``(N, P)``.
 
     Args:
-        model: A trained autoencoder.
+        model: A trained autoencoder, or anything else with features.
         x: All samples.
         index: Indices of the samples, ``(N,)``.
         seed: Seed of the solver, and of the choice of samples for computing the components.
@@ -134,7 +142,7 @@ def numbers_of_neighbors(config: InitConfig, n_points: int, n_clusters: int) -> 
 
 
 def manifold_start(
-    model: MixtureVAE,
+    model: Featured,
     x: Samples,
     chosen: NDArray[np.int64],
     config: Config,
@@ -143,7 +151,7 @@ def manifold_start(
     """Partitions some samples, as the start of the mixture.
 
     Args:
-        model: A trained autoencoder.
+        model: A trained autoencoder, or anything else with features.
         x: All samples.
         chosen: Indices of the samples to partition, ``(N,)``.
         config: Configuration of the run, with ``init``, ``n_clusters`` and ``seed``.

@@ -51,7 +51,7 @@ def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> N
     Raises:
         InputError: The model is too large.
     """
-    architecture, trained = config.architecture, config.model.space != "samples"
+    architecture, trained = config.architecture, not config.model.on_samples
     n_values = sum(parameter.numel() for parameter in model.parameters())
     table = min(config.batch_size, CHUNK_ROWS) * config.n_clusters
     # Weights, their gradients and Adam's two moments; and the table of all KL divergences of a

@@ -3,7 +3,7 @@
 On embeddings they show what an autoencoder alone achieves.
 
 Notation: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``F`` features of the data, ``C``
-features of the points.
+features of the points, ``D`` features of an embedding.
 """
 
 import logging
@@ -19,6 +19,7 @@ from torch import Tensor
 from gammvae.data.rows import rows_per_chunk
 from gammvae.data.samples import in_order, subset
 from gammvae.data.warned import warned_once
+from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments, judge
 from gammvae.training import stages
 from gammvae.training.spaces import Space
@@ -40,17 +41,38 @@ class Clusterer(Protocol):
         """Assigns points ``(B, C)``, which may differ from those it was fitted to."""
 
 
+def certain(labels: NDArray, n_clusters: int, embedding: NDArray) -> Assignments:
+    """Hard assignments: the responsibilities of clusters ``(B,)`` are 0 and 1.
+
+    Args:
+        labels: Clusters ``(B,)`` in ``0 .. K - 1``.
+        n_clusters: ``K``.
+        embedding: Points ``(B, D)`` that the report draws, and of which the silhouette is taken.
+    """
+    responsibilities = np.eye(n_clusters, dtype=np.float32)[labels]
+    return Assignments(labels.astype(np.int64), responsibilities, embedding.astype(np.float32))
+
+
 class FittedOnce:
     """Clusters samples directly, or trains an autoencoder and clusters its embeddings.
 
     Args:
         work: Workspace of the run.
         clusterer: Clusterer to fit.
+
+    Raises:
+        InputError: There are fewer samples to fit it to than clusters.
     """
 
     def __init__(self, work: Workspace, clusterer: Clusterer) -> None:
         self.work, self.clusterer, self.space = work, clusterer, Space(work.config)
-        self.on_samples = work.config.model.space == "samples"
+        self.on_samples = work.config.model.on_samples
+        most, n_clusters = work.config.init.max_samples, work.config.n_clusters
+        if most < n_clusters:
+            raise InputError(
+                f"init.max_samples={most} must be at least n_clusters={n_clusters}: "
+                f"{work.config.model.name} is fitted to no more samples"
+            )
         # All components remain standard normal distributions: the prior of an ordinary VAE.
         work.model.prior.requires_grad_(False)
         self.is_fitted = False

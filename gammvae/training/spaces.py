@@ -12,7 +12,8 @@ from sklearn.decomposition import PCA
 from gammvae.config.schema import Config
 from gammvae.errors import InputError
 
-# N2D's own settings.
+# Values of model.space that are a UMAP projection, and N2D's own settings of it.
+PROJECTED = ("umap", "samples_umap")
 UMAP_NEIGHBORS, UMAP_MIN_DIST = 20, 0.0
 
 
@@ -33,14 +34,14 @@ class Space:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.map: Any = None
-        if config.model.space == "umap":
-            load_umap()  # fails before anything is trained
+        if config.model.space in PROJECTED:
+            load_umap(config.model.space)  # fails before anything is trained
 
     def fit(self, points: NDArray) -> NDArray:
         """Fits the map to points ``(N, F)``, and returns the mapped points ``(N, C)``."""
         model, seed = self.config.model, self.config.seed
-        if model.space == "umap":
-            self.map = load_umap()(
+        if model.space in PROJECTED:
+            self.map = load_umap(model.space)(
                 n_neighbors=UMAP_NEIGHBORS,
                 n_components=self.config.n_clusters,
                 min_dist=UMAP_MIN_DIST,
@@ -58,8 +59,11 @@ class Space:
         return points if self.map is None else self.map.transform(points)
 
 
-def load_umap() -> Any:  # noqa: ANN401 - the class, of a package that need not be there
+def load_umap(space: str) -> Any:  # noqa: ANN401 - the class, of a package that need not be there
     """Imports the class ``UMAP``.
+
+    Args:
+        space: The setting ``model.space`` that needs it, for the message.
 
     Raises:
         InputError: The package umap-learn is not installed.
@@ -68,5 +72,5 @@ def load_umap() -> Any:  # noqa: ANN401 - the class, of a package that need not 
         return importlib.import_module("umap").UMAP
     except ImportError as error:
         raise InputError(
-            "model.space=umap needs the package umap-learn: pip install 'gammvae[umap]'"
+            f"model.space={space} needs the package umap-learn: pip install 'gammvae[umap]'"
         ) from error

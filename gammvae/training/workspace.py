@@ -106,7 +106,7 @@ class Workspace:
             torch.get_num_threads(),
             f" in each of {count()} processes" if count() > 1 else "",
         )
-        if self.chosen and self.config.model.space != "samples":
+        if self.chosen and not self.config.model.on_samples:
             values = self.x.shape[0] * self.x.shape[1]
             log.info(
                 "chosen for %d values, %s %d: %s",

@@ -32,7 +32,10 @@ def test_kmeans_runs_without_networks(tmp_path):
     assert not (directory / "pretrain.pt").exists()
 
 
-@pytest.mark.parametrize("model", ["kmeans", "gmm", "ae_kmeans", "ae_gmm", "vae_gmm"])
+@pytest.mark.parametrize(
+    "model",
+    ["kmeans", "gmm", "spectral", "ward", "modularity", "ae_kmeans", "ae_gmm", "vae_gmm"],
+)
 def test_figures_are_recomputed_exactly(tmp_path, model):
     result, directory = finished(tmp_path / "run", f"model={model}")
     config = directory.read_config()
@@ -72,18 +75,23 @@ def test_a_subset_is_fitted_and_all_samples_are_assigned(tmp_path):
 
 
 def test_a_finished_baseline_is_skipped_compared_and_tabulated(tmp_path, in_process):
-    sweep = ("train", *SMOKE, "-m", "model=kmeans,ae_gmm", "seed=0,1")
+    models = ["ae_gmm", "dcn", "kmeans", "modularity", "spectral", "ward"]
+    sweep = ("train", *SMOKE, "-m", f"model={','.join(models)}", "seed=0,1")
     result = in_process(*sweep)
     assert result.returncode == 0, result.stderr
-    assert "4 jobs: 4 done" in result.stdout
+    assert "12 jobs: 12 done" in result.stdout
     assert "best ELBO" not in result.stdout
-    assert result.stdout.count("the 2 seeds agree to a mean ARI of") == 2
-    assert "4 skipped" in in_process(*sweep).stdout
+    assert result.stdout.count("the 2 seeds agree to a mean ARI of") == 6
+    assert "12 skipped" in in_process(*sweep).stdout
     text = in_process("table").stdout
-    assert [line.split()[0] for line in text.splitlines()[2:4]] == ["ae_gmm", "kmeans"]
-    (path, _) = sorted(tmp_path.glob("outputs/digits/kmeans/*/seed=*"))
-    evaluated = in_process("evaluate", str(path), "device=cpu")
-    assert "all figures agree" in evaluated.stdout
+    assert [line.split()[0] for line in text.splitlines()[2:8]] == models
+    for model in models:
+        (path, _) = sorted(tmp_path.glob(f"outputs/digits/{model}/*/seed=*"))
+        evaluated = in_process("evaluate", str(path), "device=cpu")
+        assert "all figures agree" in evaluated.stdout
+        predicted = in_process("predict", str(path), "data=x.npy", "out=c.csv")
+        assert predicted.returncode == 2
+        assert f"a run of model={model}: this needs a model with a mixture" in predicted.stderr
 
 
 def test_what_is_warned_of_at_every_start_is_said_once(tmp_path, caplog):
@@ -94,7 +102,7 @@ def test_what_is_warned_of_at_every_start_is_said_once(tmp_path, caplog):
     assert text.startswith("kmeans: Number of distinct clusters (2) found smaller")
 
 
-@pytest.mark.parametrize("model", ["kmeans", "gmm", "ae_gmm"])
+@pytest.mark.parametrize("model", ["kmeans", "gmm", "spectral", "modularity", "ae_gmm"])
 def test_all_samples_are_assigned_like_those_it_was_fitted_to(tmp_path, model):
     config = compose_config(*SMOKE, f"model={model}", f"run_dir={tmp_path}")
     method = Experiment(config, RunDirectory(tmp_path)).method

@@ -6,6 +6,7 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.training.experiment import Experiment
 from gammvae.training.fitted_once import FittedOnce
 from gammvae.training.method import method_of
+from gammvae.training.methods.dcn import Alternating
 from gammvae.training.methods.dec import SelfTraining
 from gammvae.training.methods.mixture import MixtureTraining
 from tests.conftest import TINY, compose_config
@@ -22,7 +23,11 @@ def experiment(tmp_path, *overrides):
         ("vade", MixtureTraining, ["pretrain", "initialize", "train"]),
         ("dec", SelfTraining, ["pretrain", "initialize", "train"]),
         ("idec", SelfTraining, ["pretrain", "initialize", "train"]),
+        ("dcn", Alternating, ["pretrain", "initialize", "train"]),
         ("kmeans", FittedOnce, ["start", "cluster"]),
+        ("spectral", FittedOnce, ["start", "cluster"]),
+        ("ward", FittedOnce, ["start", "cluster"]),
+        ("modularity", FittedOnce, ["start", "cluster"]),
         ("gmm", FittedOnce, ["start", "cluster"]),
         ("ae_kmeans", FittedOnce, ["pretrain", "cluster"]),
         ("vae_gmm", FittedOnce, ["pretrain", "cluster"]),
@@ -35,7 +40,7 @@ def test_the_model_chooses_the_stages(tmp_path, model, kind, stages):
 
 
 def test_every_file_is_a_method():
-    assert {"mixture", "kmeans", "gmm", "dec", "idec"} <= set(METHODS)
+    assert {"mixture", "kmeans", "gmm", "dec", "idec", "dcn", "ward"} <= set(METHODS)
     for name in METHODS:
         covariance = "full" if name == "gmm" else "null"
         settings = f"model.method={name}", f"model.covariance={covariance}"
@@ -50,7 +55,13 @@ def test_every_file_is_a_method():
         (("model=dec", "model.covariance=full"), "with model.method=dec: it must be null"),
         (("model.space=umap",), "model.space=umap does not go with model.method=mixture"),
         (("model=idec", "model.space=samples"), "with model.method=idec: it must be code"),
-        (("model.method=dbscan",), "model.method=dbscan is out of range: .* dec, gmm, idec"),
+        (("model=dcn", "model.space=samples"), "with model.method=dcn: it must be code"),
+        (("model=modularity", "model.components=5"), "model.components=5 does not go with"),
+        (
+            ("model=kmeans", "init.max_samples=9"),
+            "init.max_samples=9 must be at least n_clusters=10",
+        ),
+        (("model.method=dbscan",), "model.method=dbscan is out of range: .* dcn, dec, gmm, idec"),
         (("model.method=method",), "model.method=method is out of range"),
         (("model=gmm", "model.covariance=tied"), "model.covariance=tied is out of range"),
         (("model=gmm", "model.components=0"), "model.components=0 is out of range"),

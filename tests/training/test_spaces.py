@@ -1,15 +1,19 @@
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from gammvae.errors import InputError
+from gammvae.runs.directory import RunDirectory
+from gammvae.training.experiment import run
 from gammvae.training.spaces import Space
-from tests.conftest import compose_config
+from tests.conftest import TINY, compose_config
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +48,42 @@ def test_few_samples_of_many_features_have_few_components():
 
 
 @pytest.mark.slow
-def test_umap_maps_to_as_many_dimensions_as_clusters():
+@pytest.mark.parametrize("model", ["n2d", "umap_kmeans"])
+def test_umap_maps_to_as_many_dimensions_as_clusters(model):
     pytest.importorskip("umap")
     z, classes = make_blobs(200, 8, centers=3, random_state=0)
-    mapped = space("model=n2d", "n_clusters=3").fit(z)
+    mapped = space(f"model={model}", "n_clusters=3").fit(z)
     assert mapped.shape == (200, 3)
     labels = GaussianMixture(3, n_init=10, random_state=3).fit_predict(mapped)
     assert adjusted_rand_score(classes, labels) == 1
 
 
-def test_umap_is_asked_for_before_anything_is_trained(monkeypatch):
+@pytest.mark.parametrize(("model", "name"), [("n2d", "umap"), ("umap_kmeans", "samples_umap")])
+def test_umap_is_asked_for_before_anything_is_trained(monkeypatch, model, name):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(InputError, match=r"umap-learn: pip install 'gammvae\[umap\]'"):
-        space("model=n2d")
+    message = rf"space={name} needs the package umap-learn: pip install 'gammvae\[umap\]'"
+    with pytest.raises(InputError, match=message):
+        space(f"model={model}")
+
+
+class FirstFeatures:
+    """Stands in for UMAP: keeps as many features as components are asked for."""
+
+    def __init__(self, n_components, **_):
+        self.n_components = n_components
+
+    def fit_transform(self, points):
+        return points[:, : self.n_components]
+
+
+def test_umap_of_the_samples_needs_no_network_and_is_the_embedding(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=FirstFeatures))
+    config = compose_config(*TINY, "model=umap_kmeans", "device=cpu", f"run_dir={tmp_path}")
+    directory = RunDirectory(tmp_path)
+    run(config, directory)
+    assert not (directory / "pretrain.pt").exists()
+    first = (load_digits().data[:, :10] / 16).astype(np.float32)
+    with np.load(directory / "assignments.npz") as arrays:
+        assert (arrays["embedding"] == first).all()
+        expected = KMeans(10, n_init=10, random_state=0).fit_predict(first)
+        assert (arrays["labels"] == expected).all()

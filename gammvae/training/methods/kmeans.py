@@ -6,13 +6,12 @@ References:
 Notation: ``N`` samples, ``B`` samples of a batch, ``K`` clusters, ``C`` features of the points.
 """
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from gammvae.config.schema import Config
 from gammvae.evaluation.assignments import Assignments
-from gammvae.training.fitted_once import STARTS, FittedOnce
+from gammvae.training.fitted_once import STARTS, FittedOnce, certain
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ("space", "components")
@@ -42,8 +41,7 @@ class KMeansClusterer:
         """
         labels = self.kmeans.predict(points)
         embedding = self.kmeans.transform(points) if self.on_samples else points
-        certain = np.eye(self.kmeans.n_clusters, dtype=np.float32)[labels]
-        return Assignments(labels.astype(np.int64), certain, embedding.astype(np.float32))
+        return certain(labels, self.kmeans.n_clusters, embedding)
 
 
 def method(work: Workspace) -> FittedOnce:
