@@ -35,12 +35,17 @@ RECIPES = {
     "vade": ["model=vade", "experiment=plain"],
     "k-means": ["model=kmeans"],
     "PCA + GMM": ["model=gmm"],
+    "spectral": ["model=spectral"],
+    "Ward": ["model=ward"],
+    "modularity": ["model=modularity"],
+    "UMAP + k-means": ["model=umap_kmeans"],
     "AE + k-means": ["model=ae_kmeans", "experiment=plain"],
     "AE + GMM": ["model=ae_gmm", "experiment=plain"],
     "VAE + GMM": ["model=vae_gmm", "experiment=plain"],
     "N2D": ["model=n2d", "experiment=plain"],
     "DEC": ["model=dec", "experiment=plain"],
     "IDEC": ["model=idec", "experiment=plain"],
+    "DCN": ["model=dcn", "experiment=plain"],
 }
 # Ablations: the default with one change.
 ABLATIONS = {
