@@ -19,6 +19,7 @@ from gammvae.runs.readers import read_yaml
 from gammvae.runs.records import SETTINGS_YAML, Result, Settings, parse
 from gammvae.system.paths import user_path
 from gammvae.system.printing import plain
+from gammvae.tables.origins import Origin, origin_of
 
 METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
 
@@ -35,6 +36,7 @@ class Run(NamedTuple):
         reason: Why the run is not finished; empty if it is.
         made: Facts that must be equal in all runs of a cell: versions, data, settings.
         inputs: The user's own files that the run reads.
+        origin: What the run was computed with; ``None`` if it is not finished.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Run(NamedTuple):
     reason: str
     made: dict[str, str]
     inputs: Sequence[Path] = ()
+    origin: Origin | None = None
 
 
 class Cell(NamedTuple):
@@ -104,11 +107,11 @@ def read_run(path: Path) -> Run:
     settings = lasting(with_present_names(tree))
     made = {key: str(value) for key, value in settings.items() if key != "seed"}
     known: dict[str, float] = {}
-    reason = ""
+    reason, origin = "", None
     if (path / RESULT).exists():
         result = directory.read_result()
         check_same(config, result, path / CONFIG)
-        known = figures(result)
+        known, origin = figures(result), origin_of(result)
         made |= {f"versions.{name}": str(one) for name, one in result["versions"].items()}
         made |= {name: str(result[name]) for name in ("dataset_digest", "precision")}
     else:
@@ -118,7 +121,7 @@ def read_run(path: Path) -> Run:
     dataset, row, reason = (plain(" ".join(text.split())) for text in (dataset, row, reason))
     named = (config["dataset"].get("path"), config["dataset"].get("labels"))
     inputs = [user_path(name) for name in named if name is not None]
-    return Run(path, dataset, row, seed, known, reason, made, inputs)
+    return Run(path, dataset, row, seed, known, reason, made, inputs, origin)
 
 
 def check_same(config: Settings, result: Result, path: Path) -> None:
@@ -153,22 +156,26 @@ def figures(result: Mapping[str, Any], names: Iterable[str] = METRICS) -> dict[s
     return {name: known[name] for name in names if known.get(name) is not None}
 
 
-def grouped(runs: Iterable[Run]) -> Cells:
+def grouped(runs: Iterable[Run], facts: Sequence[str] | None = None) -> Cells:
     """Groups runs by row and dataset.
 
+    Args:
+        runs: Runs, finished or not.
+        facts: Names of the facts in ``Run.made`` that must be equal in a cell; ``None`` for all.
+
     Raises:
-        InputError: Runs of a cell have different versions, data or settings, or the same seed, so
-            that their mean would be meaningless.
+        InputError: Runs of a cell differ in one of these facts, or have the same seed, so that
+            their mean would be meaningless.
     """
     cells: Cells = {}
     for run in runs:
         cells.setdefault((run.row, run.dataset), []).append(run)
     for members in cells.values():
-        check_averageable([run for run in members if run.figures])
+        check_averageable([run for run in members if run.figures], facts)
     return cells
 
 
-def check_averageable(runs: Sequence[Run]) -> None:
+def check_averageable(runs: Sequence[Run], facts: Sequence[str] | None) -> None:
     """Refuses runs that cannot be averaged in one cell."""
     seeds: dict[int, Path] = {}
     for run in runs:
@@ -179,7 +186,7 @@ def check_averageable(runs: Sequence[Run]) -> None:
             )
         seeds[run.seed] = run.path
         first = runs[0]
-        for key in first.made.keys() | run.made.keys():
+        for key in first.made.keys() | run.made.keys() if facts is None else facts:
             here, there = (one.made.get(key, "not given") for one in (run, first))
             if here != there:
                 raise InputError(
@@ -192,3 +199,8 @@ def cell(runs: Sequence[Run], metric: str) -> Cell | None:
     """A metric of all runs that have it; ``None`` if none has."""
     values = {run.seed: run.figures[metric] for run in runs if metric in run.figures}
     return Cell(values) if values else None
+
+
+def origins(runs: Iterable[Run]) -> list[Origin]:
+    """The origins of those runs that are finished."""
+    return [run.origin for run in runs if run.origin is not None]

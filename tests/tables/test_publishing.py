@@ -30,18 +30,40 @@ def test_datasets_are_columns_and_the_best_is_marked(runs):
     assert lines[2].endswith("85.00 ± 5.00!")
     assert lines[3].split() == ["vade", "-", "67.33", "±", "6.43"]
     assert "* fewer than 3 seeds" in text
-    assert "+ gammvae on mnist, seed 1: not finished" in text
+    assert "+ without seed 1 of gammvae on mnist (not finished)" in text
 
 
-def test_missing_seeds_of_one_reason_share_a_line(runs):
+def test_missing_seeds_of_all_cells_share_a_line(runs):
     for seed in (3, 4, 5):
         write_run(runs, "usps", "dec", seed, 0.5)
-    write_run(runs, "usps", "vade", 4)
-    notes = publish([runs], Choice(["acc"], ["usps"], ["vade"]), []).splitlines()
+    for row in ("vade", "idec"):
+        write_run(runs, "usps", row, 4)
+    for seed in range(3):
+        write_run(runs, "usps", "idec", seed, 0.5)
+    notes = publish([runs], Choice(["acc"], ["usps"], ["vade", "idec"]), []).splitlines()
     assert [line for line in notes if line.startswith("+")] == [
-        "+ vade on usps, seeds 3, 5: not run",
-        "+ vade on usps, seed 4: not finished",
+        "+ without seeds 3, 5 of vade, idec on usps (not run); "
+        "seed 4 of vade, idec on usps (not finished)",
     ]
+
+
+def test_cells_of_another_origin_are_marked(runs, tmp_path):
+    for seed in range(3):
+        write_run(runs, "usps", "dec", seed, 0.5, device="cuda:1", precision="bfloat16")
+        write_run(runs, "usps", "idec", seed, 0.5, threads=4)
+    text = publish([runs], Choice(["acc"], ["usps"]), [tmp_path / "t.csv"])
+    lines = {line.split()[0]: line for line in text.splitlines()}
+    assert lines["dec"].endswith(" 50.00 ± 0.00a")
+    assert lines["idec"].endswith(" 50.00 ± 0.00b")
+    assert lines["gammvae"].endswith("5.00!")
+    assert text.splitlines()[-3:] == [
+        "computed on cpu, in float32, with one thread, torch 2.15, gammvae 0.1",
+        "a on cuda, in bfloat16",
+        "b with several threads",
+    ]
+    with (tmp_path / "t.csv").open() as file:
+        made = {row["model"]: row["computed"] for row in csv.DictReader(file)}
+    assert made["dec"] == "on cuda, in bfloat16, with one thread, torch 2.15, gammvae 0.1"
 
 
 def test_several_metrics_are_columns(runs):

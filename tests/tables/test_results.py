@@ -24,6 +24,8 @@ def write_run(root, dataset, model, seed, acc=None, variant="", **changes):
         result["metrics"] |= {"acc": acc, "nmi": acc / 2}
         result["versions"]["torch"] = changes.pop("torch", "2.15")
         result["dataset_digest"] = changes.pop("digest", "d")
+        for name in ("device", "precision", "threads"):
+            result[name] = changes.pop(name, result[name])
         (path / "result.json").write_text(json.dumps(result))
     assert not changes
     return path

@@ -1,0 +1,83 @@
+"""A table with everything that its files show."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gammvae.system.writing import refuse_replacing, write_text
+from gammvae.tables.formats import Grid, to_latex, to_markdown, to_terminal
+from gammvae.tables.grids import by_dataset, by_metric, comparisons
+from gammvae.tables.lines import to_csv
+from gammvae.tables.published import AllPublished, beside_ours
+from gammvae.tables.results import Cells
+
+FORMATS = (".csv", ".md", ".tex")
+NONE_PUBLISHED: Mapping[tuple[str, str], Sequence] = {}
+
+
+class Sheet(NamedTuple):
+    """A table, and the comparisons that belong to it.
+
+    Attributes:
+        cells: Runs by row and dataset.
+        rows: Rows to show, in this order.
+        datasets: Datasets to show, in this order.
+        metrics: Metrics to show.
+        compared: Two rows to compare, or ``None``.
+        columns: ``datasets`` for a grid of each metric with a column for every dataset, ``metrics``
+            for one grid with a column for every metric.
+        published: Figures of others, shown beside those of the cells.
+        title: Text above the table; empty for none.
+    """
+
+    cells: Cells
+    rows: Sequence[str]
+    datasets: Sequence[str]
+    metrics: Sequence[str]
+    compared: Sequence[str] | None = None
+    columns: str = "metrics"
+    published: AllPublished = NONE_PUBLISHED
+    title: str = ""
+
+    def grids(self) -> list[Grid]:
+        """The grids, in the order in which the files show them."""
+        shown = self.rows, self.datasets
+        if self.columns == "datasets":
+            grids = [by_dataset(self.cells, *shown, metric) for metric in self.metrics]
+        else:
+            grids = [by_metric(self.cells, *shown, self.metrics)]
+        others = beside_ours(self.cells, *shown, self.metrics, self.published)
+        grids += [others] if others else []
+        for metric in self.metrics if self.compared else ():
+            first, second = self.compared or ()
+            grids.append(comparisons(self.cells, first, second, self.datasets, metric))
+        return grids
+
+    def to_terminal(self) -> str:
+        """The table as it is printed."""
+        return "\n\n".join([*filter(None, [self.title]), *map(to_terminal, self.grids())])
+
+    def text(self, ending: str) -> str:
+        """The content of a file.
+
+        Args:
+            ending: One of ``FORMATS``.
+        """
+        if ending == ".csv":
+            shown = self.rows, self.datasets, self.metrics
+            return to_csv(self.cells, *shown, self.published)
+        head = {".md": "# {}\n\n", ".tex": "% {}\n"}[ending].format(self.title)
+        form = {".md": to_markdown, ".tex": to_latex}[ending]
+        return (head if self.title else "") + "\n".join(map(form, self.grids()))
+
+    def write(self, outputs: Sequence[Path]) -> None:
+        """Writes files, in the formats given by their endings, each completely or not at all.
+
+        Raises:
+            InputError: A file would replace one that a run reads, or its folder is gone.
+        """
+        for path in outputs:
+            for run in (run for members in self.cells.values() for run in members):
+                refuse_replacing("--output", path, run.inputs)
+        for path in outputs:
+            write_text(path, self.text(path.suffix))
