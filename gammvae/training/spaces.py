@@ -4,8 +4,11 @@ Notation: ``N`` samples, ``F`` features, ``C`` components.
 """
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
@@ -52,11 +55,23 @@ class Space:
             # N samples span N - 1 dimensions.
             components = max(1, min(model.components, len(points) - 1))
             self.map = PCA(components, random_state=seed)
-        return points if self.map is None else self.map.fit_transform(points)
+        with same_threads():
+            return points if self.map is None else self.map.fit_transform(points)
 
     def __call__(self, points: NDArray) -> NDArray:
         """Maps other points ``(B, F)`` into the fitted space, ``(B, C)``."""
-        return points if self.map is None else self.map.transform(points)
+        with same_threads():
+            return points if self.map is None else self.map.transform(points)
+
+
+@contextmanager
+def same_threads() -> Iterator[None]:
+    """Leaves the number of torch's threads as it was; UMAP sets that of the OpenMP they share."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def load_umap(space: str) -> Any:  # noqa: ANN401 - the class, of a package that need not be there

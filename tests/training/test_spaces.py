@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -56,6 +58,28 @@ def test_umap_maps_to_as_many_dimensions_as_clusters(model):
     assert mapped.shape == (200, 3)
     labels = GaussianMixture(3, n_init=10, random_state=3).fit_predict(mapped)
     assert adjusted_rand_score(classes, labels) == 1
+
+
+@pytest.mark.slow
+def test_umap_leaves_the_threads_of_the_next_run_alone():
+    pytest.importorskip("umap")
+    program = (
+        "import numpy as np, torch\n"
+        "from gammvae.cli.catalog import Catalog\n"
+        "from gammvae.training.spaces import Space\n"
+        "config = Catalog(None, ['model=n2d']).config('digits')\n"
+        "print(torch.get_num_threads())\n"
+        "Space(config).fit(np.random.default_rng(0).normal(size=(1797, 10)))\n"
+        "print(torch.get_num_threads())\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout.split() == ["1", "1"]
 
 
 @pytest.mark.parametrize(("model", "name"), [("n2d", "umap"), ("umap_kmeans", "samples_umap")])
