@@ -8,6 +8,7 @@ from pathlib import Path
 import commands_page
 import pytest
 import settings_page
+import yaml
 from configuration import read_configuration
 from yaml_comments import read_comments
 
@@ -110,6 +111,13 @@ def test_every_setting_and_option_is_described():
     assert read_configuration().undescribed() == []
 
 
+def test_every_entry_of_a_table_is_described():
+    for file in sorted((ROOT / "conf/tables").iterdir()):
+        comments = read_comments(file)
+        assert comments.head, file
+        assert set(yaml.safe_load(file.read_text())) <= set(comments.keys), file
+
+
 def test_the_page_of_settings_has_all_of_them():
     configuration = read_configuration()
     page = settings_page.page(configuration)
@@ -117,6 +125,10 @@ def test_the_page_of_settings_has_all_of_them():
     for key in configuration.types:
         assert f"\n### `{key}` {{#{key}}}\n" in page
     files = {f"{file.parent.name}={file.stem}" for file in (ROOT / "conf").rglob("*/*.yaml")}
+    tables = {file for file in files if file.startswith("tables=")}
+    assert len(tables) == 6
+    assert not any(table in page for table in tables)
+    files -= tables
     assert len(files) > 30
     for option in files:
         assert re.search(rf"^`(hydra/)?{option}`", page, re.M), option

@@ -1,0 +1,148 @@
+"""Tables as YAML files describe them: rows, datasets, seeds, metrics and published figures."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+    TypeAdapter,
+    with_config,
+)
+from typing_extensions import TypedDict
+
+from gammvae.config.ranges import MOST_SEED
+from gammvae.errors import InputError
+from gammvae.runs.naming import NOT_IN_NAME
+from gammvae.runs.readers import read_yaml
+from gammvae.runs.records import parse
+from gammvae.tables.published import AllPublished, Published
+from gammvae.tables.results import METRICS
+
+strict = with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+
+Text = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+Metric = Annotated[str, BeforeValidator(lambda name: one_of(METRICS, name))]
+Percent = Annotated[float, Field(ge=-100, le=100)]
+
+
+def one_of(names: Sequence[str], name: Any) -> Any:  # noqa: ANN401 - of any type that YAML has
+    """The name, if it is one of those given.
+
+    Raises:
+        ValueError: It is not; pydantic puts the place and the value around the message.
+    """
+    if name not in names:
+        raise ValueError(f"it must be one of {', '.join(names)}")
+    return name
+
+
+@strict
+class Figure(TypedDict):
+    """A published figure, in percent."""
+
+    metric: Literal["acc", "nmi", "ari"]
+    value: Percent
+    std: NotRequired[NonNegativeFloat]
+    seeds: NotRequired[PositiveInt]
+    source: Text
+
+
+@strict
+class Row(TypedDict):
+    """A row: its name, its settings of ``gammvae train``, and what is published of it."""
+
+    name: Text
+    overrides: NotRequired[list[Text]]
+    published: NotRequired[dict[str, Annotated[list[Figure], Field(min_length=1)]]]
+
+
+@strict
+class Description(TypedDict):
+    """Content of a table's YAML file."""
+
+    title: Text
+    datasets: Annotated[list[Text], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    metrics: Annotated[list[Metric], Field(min_length=1)]
+    columns: NotRequired[Literal["datasets", "metrics"]]
+    compare: NotRequired[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    rows: Annotated[list[Row], Field(min_length=1)]
+
+
+DESCRIPTION_YAML: TypeAdapter[Description] = TypeAdapter(Description)
+
+# What --smoke runs of every table.
+SMOKE_DATASET, SMOKE_SEEDS = "digits", 3
+HARDLY_TRAINED = ("pretrain.updates=40", "train.updates=40")
+
+
+def read_description(path: Path) -> Description:
+    """The description of a table.
+
+    Raises:
+        InputError: The file cannot be read, has an unknown, missing or invalid entry, or names a
+            row or dataset that it does not have; the message names the file, the entry and the
+            rule.
+    """
+    table = parse(DESCRIPTION_YAML, read_yaml(path), path)
+    for problem in problems(table):
+        raise InputError(f"{path}: {problem}")
+    return table
+
+
+def problems(table: Description) -> Iterator[str]:
+    """Yields what is wrong with a table beyond the types of its entries."""
+    names = [row["name"] for row in table["rows"]]
+    lists: dict[str, Sequence[Any]] = {"names of rows": names}
+    lists |= {key: table[key] for key in ("datasets", "seeds", "metrics")}
+    for key, values in lists.items():
+        for value in values:
+            if values.count(value) > 1:
+                yield f"{key} have {value!r} twice: each must be there once"
+    for name in table.get("compare", ()):
+        if name not in names:
+            yield f"compare has the row {name!r}: it must be one of {', '.join(names)}"
+    for row in table["rows"]:
+        for dataset in row.get("published", ()):
+            if dataset not in table["datasets"]:
+                known = ", ".join(table["datasets"])
+                yield f"row {row['name']!r} has published figures of {dataset!r}: {known} are shown"
+        for override in row.get("overrides", ()):
+            yield from problems_of(override, row["name"])
+
+
+def problems_of(override: str, row: str) -> Iterator[str]:
+    """Yields what is wrong with an override of a row, as far as that shows without composing it."""
+    key, equals, _ = override.lstrip("+~").partition("=")
+    if not equals:
+        yield f"row {row!r} has the override {override!r}: it must have the form KEY=VALUE"
+    elif key.startswith("hydra") or (key in NOT_IN_NAME and key != "model"):
+        yield (
+            f"row {row!r} has the override {override!r}: a row may have settings that change the "
+            f"result, but not {key}, which the table or the command line says"
+        )
+
+
+def published(table: Description) -> AllPublished:
+    """The published figures of a table, by row and dataset."""
+    return {
+        (row["name"], dataset): [Published(**figure) for figure in figures]
+        for row in table["rows"]
+        for dataset, figures in row.get("published", {}).items()
+    }
+
+
+def hardly_trained(table: Description) -> Description:
+    """The table on digits alone, with few seeds and hardly any training, to try that all runs."""
+    rows: list[Row] = [
+        {**row, "overrides": [*row.get("overrides", ()), *HARDLY_TRAINED], "published": {}}
+        for row in table["rows"]
+    ]
+    seeds = table["seeds"][:SMOKE_SEEDS]
+    return {**table, "datasets": [SMOKE_DATASET], "seeds": seeds, "rows": rows}

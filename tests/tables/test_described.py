@@ -1,0 +1,44 @@
+"""How a table's YAML is read; tests/cli/test_reproduce.py has what is refused."""
+
+import importlib.resources
+import re
+from pathlib import Path
+
+from gammvae.tables.described import hardly_trained, published, read_description
+from gammvae.tables.published import Published
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = importlib.resources.files("gammvae.conf") / "tables"
+
+
+def test_the_example_in_the_documentation_is_a_table(tmp_path):
+    page = (ROOT / "docs/how-to/sweeps.md").read_text()
+    example = re.search(r'```yaml title="mine/tables/\w+.yaml"\n(.*?)```', page, re.DOTALL)[1]
+    (tmp_path / "t.yaml").write_text(example)
+    table = read_description(tmp_path / "t.yaml")
+    assert [row["name"] for row in table["rows"]] == ["k-means", "GMM"]
+    assert published(table) == {
+        ("k-means", "digits"): [Published("acc", 80.1, "Somebody (2020), table 1", 0.5, 10)]
+    }
+
+
+def test_the_published_figures_of_the_comparison():
+    found = published(read_description(Path(str(SHIPPED / "comparison.yaml"))))
+    assert sum(map(len, found.values())) == 18 + 6 + 2
+    assert {row for row, _ in found} == {"AE + k-means", "DEC", "IDEC", "VaDE, plain"}
+    assert [one.value for one in found["DEC", "fashion_mnist"]] == [61.8, 65.1, 49.4, 60.0]
+    assert [one.std for one in found["IDEC", "usps"]] == [0.28]
+    assert [(one.value, one.seeds) for one in found["VaDE, plain", "mnist"]] == [
+        (94.46, None),
+        (71.6, 20),
+    ]
+
+
+def test_smoke_keeps_rows_and_metrics_but_hardly_trains():
+    table = read_description(Path(str(SHIPPED / "comparison.yaml")))
+    smoke = hardly_trained(table)
+    assert (smoke["datasets"], smoke["seeds"]) == (["digits"], [0, 1, 2])
+    assert published(smoke) == {}
+    assert [row["name"] for row in smoke["rows"]] == [row["name"] for row in table["rows"]]
+    assert all("train.updates=40" in row["overrides"] for row in smoke["rows"])
+    assert len(table["seeds"]) == 5
