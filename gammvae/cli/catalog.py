@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
+from omegaconf import open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.config.explain import explain
@@ -23,6 +25,7 @@ from gammvae.data.published.downloads import Store, digest
 from gammvae.data.published.transfer import size_of
 from gammvae.data.rows import as_float32, chunks
 from gammvae.errors import InputError
+from gammvae.runs.naming import run_path
 from gammvae.system.paths import user_path
 from gammvae.tables.summary import table
 
@@ -45,9 +48,7 @@ class Catalog:
     def __init__(self, config_dir: str | None, overrides: Sequence[str]) -> None:
         self.overrides = list(overrides)
         if config_dir is not None:
-            folder = user_path(config_dir).resolve()
-            if not folder.is_dir():
-                raise InputError(f"--config-dir {config_dir} is not a folder")
+            folder = user_folder(config_dir)
             self.overrides.append(f"hydra.searchpath=['file://{folder}']")
         ConfigStore.instance().store(name="schema", node=Config)
 
@@ -68,6 +69,35 @@ class Catalog:
         """
         with composing():
             return to_config(compose("train", [f"dataset={name}", *self.overrides, *more]))
+
+    def run(self, overrides: Sequence[str]) -> tuple[Config, Path]:
+        """The configuration of ``gammvae train`` and the folder of its run.
+
+        Args:
+            overrides: ``key=value`` settings of one run, which are the end of its folder's path.
+
+        Raises:
+            InputError: A setting cannot be parsed, is unknown, or is invalid.
+        """
+        with composing():
+            found = compose("train", [*self.overrides, *overrides], return_hydra_config=True)
+        choices = found.hydra.runtime.choices
+        with open_dict(found):
+            del found["hydra"]
+        config = to_config(found)
+        return config, run_path(config, choices, overrides)
+
+
+def user_folder(config_dir: str) -> Path:
+    """The folder of the user's own configuration files.
+
+    Raises:
+        InputError: It is no folder.
+    """
+    folder = user_path(config_dir).resolve()
+    if not folder.is_dir():
+        raise InputError(f"--config-dir {config_dir} is not a folder")
+    return folder
 
 
 @contextmanager
@@ -90,7 +120,7 @@ class State(NamedTuple):
 def state_of(config: Config) -> State:
     """Whether a dataset can be used; it is loaded if its files differ from the published ones."""
     store = store_of(config.dataset)
-    if store.missing() and not store.stand_ins():
+    if absent(store):
         begun = sum(size_of(path) for path in {store.partial(file) for file in store.missing()})
         return State(f"to download, {begun / 1e6:.1f} MB begun" if begun else "to download")
     if not store.altered():
@@ -100,6 +130,11 @@ def state_of(config: Config) -> State:
     except InputError as error:
         return State("corrupt", str(error))
     return State("ready *", "; ".join(dataset.notes))
+
+
+def absent(store: Store) -> bool:
+    """Whether files of a dataset are missing, so that it must be downloaded first."""
+    return bool(store.missing() and not store.stand_ins())
 
 
 def overview(catalog: Catalog) -> str:

@@ -46,6 +46,8 @@ SWEPT = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 SWEEP = "GAMMVAE_SWEEP"
 # Jobs of this process's last sweep.
 JOBS: list["Job"] = []
+# Functions that are called with every job that ends in this process.
+LISTENERS: list[Callable[["Job"], None]] = []
 
 
 @dataclass
@@ -87,6 +89,8 @@ def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
             traceback.print_exc()
         say(f"gammvae: {job.overrides}: {job.reason}", sys.stderr)
     append(record(folder), json.dumps(dataclasses.asdict(job)) + "\n")
+    for hear in LISTENERS:
+        hear(job)
 
 
 def record(folder: str) -> Path:
@@ -158,11 +162,20 @@ def once(word: str) -> str:
 def planned(overrides: Sequence[str]) -> list[str]:
     """The overrides of every job of a sweep; an empty list if they cannot be known in advance."""
     try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        (batch,) = BasicSweeper.split_arguments(parsed, None)
+        return [" ".join(job) for job in combinations(overrides)]
     except HydraException:  # values depend on files, or are chosen by a sweeper
         return []
-    return [" ".join(job) for job in batch]
+
+
+def combinations(overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides of every job of a sweep, as Hydra writes them.
+
+    Raises:
+        HydraException: They cannot be parsed, or cannot be known in advance.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    (batch,) = BasicSweeper.split_arguments(parsed, None)
+    return batch
 
 
 def launch(sweep: Callable[[], Any]) -> None:
@@ -221,6 +234,11 @@ def summary(jobs: Sequence[Job]) -> Iterator[str]:
         f"\n{len(jobs)} jobs: {states['done']} done, {states['skipped']} skipped because they were "
         f"finished before, {states['failed']} failed{lost}"
     )
+    yield from failures(jobs)
+
+
+def failures(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yields a line for every job that failed or was lost."""
     for job in jobs:
         if job.state == "failed":
             yield f"failed: {job.overrides}: {job.reason}"

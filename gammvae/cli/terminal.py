@@ -92,11 +92,15 @@ class TerminalHandler(logging.Handler):
             say(self.format(record), sys.stderr)
 
 
-def log_to_terminal() -> None:
-    """Shows the program's log messages on standard error, those of process 0 if there are more."""
+def log_to_terminal(level: int = logging.INFO) -> None:
+    """Shows the program's log messages on standard error, those of process 0 if there are more.
+
+    Args:
+        level: Least important messages to show, unless a level was chosen before.
+    """
     logger = logging.getLogger("gammvae")
     if not logger.handlers:
-        logger.addHandler(logging.NullHandler() if rank() else TerminalHandler(logging.INFO))
+        logger.addHandler(logging.NullHandler() if rank() else TerminalHandler(level))
         logger.setLevel(logging.DEBUG)
         logger.propagate = False  # Hydra gives the root logger a handler of its own
         logging.getLogger("matplotlib").setLevel(

@@ -59,6 +59,23 @@ def run(arguments: list[str]) -> None:
             "hydra/launcher=joblib runs several jobs at a time"
         )
 
+    from gammvae.cli import sweeps
+
+    if jobs := launched(arguments):
+        say("\n".join(sweeps.summary(jobs)))
+        sys.exit(sweeps.exit_code(jobs))
+
+
+def launched(arguments: list[str]) -> "list[Job]":
+    """Runs one configuration or all jobs of a sweep, and returns the jobs of a sweep.
+
+    Args:
+        arguments: Command-line arguments after ``gammvae train``.
+
+    Raises:
+        InputError: The arguments are invalid, or, of a single run, the data.
+        DivergenceError: Training of a single run became non-finite.
+    """
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
@@ -78,9 +95,7 @@ def run(arguments: list[str]) -> None:
             sweeps.launch(decorate(train_one))
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
-    if sweeps.JOBS:
-        say("\n".join(sweeps.summary(sweeps.JOBS)))
-        sys.exit(sweeps.exit_code(sweeps.JOBS))
+    return list(sweeps.JOBS)
 
 
 def train_one(cfg: "DictConfig") -> float:
@@ -92,11 +107,12 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gammvae.cli.sweeps import Job, attempt, given
+    from gammvae.cli.sweeps import LISTENERS, Job, attempt, given
 
     log_to_terminal()  # a job may run in a new process
     hydra = HydraConfig.get()
-    if rank() == 0 and (hydra.mode == RunMode.RUN or hydra.job.num == 0):
+    first = hydra.mode == RunMode.RUN or hydra.job.num == 0
+    if rank() == 0 and first and not LISTENERS:  # they have several sweeps, and warn once
         warn_of_other_processes()
     if hydra.mode == RunMode.RUN:
         with exit_codes():
@@ -160,6 +176,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     hydra = HydraConfig.get()
     config = to_config(cfg)
     path = config.run_dir or run_path(config, hydra.runtime.choices, hydra.overrides.task)
+    job.path = str(path)
     command = shlex.join(["gammvae", "train", *hydra.overrides.task])
     directory = RunDirectory(path, command)
     result = directory.finished(config)
@@ -181,7 +198,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
             experiment.add_report(config, directory, result)
     say(summary(result))
     say(path)
-    job.path, job.elbo = str(path), result["metrics"].get("elbo", nan)
+    job.elbo = result["metrics"].get("elbo", nan)
 
 
 def check_still_its_data(config: "Config", result: "Result") -> None:

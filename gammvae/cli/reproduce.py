@@ -1,0 +1,142 @@
+"""``gammvae reproduce``: computes tables by name, and says what is missing of them."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
+from gammvae.errors import InputError
+from gammvae.system.printing import say
+
+if TYPE_CHECKING:
+    from gammvae.cli.plan import Plan
+
+SUMMARY = "Compute the tables of the benchmarks, or your own: reproduce [TABLE...|all]."
+
+SETTINGS = {
+    "output_root": "folder of the runs; outputs/reproduce by default, or outputs/reproduce-smoke "
+    "with --smoke",
+    "device": "where to compute: auto, cpu, cuda, cuda:N or mps; auto by default",
+    "dataset.root": "folder of dataset files",
+    "dataset.cache": "folder of prepared datasets",
+    "hydra/launcher": "joblib or slurm, for several runs at a time as in train -m; settings such "
+    "as hydra.launcher.n_jobs=4 may follow",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser: tables, settings and flags."""
+    made = argparse.ArgumentParser(prog="gammvae reproduce", description=SUMMARY)
+    made.add_argument(
+        "words",
+        nargs="*",
+        metavar="TABLE",
+        help="tables to compute; without one, what there is and what is missing of all tables",
+    )
+    made.add_argument(
+        "--smoke",
+        action="store_true",
+        help="try that everything runs: digits only, hardly trained, in a folder of its own",
+    )
+    made.add_argument(
+        "--tables",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the tables' files; by default tables beside the folder of the runs, or in "
+        "it with --smoke",
+    )
+    made.add_argument(
+        "--config-dir",
+        "-cd",
+        metavar="FOLDER",
+        help="folder that holds your tables/*.yaml and dataset/*.yaml",
+    )
+    made.epilog = "Settings such as output_root=FOLDER or device=cpu may follow."
+    return made
+
+
+def settings() -> dict[str, str]:
+    """The settings of the command and their descriptions."""
+    return SETTINGS
+
+
+def run(arguments: list[str]) -> None:
+    """Computes what is missing of the named tables and writes them, or says what is missing.
+
+    The exit code is 1 if a run failed.
+
+    Args:
+        arguments: Command-line arguments after ``gammvae reproduce``.
+
+    Raises:
+        InputError: The arguments or a table are invalid; nothing has been computed.
+    """
+    with one_line_usage_errors():
+        given = parser().parse_intermixed_args(arguments)
+    names = [word for word in given.words if "=" not in word]
+    words = [word for word in given.words if "=" in word]
+    for word in words:
+        key = word.partition("=")[0]
+        if key not in SETTINGS and not key.startswith("hydra."):
+            raise InputError(f"reproduce has no setting {word}: it takes {', '.join(SETTINGS)}")
+    log_to_terminal(logging.WARNING)
+
+    from gammvae.cli.catalog import Catalog
+    from gammvae.cli.plan import Plan
+    from gammvae.cli.presence import absent_datasets
+    from gammvae.cli.run_finder import RunFinder
+    from gammvae.cli.state import overview
+    from gammvae.cli.table_files import read_tables
+    from gammvae.tables.described import hardly_trained
+
+    tables = read_tables(names, given.config_dir)
+    if given.smoke:
+        tables = {name: hardly_trained(table) for name, table in tables.items()}
+    words = [f"output_root=outputs/reproduce{'-smoke' if given.smoke else ''}", *words]
+    catalog = Catalog(given.config_dir, [one for one in words if not one.startswith("hydra")])
+    common = catalog.config("digits")
+    root = Path(common.output_root)
+    absent, finder = absent_datasets(catalog, tables), RunFinder(catalog, root)
+    plans = [Plan(name, table, finder, absent) for name, table in tables.items()]
+    if not names and not given.smoke:
+        say(overview(plans, common.device))
+        return
+    folder = given.tables or (root if given.smoke else root.parent) / "tables"
+    flags = [] if given.config_dir is None else ["--config-dir", given.config_dir]
+    sys.exit(reproduce(plans, [*flags, *words], folder, common.device))
+
+
+def reproduce(plans: "Sequence[Plan]", settings: list[str], folder: Path, device: str) -> int:
+    """Computes tables and writes them; returns the exit code.
+
+    Args:
+        plans: The tables.
+        settings: Arguments of ``gammvae train`` for every run.
+        folder: Folder of the tables' files.
+        device: Device of the runs, as in ``train``.
+
+    Raises:
+        InputError: A table is invalid; nothing has been computed.
+    """
+    from gammvae.cli.campaign import compute
+    from gammvae.cli.state import rest, times_of
+    from gammvae.cli.sweeps import failures
+
+    for plan in plans:
+        plan.check()
+    time = str(rest(plans, times_of(plans, device)))
+    for dataset, remedy in plans[0].absent.items():
+        say(f"{dataset} is not run, its files are not here: {remedy}", sys.stderr)
+    if time:
+        say(f"to compute: {time}", sys.stderr)
+    jobs = compute(plans, settings, folder)
+    for plan in plans:
+        say(f"{plan.sheet().to_terminal()}\n")
+    say("\n".join(str(path) for plan in plans for path in plan.write(folder)))
+    failed = list(failures(jobs))
+    for line in failed:
+        say(line)
+    return 1 if failed else 0

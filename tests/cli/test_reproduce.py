@@ -1,0 +1,271 @@
+"""``gammvae reproduce`` in this process: states, estimates, failures and refusals."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gammvae.cli.table_files import table_files, yaml_files
+from tests.test_reproduce import QUICK, own_table
+
+MINE = ("--config-dir", "mine")
+ONE = (
+    "title: One\ndatasets: [digits]\nseeds: [0, 1]\nmetrics: [acc]\n"
+    "rows: [{name: k-means, overrides: [model=kmeans]}]\n"
+)
+RUN = "outputs/reproduce/digits/kmeans/seed="
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Leaves the tables that come with gammvae out, because composing all their runs takes long."""
+    monkeypatch.setattr(
+        "gammvae.cli.table_files.table_files", lambda config_dir: yaml_files(Path(config_dir))
+    )
+
+
+def state(in_process):
+    """What ``gammvae reproduce`` prints of the only table."""
+    result = in_process("reproduce", *MINE)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def rewrite(path, **changes):
+    """Changes the result of a finished run."""
+    result = json.loads((path / "result.json").read_text())
+    (path / "result.json").write_text(json.dumps(result | changes))
+    (path / "digests.json").unlink()
+
+
+def test_without_a_table_all_are_listed_and_nothing_is_run(tmp_path, in_process):
+    own_table(tmp_path)
+    result = in_process("reproduce", *MINE)
+    assert result.returncode == 0, result.stderr
+    *parts, last = result.stdout.rstrip("\n").split("\n\n")
+    assert [part.partition(":")[0] for part in parts] == list(table_files(None))
+    assert last.splitlines() == [
+        "quick: Baselines",
+        "0 of 12 runs finished",
+        "dataset  finished  missing  files",
+        "-------  --------  -------  --------------------------------------------",
+        "digits   0 of 6    all      here",
+        "usps     0 of 6    all      not here: gammvae datasets fetch usps (8 MB)",
+        "the rest, where files are here: unknown for 6 runs of datasets without a finished run",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_is_missing_is_computed_and_written_beside_what_is_published(tmp_path, in_process):
+    own_table(tmp_path)
+    result = in_process("reproduce", "quick", *MINE)
+    assert result.returncode == 0, result.stderr
+    assert "usps is not run, its files are not here: gammvae datasets fetch usps" in result.stderr
+    names = [f"outputs/tables/quick.{ending}" for ending in ("csv", "md", "tex")]
+    assert result.stdout.splitlines()[-3:] == names
+    with (tmp_path / names[0]).open() as file:
+        rows = {(one["dataset"], one["model"], one["metric"]): one for one in csv.DictReader(file)}
+    assert len(rows) == 4
+    ours = rows["digits", "k-means", "acc"]
+    assert (ours["n"], ours["seeds"], ours["published"]) == ("3", "0 1 2", "0.801")
+    one = json.loads((tmp_path / f"{RUN}1/result.json").read_text())["metrics"]["acc"]
+    assert float(ours["min"]) <= one <= float(ours["max"])
+    text = (tmp_path / names[1]).read_text()
+    assert text.startswith("# Baselines; seeds 0 to 2\n")
+    assert " | 3 | 80.10 ± 0.50 | 10 | A paper |" in text
+    assert "| digits | 3 | " in text  # the comparison
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_rest_is_estimated_from_finished_runs(tmp_path, in_process):
+    own_table(tmp_path)
+    assert in_process("reproduce", "quick", *MINE).returncode == 0
+    shutil.rmtree(tmp_path / "outputs/reproduce/digits/kmeans/n_clusters=9")
+    (tmp_path / f"{RUN}1/result.json").unlink()
+    rewrite(tmp_path / f"{RUN}0", seconds={"init": 10.0, "evaluate": 20.0})
+    rewrite(tmp_path / f"{RUN}2", seconds={"init": 50.0})
+    lines = state(in_process)
+    assert lines[4].split("  ", 1)[1].strip() == "2 of 6    k-means seed 1; nine  here"
+    assert lines[-1] == (
+        "the rest, where files are here: about 3 min for 4 runs "
+        "(1 by runs of the same row and dataset, 3 by runs of the same dataset)"
+    )
+    for seed in (0, 2):  # times of another kind of device say nothing
+        path = tmp_path / f"{RUN}{seed}/result.json"
+        path.write_text(path.read_text().replace('"device": "cpu"', '"device": "mps"'))
+    assert state(in_process)[-1].endswith("unknown for 4 runs of datasets without a finished run")
+
+
+def test_finished_runs_are_not_repeated_and_settings_reach_the_runs(tmp_path, in_process):
+    own_table(tmp_path, ONE)
+    places = ("output_root=a/runs", "--tables", "b")
+    assert in_process("reproduce", "quick", *MINE, *places).returncode == 0
+    path = tmp_path / "a/runs/digits/kmeans/seed=0/result.json"
+    before = path.stat().st_mtime_ns
+    assert (tmp_path / "b/quick.tex").exists()
+    assert in_process("reproduce", "quick", *MINE, *places).returncode == 0
+    assert path.stat().st_mtime_ns == before
+    own_table(tmp_path, ONE.replace("[0, 1]", "[0, 1, 2]"))
+    again = in_process("reproduce", "quick", *MINE, *places)
+    assert [line for line in again.stderr.splitlines() if line.endswith("done")] == [
+        "1 of 1: a/runs/digits/kmeans/seed=2 done"
+    ]
+
+
+def test_a_failed_run_does_not_stop_the_others(tmp_path, in_process):
+    rows = (
+        "rows:\n  - {name: broken, overrides: [model=kmeans, n_clusters=5000]}\n"
+        "  - {name: k-means, overrides: [model=kmeans]}\n"
+    )
+    own_table(tmp_path, ONE[: ONE.index("rows:")] + rows)
+    result = in_process("reproduce", "quick", *MINE)
+    assert result.returncode == 1
+    *_, first, second = result.stdout.splitlines()
+    assert first.startswith("failed: ")
+    assert second.endswith("every cluster needs at least one")
+    assert "Traceback" not in result.stderr
+    text = (tmp_path / "outputs/tables/quick.md").read_text()
+    assert "| broken | -+ |" in text
+    (note,) = (line for line in text.splitlines() if line.startswith("+"))
+    assert note.startswith("+ without seeds 0, 1 of broken on digits (failed: n_clusters=5000 ")
+    (line,) = (line for line in text.splitlines() if line.startswith("| k-means | "))
+    assert "±" in line
+
+
+def test_a_table_grows_with_its_rows(tmp_path, in_process, monkeypatch):
+    from gammvae.cli import campaign
+
+    own_table(tmp_path)
+    written, launched = [], campaign.launched
+
+    def watch(arguments):
+        path = tmp_path / "outputs/tables/quick.csv"
+        written.append(path.read_text() if path.exists() else "")
+        return launched(arguments)
+
+    monkeypatch.setattr(campaign, "launched", watch)
+    assert in_process("reproduce", "quick", *MINE).returncode == 0
+    assert [("k-means" in text, "nine" in text) for text in written] == [
+        (False, False),
+        (True, False),
+    ]
+
+
+def test_cells_of_different_origin_are_marked_and_averaged(tmp_path, in_process):
+    own_table(tmp_path)
+    assert in_process("reproduce", "quick", *MINE).returncode == 0
+    versions = json.loads((tmp_path / f"{RUN}0/result.json").read_text())["versions"]
+    rewrite(tmp_path / f"{RUN}0", versions=versions | {"torch": "2.9"})
+    again = in_process("reproduce", "quick", *MINE)
+    assert again.returncode == 0, again.stderr
+    lines = (tmp_path / "outputs/tables/quick.md").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("| digits | k-means | **"))
+    assert "a** |" in line
+    (note,) = {line for line in lines if line.startswith("a ")}
+    assert note.startswith("a seeds computed torch 2.")
+    assert note.endswith(" and others torch 2.9")
+
+
+@pytest.mark.usefixtures("alone")
+def test_runs_of_another_configuration_are_not_taken_for_the_table_s(tmp_path, in_process):
+    own_table(tmp_path, ONE)
+    assert in_process("reproduce", "quick", *MINE).returncode == 0
+    path = tmp_path / f"{RUN}1/config.yaml"
+    path.write_text(path.read_text().replace("batch_size: 256", "batch_size: 64"))
+    assert state(in_process)[4].split("  ", 1)[1].strip() == "1 of 2    k-means seed 1  here"
+    again = in_process("reproduce", "quick", *MINE)
+    assert again.returncode == 1
+    assert "batch_size is 64 there and 256 here" in again.stdout
+
+
+def test_smoke_runs_on_digits_in_a_folder_of_its_own(tmp_path, in_process):
+    own_table(tmp_path, QUICK.replace("[0, 1, 2]", "[3, 4, 5, 6]"))
+    result = in_process("reproduce", "quick", "--smoke", *MINE)
+    assert result.returncode == 0, result.stderr
+    root = tmp_path / "outputs/reproduce-smoke"
+    runs = root / "digits/kmeans/pretrain.updates=40,train.updates=40"
+    assert sorted(path.name for path in runs.iterdir()) == ["seed=3", "seed=4", "seed=5"]
+    assert "usps" not in (root / "tables/quick.md").read_text()
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["reproduce-smoke"]
+
+
+def changed(old, new):
+    assert old in QUICK
+    return QUICK.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (changed("usps", "uspss"), "unknown dataset 'uspss': it must be one of digits, fashion"),
+        (
+            changed("model=kmeans, n_clusters=9", "model=km"),
+            "row 'nine': .*Could not find 'model/km'",
+        ),
+        (
+            changed("n_clusters=9", "train.update=3"),
+            "row 'nine': unknown option train.update: train has agreement",
+        ),
+        (
+            changed("n_clusters=9", "batch_size=0"),
+            "row 'nine': batch_size=0 is out of range: it must",
+        ),
+        (changed("n_clusters=9", "'seed=1,2'"), "'seed=1,2': a row may have settings that change"),
+        (changed("n_clusters=9", "'batch_size=64,128'"), "row 'nine': .*several values: each must"),
+        (changed("n_clusters=9", "train"), "the override 'train': it must have the form KEY=VALUE"),
+        (changed("[acc, nmi]", "[acc, f1]"), "metrics.1: .*must be one of acc, nmi, .* not 'f1'"),
+        (changed("[0, 1, 2]", "[0, -1]"), "seeds.1: .*greater than or equal to 0, not -1"),
+        (changed("[0, 1, 2]", "[0, 1, 0]"), "seeds have 0 twice: each must be there once"),
+        (changed("[nine, k-means]", "[nine, x]"), "the row 'x': it must be one of k-means, nine"),
+        (
+            changed("      digits: [", "      mnist: ["),
+            "published figures of 'mnist': digits, usps",
+        ),
+        (changed("value: 80.1", "value: 801"), "value: .*less than or equal to 100, not 801"),
+        (changed("title: B", "titel: B"), "title: Field required"),
+        (changed("rows:", "rows: 3\nrow:"), "rows: Input should be a valid list, not 3"),
+        ("a: [", "quick.yaml is damaged: while parsing"),
+    ],
+)
+def test_a_bad_table_is_refused_in_one_line(tmp_path, in_process, text, message):
+    own_table(tmp_path, text)
+    result = in_process("reproduce", "quick", *MINE)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert re.search(message, line), line
+    assert "quick" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "unknown table 'nothing': it must be one of comparison, family, "),
+        (("family", "seed=3"), "reproduce has no setting seed=3: it takes output_root, device"),
+        (("family", "device=cuda:99"), "device=cuda:99 is not available: this machine has"),
+        (("--config-dir", "nowhere"), "--config-dir nowhere is not a folder"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(tmp_path, in_process, arguments, message):
+    result = in_process("reproduce", *arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"gammvae: {message}")
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["comparison", "all"])
+def test_a_name_that_is_taken_is_refused(tmp_path, in_process, name):
+    own_table(tmp_path, name=name)
+    result = in_process("reproduce", *MINE)
+    assert result.returncode == 2
+    assert f"mine/tables/{name}.yaml cannot be used: the name {name} is taken" in result.stderr
+
+
+def test_the_benchmarks_have_their_tables():
+    assert list(table_files(None)) == [
+        *("comparison", "family", "family_plain", "reparameterization", "sensitivity", "start"),
+    ]
