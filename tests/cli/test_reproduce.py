@@ -76,7 +76,7 @@ def test_what_is_missing_is_computed_and_written_beside_what_is_published(tmp_pa
     text = (tmp_path / names[1]).read_text()
     assert text.startswith("# Baselines; seeds 0 to 2\n")
     assert " | 3 | 80.10 ± 0.50 | 10 | A paper |" in text
-    assert "| digits | 3 | " in text  # the comparison
+    assert "| digits | 3 seeds | " in text  # the comparison
 
 
 @pytest.mark.usefixtures("alone")
