@@ -112,7 +112,7 @@ class FittedOnce:
 
     def _fit(self) -> None:
         x, config = self.work.x, self.work.config
-        chosen = subset(len(x), config.init.max_samples, config.seed)
+        chosen = subset(len(x), self.space.max_samples, config.seed)
         size = rows_per_chunk(x.shape[1])
         parts = np.split(chosen, range(size, len(chosen), size))
         rows = (x[torch.from_numpy(part).to(x.device)] for part in parts)

@@ -18,6 +18,8 @@ from gammvae.errors import InputError
 # Values of model.space that are a UMAP projection, and N2D's own settings of it.
 PROJECTED = ("umap", "samples_umap")
 UMAP_NEIGHBORS, UMAP_MIN_DIST = 20, 0.0
+# UMAP takes hours for a million samples.
+UMAP_SAMPLES = 100_000
 
 
 class Space:
@@ -39,6 +41,12 @@ class Space:
         self.map: Any = None
         if config.model.space in PROJECTED:
             load_umap(config.model.space)  # fails before anything is trained
+
+    @property
+    def max_samples(self) -> int:
+        """Largest number of samples to which the map is fitted."""
+        most = self.config.init.max_samples
+        return min(most, UMAP_SAMPLES) if self.config.model.space in PROJECTED else most
 
     def fit(self, points: NDArray) -> NDArray:
         """Fits the map to points ``(N, F)``, and returns the mapped points ``(N, C)``."""

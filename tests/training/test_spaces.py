@@ -60,6 +60,13 @@ def test_umap_maps_to_as_many_dimensions_as_clusters(model):
     assert adjusted_rand_score(classes, labels) == 1
 
 
+def test_umap_is_fitted_to_part_of_many_samples():
+    pytest.importorskip("umap")
+    assert space("model=n2d").max_samples == 100_000
+    assert space("model=n2d", "init.max_samples=500").max_samples == 500
+    assert space("model=kmeans").max_samples == 1_000_000
+
+
 @pytest.mark.slow
 def test_umap_leaves_the_threads_of_the_next_run_alone():
     pytest.importorskip("umap")
