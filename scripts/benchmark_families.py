@@ -9,7 +9,8 @@ many seeds it has: the mean difference over datasets, its 95 % interval by Stude
 exact p of flipping signs by dataset are those of the datasets' means.
 
 --made adds clusters of known shape and overlap (scripts/skewed.py), and --also datasets of your
-own, such as those of scripts/outside.py. To both, mixtures are also fitted without a network.
+own, such as those of scripts/outside.py, without negative features. To both, mixtures are also
+fitted without a network.
 
 Finished runs are kept in --folder and not repeated, so the same command continues an interrupted
 benchmark. Two run at a time, with one thread each. The first table is also written as CSV beside
@@ -23,6 +24,7 @@ import argparse
 import csv
 import io
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,18 +111,37 @@ def fitted(shape: str, seed: int) -> tuple[float, ...]:
     return data.bayes, *mixtures(np.exp(data.logs), data.classes, K, seed)
 
 
-def fitted_to_file(settings: Sequence[str], seed: int) -> tuple[float, ...]:
-    """ACC of three mixtures of a dataset's own features, which must not be negative.
+class Added(NamedTuple):
+    """A dataset given by ``--also``.
 
-    Features with zeros are moved by half their smallest positive value.
+    Attributes:
+        name: Its name in the tables.
+        z: Its features that vary, ``(N, D)``, positive: where there are zeros, plus half the
+            smallest positive value.
+        classes: ``(N,)``.
+        k: Number of clusters.
+    """
+
+    name: str
+    z: NDArray[np.float64]
+    classes: NDArray
+    k: int
+
+
+def added(name: str, *settings: str) -> Added:
+    """Loads a dataset.
+
+    Raises:
+        SystemExit: It has negative features or no classes.
     """
     config = compose_config(*settings, "preprocess=none")
     data = load_data(config.dataset, config.preprocess, "cpu")
-    assert data.y is not None
     x = data.rows[np.arange(data.rows.shape[0])].astype(np.float64)
+    if data.y is None or x.min() < 0:
+        sys.exit(f"--also {name}: its features must not be negative, and its classes be known")
     x = x[:, x.std(0) > 0]
     smallest = np.where(x > 0, x, np.inf).min(0)
-    return mixtures(x + (x.min(0) == 0) * smallest / 2, data.y, config.n_clusters, seed)
+    return Added(name, x + (x.min(0) == 0) * smallest / 2, data.y, config.n_clusters)
 
 
 def mixtures(z: NDArray, classes: NDArray, k: int, seed: int) -> tuple[float, ...]:
@@ -195,6 +216,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     shapes = list(SHAPES) if arguments.made else []
+    others = [added(*one) for one in arguments.also]
     wanted = list(tasks(arguments))
     report = Report(arguments, "The Gamma family beside the normal one, with nothing added.")
     with ThreadPoolExecutor(2) as pool:
@@ -216,18 +238,20 @@ def main() -> None:
             "Without a network, mean ACC of mixtures of the latent features of made data, and of "
             "the features of added ones (where there are zeros, plus half the next value):"
         )
-        report.table(DIRECT, directly(arguments, shapes))
+        report.table(DIRECT, directly(arguments, others, shapes))
     if arguments.output:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([COLUMNS, *table])
         write_text(arguments.output.with_suffix(".csv"), text.getvalue())
 
 
-def directly(arguments: argparse.Namespace, shapes: Sequence[str]) -> Iterator[Row]:
+def directly(
+    arguments: argparse.Namespace, others: Sequence[Added], shapes: Sequence[str]
+) -> Iterator[Row]:
     """Yields the rows of the last table."""
-    for name, *settings in arguments.also:
-        found = [fitted_to_file(settings, seed) for seed in arguments.seeds]
-        yield [name, "unknown", *(f"{mean:.4f}" for mean in np.mean(found, axis=0))]
+    for one in others:
+        found = [mixtures(one.z, one.classes, one.k, seed) for seed in arguments.seeds]
+        yield [one.name, "unknown", *(f"{mean:.4f}" for mean in np.mean(found, axis=0))]
     for shape in shapes:
         found = [fitted(shape, seed) for seed in arguments.seeds]
         yield [f"made {shape}", *(f"{mean:.4f}" for mean in np.mean(found, axis=0))]

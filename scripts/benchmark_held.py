@@ -3,7 +3,8 @@
     python scripts/benchmark_held.py [--folder outputs/accuracy] [--output FILE.md]
 
 Reads the default's finished runs of benchmark_accuracy.py, in which q(c|x) is held for the first
-part of training and then let go. Figures are means over the runs of a dataset.
+part of training and then let go. Figures are means and standard deviations over the runs of a
+dataset, of which there must be two.
 
 Takes a few seconds per run. Needs the runs and their data.
 """
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from reporting import TABLES, Report, command_line, report_options
+from reporting import TABLES, Report, Row, command_line, report_options
 
 from gammvae.cli.reuse import usable_config
 from gammvae.evaluation.metrics import clustering_metrics
 from gammvae.runs.contents import RESULT
 from gammvae.runs.directory import RunDirectory
 from gammvae.tables.comparison import difference
+from gammvae.tables.formats import Entry
 from gammvae.training.workspace import Workspace
 
 COLUMNS = (
@@ -63,10 +65,14 @@ def figures(path: Path) -> tuple[str, Figures]:
     )
 
 
-def rows(found: dict[str, list[Figures]]) -> Iterator[list[str]]:
-    """Yields a row of means for every dataset."""
+def rows(found: dict[str, list[Figures]]) -> Iterator[Row]:
+    """Yields a row of means and standard deviations for every dataset."""
     for name, runs in found.items():
-        yield [name, str(len(runs)), *(f"{mean:.2f}" for mean in np.mean(runs, axis=0))]
+        means, deviations = np.mean(runs, axis=0), np.std(runs, axis=0, ddof=1)
+        yield [
+            *(name, str(len(runs))),
+            *(Entry(f"{m:.2f}", f"{d:.2f}") for m, d in zip(means, deviations, strict=True)),
+        ]
 
 
 def main() -> None:

@@ -91,19 +91,28 @@ class Plan:
             table.get("compare"),
             table.get("columns", "datasets" if len(table["metrics"]) == 1 else "metrics"),
             published(table),
-            f"{table['title']}; seeds {span(table['seeds'])}",
+            f"{table['title']}; {span(table['seeds'])}",
         )
 
     def write(self, folder: Path) -> list[Path]:
-        """Writes the table as CSV, Markdown and LaTeX, and returns the files' paths."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Writes the table as CSV, Markdown and LaTeX, and returns the files' paths.
+
+        Raises:
+            InputError: The folder cannot be made.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--tables={folder} cannot be made: {error.strerror}") from error
         outputs = [folder / f"{self.name}{ending}" for ending in FORMATS]
         self.sheet().write(outputs)
         return outputs
 
 
 def span(numbers: Sequence[int]) -> str:
-    """Numbers as text; ``0 to 4`` for those that follow each other."""
+    """Seeds as text; ``seeds 0 to 4`` for those that follow each other."""
+    if len(numbers) == 1:
+        return f"seed {numbers[0]}"
     if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{numbers[0]} to {numbers[-1]}"
-    return ", ".join(map(str, numbers))
+        return f"seeds {numbers[0]} to {numbers[-1]}"
+    return f"seeds {', '.join(map(str, numbers))}"

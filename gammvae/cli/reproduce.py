@@ -132,6 +132,8 @@ def reproduce(plans: "Sequence[Plan]", settings: list[str], folder: Path, device
         say(f"{dataset} is not run, its files are not here: {remedy}", sys.stderr)
     if time:
         say(f"to compute: {time}", sys.stderr)
+    for plan in plans:
+        plan.write(folder)  # with what there is, so that it fails before anything is computed
     jobs = compute(plans, settings, folder)
     for plan in plans:
         say(f"{plan.sheet().to_terminal()}\n")

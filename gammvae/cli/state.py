@@ -60,7 +60,7 @@ def line(plan: Plan, dataset: str) -> list[str]:
         total, finished = total + len(found), finished + sum(bool(run.figures) for run in found)
         if seeds := [run.seed for run in found if not run.figures]:
             whole = len(seeds) == len(found)
-            of = "" if whole else f" seed{'s' if len(seeds) > 1 else ''} {span(seeds)}"
+            of = "" if whole else f" {span(seeds)}"
             lacking.setdefault(of, []).append(row["name"])
     texts = [f"{', '.join(rows)}{seeds}" for seeds, rows in lacking.items()]
     if finished == 0:

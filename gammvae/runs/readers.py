@@ -6,7 +6,8 @@ more deeply nested than any that gammvae writes is refused before it exhausts me
 
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
                 )
             if depth > YAML_DEPTH or number > YAML_NODES:
                 raise InputError(f"{path} is damaged: it is deeper or longer than valid files")
-        found = yaml.safe_load(text)
+        found = yaml.load(text, UniqueKeys)
         if not isinstance(found, dict):
             raise InputError(f"{path} is damaged: it holds no mapping of settings to values")
+        return found
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, of which PyYAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping of a node.
+
+        Raises:
+            ConstructorError: A key is there twice.
+        """
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            keys = Counter(self.construct_object(key, deep=True) for key, _ in node.value)
+            twice = keys.most_common(1)[0][0]
+            raise yaml.constructor.ConstructorError(problem=f"it holds {twice!r} twice")
         return found
 
 

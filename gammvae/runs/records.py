@@ -159,7 +159,13 @@ DIGESTS_JSON: TypeAdapter[dict[str, str]] = TypeAdapter(
 )
 
 
-def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> Content:  # noqa: ANN401
+def parse(
+    kind: TypeAdapter[Content],
+    found: Any,  # noqa: ANN401 - bytes, or values of any type
+    path: Path,
+    line: int = 0,
+    fault: str = "is damaged",
+) -> Content:
     """Checks the content of a file against a type.
 
     Args:
@@ -167,6 +173,7 @@ def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> 
         found: JSON as bytes, or values that were parsed from a file.
         path: Path of the file, for messages.
         line: Number of the line in that file, for messages; 0 for the whole file.
+        fault: What the message says of a file that does not match.
 
     Raises:
         InputError: The content is not JSON or does not match; the message says where and why.
@@ -179,7 +186,7 @@ def parse(kind: TypeAdapter[Content], found: Any, path: Path, line: int = 0) -> 
         place = ".".join(str(part) for part in first["loc"])
         found = "" if first["type"] in ("json_invalid", "missing") else f", not {first['input']!r}"
         where = (f", line {line}" if line else "") + (f": {place}" if place else "")
-        raise InputError(f"{path} is damaged{where}: {first['msg']}{found[:80]}") from error
+        raise InputError(f"{path} {fault}{where}: {first['msg']}{found[:80]}") from error
 
 
 def parse_lines(text: bytes, path: Path) -> list[Record]:

@@ -1,5 +1,6 @@
 """Tables as YAML files describe them: rows, datasets, seeds, metrics and published figures."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
@@ -77,6 +78,9 @@ class Description(TypedDict):
 
 DESCRIPTION_YAML: TypeAdapter[Description] = TypeAdapter(Description)
 
+# Settings that the command line or a dataset's own file gives. A loader names a function that is
+# called, so that a table of others could do anything.
+NOT_OF_ROWS = ("hydra", "dataset.loader", "dataset.about")
 # What --smoke runs of every table.
 SMOKE_DATASET, SMOKE_SEEDS = "digits", 3
 HARDLY_TRAINED = ("pretrain.updates=40", "train.updates=40")
@@ -90,7 +94,7 @@ def read_description(path: Path) -> Description:
             row or dataset that it does not have; the message names the file, the entry and the
             rule.
     """
-    table = parse(DESCRIPTION_YAML, read_yaml(path), path)
+    table = parse(DESCRIPTION_YAML, read_yaml(path), path, fault="is no valid table")
     for problem in problems(table):
         raise InputError(f"{path}: {problem}")
     return table
@@ -101,32 +105,47 @@ def problems(table: Description) -> Iterator[str]:
     names = [row["name"] for row in table["rows"]]
     lists: dict[str, Sequence[Any]] = {"names of rows": names}
     lists |= {key: table[key] for key in ("datasets", "seeds", "metrics")}
+    lists["compare"] = table.get("compare", ())
     for key, values in lists.items():
-        for value in values:
-            if values.count(value) > 1:
-                yield f"{key} have {value!r} twice: each must be there once"
+        for value in repeated(values):
+            yield f"{key} have {value!r} twice: each must be there once"
     for name in table.get("compare", ()):
         if name not in names:
             yield f"compare has the row {name!r}: it must be one of {', '.join(names)}"
+    seen: dict[tuple[str, ...], str] = {}
     for row in table["rows"]:
-        for dataset in row.get("published", ()):
-            if dataset not in table["datasets"]:
-                known = ", ".join(table["datasets"])
-                yield f"row {row['name']!r} has published figures of {dataset!r}: {known} are shown"
-        for override in row.get("overrides", ()):
-            yield from problems_of(override, row["name"])
+        yield from problems_of(row, table)
+        settings = tuple(sorted(row.get("overrides", ())))
+        if (same := seen.setdefault(settings, row["name"])) != row["name"]:
+            yield f"rows {same!r} and {row['name']!r} have the same overrides: they must differ"
 
 
-def problems_of(override: str, row: str) -> Iterator[str]:
-    """Yields what is wrong with an override of a row, as far as that shows without composing it."""
-    key, equals, _ = override.lstrip("+~").partition("=")
-    if not equals:
-        yield f"row {row!r} has the override {override!r}: it must have the form KEY=VALUE"
-    elif key.startswith("hydra") or (key in NOT_IN_NAME and key != "model"):
-        yield (
-            f"row {row!r} has the override {override!r}: a row may have settings that change the "
-            f"result, but not {key}, which the table or the command line says"
-        )
+def repeated(values: Sequence[Any]) -> list[Any]:
+    """The values that are there more than once."""
+    return [value for value, n in Counter(values).items() if n > 1]
+
+
+def problems_of(row: Row, table: Description) -> Iterator[str]:
+    """Yields what is wrong with a row, as far as that shows without composing its settings."""
+    name, overrides = row["name"], row.get("overrides", ())
+    for dataset, figures in row.get("published", {}).items():
+        if dataset not in table["datasets"]:
+            known = ", ".join(table["datasets"])
+            yield f"row {name!r} has published figures of {dataset!r}: {known} are shown"
+        for metric in {figure["metric"] for figure in figures} - {*table["metrics"]}:
+            shown = ", ".join(table["metrics"])
+            yield f"row {name!r} has published figures of {metric!r}: {shown} are shown"
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    for key in repeated(keys):
+        yield f"row {name!r} has the override {key} twice: each must be there once"
+    for key, override in zip(keys, overrides, strict=True):
+        if "=" not in override:
+            yield f"row {name!r} has the override {override!r}: it must have the form KEY=VALUE"
+        elif key.startswith(NOT_OF_ROWS) or (key in NOT_IN_NAME and key != "model"):
+            yield (
+                f"row {name!r} has the override {override!r}: a row may have settings that change "
+                f"the result, but not {key}, which the table, the command line or the dataset says"
+            )
 
 
 def published(table: Description) -> AllPublished:

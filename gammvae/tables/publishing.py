@@ -48,7 +48,9 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
     present = sorted({row for row, dataset in cells if dataset in datasets})
     rows = known(choice.rows, present, "model")
     if choice.compared:
-        known(choice.compared, present, "model")
+        first, second = known(choice.compared, present, "model")
+        if first == second:
+            raise InputError(f"--compare has {first!r} twice: it must name two models")
     columns = "datasets" if len(choice.metrics) == 1 else "metrics"
     sheet = Sheet(cells, rows, datasets, choice.metrics, choice.compared, columns)
     sheet.write(outputs)

@@ -102,7 +102,7 @@ def read_run(path: Path) -> Run:
     tree = read_yaml(path / CONFIG)
     config = parse(SETTINGS_YAML, tree, path / CONFIG)
     dataset, seed = config["dataset"]["name"], config["seed"]
-    if (file := config["dataset"].get("path")) is not None:
+    if dataset == "file" and (file := config["dataset"].get("path")) is not None:
         dataset = f"{dataset} {Path(file).name}"
     settings = lasting(with_present_names(tree))
     made = {key: str(value) for key, value in settings.items() if key != "seed"}

@@ -18,7 +18,7 @@ from gammvae.errors import InputError
 # Values of model.space that are a UMAP projection, and N2D's own settings of it.
 PROJECTED = ("umap", "samples_umap")
 UMAP_NEIGHBORS, UMAP_MIN_DIST = 20, 0.0
-# UMAP takes hours for a million samples.
+# UMAP is far slower than all else in a run of many samples.
 UMAP_SAMPLES = 100_000
 
 
@@ -52,9 +52,12 @@ class Space:
         """Fits the map to points ``(N, F)``, and returns the mapped points ``(N, C)``."""
         model, seed = self.config.model, self.config.seed
         if model.space in PROJECTED:
+            components = self.config.n_clusters
             self.map = load_umap(model.space)(
                 n_neighbors=UMAP_NEIGHBORS,
-                n_components=self.config.n_clusters,
+                n_components=components,
+                # its usual start needs more samples than eigenvectors
+                init="spectral" if len(points) > components + 1 else "random",
                 min_dist=UMAP_MIN_DIST,
                 random_state=seed,
                 n_jobs=1,

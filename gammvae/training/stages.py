@@ -122,7 +122,7 @@ def train(
     with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
         for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
             if name == "train":
-                record |= work.scores(record["epoch"])
+                record |= work.scores(record["epoch"], is_last=record["epoch"] == epochs)
             work.directory.append_metrics(record)
             track(record)
             used = warn_of_collapse(record, work.config.n_clusters, used)

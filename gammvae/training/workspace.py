@@ -121,14 +121,15 @@ class Workspace:
                 ", ".join(faulty),
             )
 
-    def scores(self, epoch: int) -> dict[str, float]:
+    def scores(self, epoch: int, is_last: bool = False) -> dict[str, float]:
         """ACC, NMI and ARI of the model's clusters after an epoch, if ``score_every`` asks for it.
 
         Args:
             epoch: Number of epochs of joint training that are done.
+            is_last: Whether no more epochs follow.
         """
         every = self.config.score_every
-        if self.classes is None or not every or epoch % every:
+        if self.classes is None or not every or (epoch % every and not is_last):
             return {}
         labels = np.concatenate([part.labels for part in assign(self.model, self.x)])
         return clustering_metrics(self.classes, labels)

@@ -30,6 +30,7 @@ BOMB = "a: &a [1, 1]\n" + "".join(
         ("- 1", "no mapping"),
         ("", "no mapping"),
         ("a: 'x", "is damaged"),
+        ("a: {b: 1, c: 2, b: 3}", "it holds 'b' twice"),
         ("? [a, b]\n: 1", "is damaged"),
     ],
 )

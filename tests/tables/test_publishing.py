@@ -142,6 +142,7 @@ def test_markdown_and_latex(runs, tmp_path):
             "unknown model 'dec': it must be one of gammvae, vade",
         ),
         (Choice(["acc"], compared=["dec", "vade"]), [], "unknown model 'dec'"),
+        (Choice(["acc"], compared=["vade", "vade"]), [], "--compare has 'vade' twice"),
         (Choice(["acc"]), ["t.csv", "t.html"], "unknown format of t.html '.html': it must be"),
     ],
 )

@@ -109,15 +109,15 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(finished, tmp
 def test_scores_on_the_way_are_those_of_the_model_then_and_change_nothing(finished, tmp_path):
     directory, result = finished
     scored = RunDirectory(tmp_path / "scored")
-    assert run(short("score_every=3"), scored)["metrics"] == result["metrics"]
+    assert run(short("score_every=2"), scored)["metrics"] == result["metrics"]
     names = ("acc", "nmi", "ari")
     scores = [
         (record["stage"], record["epoch"], [record[name] for name in names])
         for record in scored.read_metrics()
         if "acc" in record
     ]
-    assert [place[:2] for place in scores] == [("init", 1), ("train", 3)]
-    assert scores[1][2] == [result["metrics"][name] for name in names]
+    assert [place[:2] for place in scores] == [("init", 1), ("train", 2), ("train", 3)]
+    assert scores[2][2] == [result["metrics"][name] for name in names]
     rest = [
         {name: value for name, value in record.items() if name not in names}
         for record in metrics_without_timings(scored)

@@ -68,6 +68,16 @@ def test_umap_is_fitted_to_part_of_many_samples():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n", [3, 4, 11, 12])
+def test_umap_takes_few_samples(n):
+    pytest.importorskip("umap")
+    points = np.random.default_rng(0).normal(size=(n, 5))
+    assert np.isfinite(space("model=n2d", "n_clusters=2").fit(points)).all()
+    assert np.isfinite(space("model=n2d", "n_clusters=10").fit(points)).all()
+
+
+@pytest.mark.slow
 def test_umap_leaves_the_threads_of_the_next_run_alone():
     pytest.importorskip("umap")
     program = (
