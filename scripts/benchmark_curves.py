@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ DATASETS = ("digits", "usps", "hhar", "mnist", "fashion_mnist")
 STARTS = ("kmeans", "gmm", "manifold", "classes")
 # Lines of the families in the picture.
 FAMILIES = {"gammvae": "-", "vade": "--"}
+# Points of a line at most.
+POINTS = 80
 CURVES = ("acc", "nmi", "elbo")
 COLUMNS = (
     *("dataset", "start", "family", "seeds", "ACC %, start", "ACC %, end"),
@@ -143,8 +146,9 @@ def draw(found: Sequence[Line], updates: int, path: Path) -> None:
             end = updates / 1000
             # the ELBO has no figure before the first epoch
             steps = np.linspace(0 if name != "elbo" else end / len(values), end, len(values))
+            shown = np.unique(np.linspace(0, len(values) - 1, POINTS).astype(int))
             style = {"color": f"C{starts.index(line.start)}", "linestyle": FAMILIES[line.family]}
-            axis.plot(steps, values, label=f"{line.start}, {line.family}", **style)
+            axis.plot(steps[shown], values[shown], label=f"{line.start}, {line.family}", **style)
             if name == "elbo":  # the first epochs are far below
                 low, high = axis.get_ylim() if axis.lines[:-1] else (np.inf, -np.inf)
                 axis.set_ylim(min(low, np.quantile(values, 0.1)), max(high, values.max() + 0.1))
@@ -159,7 +163,8 @@ def draw(found: Sequence[Line], updates: int, path: Path) -> None:
         *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=columns
     )
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "gammvae"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
     write_text(path, text.getvalue())
 
 
