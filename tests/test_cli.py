@@ -96,7 +96,7 @@ def test_evaluate_shows_what_differs(finished, tmp_path, gammvae):
     assert "run/result.json is damaged or was changed" in one_line(gammvae("evaluate", "run"))
     (run / "digests.json").unlink()  # as of versions that kept none
     result = gammvae("evaluate", "run")
-    assert "1 of 13 figures differ; both were computed on cpu with 1 threads" in result.stdout
+    assert "1 of 14 figures differ; both were computed on cpu with 1 threads" in result.stdout
     changed = (run / "result.json").read_text().replace('"threads": 1', '"threads": 64')
     (run / "result.json").write_text(changed)
     result = gammvae("evaluate", "run")
@@ -235,7 +235,7 @@ BAD_CALLS = {
     "train architecture=transformer": f"options in 'architecture': {names('architecture')}",
     "train optimizer=lion": f"Available options in 'optimizer': {names('optimizer')}",
     "train init=spectral": "Available options in 'init': gmm kmeans labels",
-    "train experiment=paper": "Available options in 'experiment': plain smoke",
+    "train experiment=paper": "Available options in 'experiment': long plain smoke",
     "train train.epoch=3": "unknown option train.epoch: train has agreement, anchored",
     "train lr=3": "unknown option lr: train has architecture, augmentation, batch_size",
     "train optimizer.rate=3": "unknown option optimizer.rate: optimizer has arguments",
