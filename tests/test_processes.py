@@ -180,7 +180,8 @@ def test_what_is_wrong_is_said_once(word, said, folder):
 
 
 def test_two_processes_that_torchrun_starts(folder):
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m")
+    program = (sys.executable, "-m", "torch.distributed.run", "--standalone")
+    torchrun = (*program, "--nproc-per-node=2", "-m")
     done = subprocess.run(
         [*torchrun, "gammvae", *RUN, *BRIEF],
         cwd=folder,
