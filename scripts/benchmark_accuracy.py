@@ -24,7 +24,7 @@ from pathlib import Path
 
 import joblib
 from accuracy_table import ORIGIN, update
-from reporting import TABLES, command_line, commit, machine_option
+from reporting import TABLES, added_datasets, command_line, commit, machine_option
 from reuters21578 import FILE, reuters21578
 from tqdm import tqdm
 
@@ -97,16 +97,8 @@ def run(given: Sequence[str], recipe: str, path: Path, threads: int, machine: st
 
 def parse() -> argparse.Namespace:
     """Parses the command line."""
-    parser = command_line(__doc__, machine_option())
+    parser = command_line(__doc__, machine_option(), added_datasets())
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=DATASETS)
-    parser.add_argument(
-        "--also",
-        nargs="+",
-        action="append",
-        default=[],
-        metavar=("NAME", "SETTING"),
-        help="a dataset of your own: its name and the settings with which gammvae train reads it",
-    )
     parser.add_argument("--recipes", nargs="+", choices=EVERYTHING, default=[*RECIPES])
     parser.add_argument("--seeds", nargs="+", type=int, default=[*range(5)], help="0 1 2 3 4")
     parser.add_argument(

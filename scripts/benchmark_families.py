@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from reporting import ROOT, Report, Row, command_line, report_options
+from reporting import ROOT, Report, Row, added_datasets, command_line, report_options
 from runs import compose_config, finished
 from skewed import SHAPES, K, made
 from sklearn.mixture import GaussianMixture
@@ -198,16 +198,8 @@ def summary(values: NDArray) -> list[str]:
 
 def main() -> None:
     """Prints the tables."""
-    parser = command_line(__doc__, report_options())
+    parser = command_line(__doc__, report_options(), added_datasets())
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=DATASETS)
-    parser.add_argument(
-        "--also",
-        nargs="+",
-        action="append",
-        default=[],
-        metavar=("NAME", "SETTING"),
-        help="a dataset of your own, as for benchmark_accuracy.py",
-    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--gain", type=float, default=8, help="of the Gamma family (8)")
     parser.add_argument("--made", action="store_true", help="also compare on made data")

@@ -48,6 +48,20 @@ def machine_option() -> argparse.ArgumentParser:
     return options
 
 
+def added_datasets() -> argparse.ArgumentParser:
+    """The option ``--also``, for datasets that a benchmark does not have itself."""
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument(
+        "--also",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "SETTING"),
+        help="a dataset of your own: its name and the settings with which gammvae train reads it",
+    )
+    return options
+
+
 def report_options() -> argparse.ArgumentParser:
     """The options of all benchmarks that write one report: ``--machine`` and ``--output``."""
     options = argparse.ArgumentParser(

@@ -59,7 +59,7 @@ def shown(missing: Sequence[Path]) -> Iterator[Progress]:
 
 
 def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> list[sweeps.Job]:
-    """Computes all missing runs on datasets that are there, and writes the tables.
+    """Computes all missing runs on datasets that are there, and writes a table after each row.
 
     A run that fails does not stop the others.
 
@@ -88,7 +88,6 @@ def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> lis
                         progress.hear(job)
                     jobs += ended
                     plan.write(folder)
-            plan.write(folder)
     return jobs
 
 
