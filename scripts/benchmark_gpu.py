@@ -2,9 +2,9 @@
 
     python scripts/benchmark_gpu.py [--dataset mnist] [--output FILE.md]
 
-Steps are measured by benchmark_speed.py on random samples. Runs are those of ``gammvae train`` with
-the default recipe. Without the data of MNIST, a file of as many random images takes their place,
-which takes as long to train on; its accuracy means nothing.
+Steps are measured on random samples: plain, recorded as a CUDA graph, and compiled besides. Runs
+are those of ``gammvae train`` with the default recipe. Without the data of MNIST, a file of as many
+random images takes their place, which takes as long to train on; its accuracy means nothing.
 
 Takes three minutes by design; it was not yet run on a GPU. Needs a GPU.
 """
@@ -19,14 +19,36 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmark_speed import COLUMNS, measured_steps
+from benchmark_speed import ALONE, COLUMNS, PRECISIONS, Name, measure, rows
 from reporting import Report, command_line, report_options
-from speed_rounds import CLUSTERS, SAMPLES, SHAPE
+from speed_rounds import BATCH, CLUSTERS, FEATURES, SAMPLES, SHAPE, Round, products, training
 
 from gammvae.devices import choose_device
 from gammvae.training.precision import choose_precision
 
 DEVICE, ROUNDS, STEPS = "cuda", 3, 100
+PARTS = ("steps", "runs", "together")
+# How a step is taken: the setting `compile` with which gammvae train takes it so.
+WAYS = {"plain": "false", "recorded": "auto", "recorded and compiled": "true"}
+
+
+def steps(x: torch.Tensor, precision: str) -> dict[Name, Round]:
+    """Training steps in every way, by name.
+
+    Args:
+        x: Random samples ``(N, F)`` on the GPU.
+        precision: Key of ``PRECISIONS``.
+    """
+    dtype = PRECISIONS[precision]
+    rounds: dict[Name, Round] = {(ALONE, precision): products(x, dtype)}
+    stages = (("pretraining", 0.0, False), ("SGVB", 1.0, False))
+    for name, kl_weight, augmented in (*stages, ("SGVB, held and augmented", 1.0, True)):
+        for way in WAYS if augmented else tuple(WAYS)[:2]:  # compiling takes long
+            compiled, recorded = way.endswith("compiled"), way.startswith("recorded")
+            rounds[f"{name}, {way}", precision] = training(
+                x, kl_weight, dtype, compiled=compiled, recorded=recorded, augmented=augmented
+            )
+    return rounds
 
 
 def random_images(folder: str) -> list[str]:
@@ -79,6 +101,7 @@ def main() -> None:
     """Prints the tables."""
     parser = command_line(__doc__, report_options())
     parser.add_argument("--dataset", help="dataset of gammvae train, such as mnist")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     arguments: argparse.Namespace = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("this machine has no GPU that torch can use")
@@ -88,15 +111,20 @@ def main() -> None:
         arguments,
         f"Training on a GPU: medians of {ROUNDS} rounds of {STEPS} steps; runs measured once.",
     )
-    report.table(
-        COLUMNS, measured_steps(device, ["plain", "compiled"], ["float32", auto], ROUNDS, STEPS)
-    )
+    if "steps" in arguments.parts:
+        torch.manual_seed(0)
+        x = torch.rand(STEPS * BATCH, FEATURES, device=device)
+        report.paragraph("Steps on random samples of MNIST's size:")
+        report.table(COLUMNS, rows(measure(steps(x, auto), ROUNDS, device), STEPS))
+    alone = [(compiled, 1) for compiled in WAYS.values()] if "runs" in arguments.parts else []
+    cases = [*alone, *([("auto", 2)] if "together" in arguments.parts else [])]
+    if not cases:
+        return
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.dataset
         settings = [f"dataset={data}"] if data else random_images(folder)
         report.paragraph(f"Runs on {data or 'random images of the size and number of MNIST'}:")
         columns = ("runs", "compile", "seconds", "pretrain", "init", "train", "host GiB", "GPU GiB")
-        cases = (("false", 1), ("true", 1), ("true", 2))
         report.table(
             columns,
             (seconds_of_runs(settings, folder, compiled, runs) for compiled, runs in cases),

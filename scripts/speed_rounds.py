@@ -35,16 +35,28 @@ def training(
     precision: torch.dtype,
     *overrides: str,
     compiled: bool = False,
+    recorded: bool = False,
     augmented: bool = False,
 ) -> Round:
-    """One round of gammvae's training loop over ``x``; with an augmentation, clusters are held."""
+    """One round of gammvae's training loop over ``x``; with an augmentation, clusters are held.
+
+    Args:
+        x: Random samples ``(N, F)``.
+        kl_weight: Weight of the KL terms; 0 for pretraining.
+        precision: Data type of the networks' arithmetic.
+        overrides: Settings of ``gammvae train``.
+        compiled: Whether the loss is compiled.
+        recorded: Whether steps are recorded as a CUDA graph.
+        augmented: Whether the encoder's input is augmented.
+    """
     config = compose_config("dataset=mnist", *overrides)
     model = build_model(config, SHAPE, "bernoulli").to(x.device)
     stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
+    stage = stage._replace(recorded=recorded)
     if augmented:
         stage = stage._replace(augment=RandomAffine(SHAPE, *AFFINE), agreement=1.0)
     if compiled:
-        stage = stage._replace(loss=CompiledLoss(BATCH, x.device))
+        stage = stage._replace(loss=CompiledLoss(BATCH))
     epochs = Epochs(model, x, stage, build_optimizer(config, model))
     held = torch.arange(len(x), device=x.device) % CLUSTERS if augmented and kl_weight else None
     bar, steps = tqdm(disable=True), math.ceil(len(x) / BATCH)

@@ -22,7 +22,7 @@ References:
 Notation: ``N`` points, ``K`` clusters, ``G`` groups, ``D`` features.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from gammvae.initialization.merging import Merging
 from gammvae.initialization.moves import Moves
 from gammvae.initialization.neighbors import CPU, neighbors
-from gammvae.initialization.starts import Start
+from gammvae.initialization.starts import KMeansStarts
+from gammvae.initialization.threads import in_threads
 
 Labels = NDArray[np.int64]
 Sparse: TypeAlias = scipy.sparse.csr_matrix
@@ -183,7 +184,7 @@ def better(first: Partition, second: Partition) -> Partition:
     return second if second.modularity > first.modularity else first
 
 
-def graph_partitions(graph: Graph, starts: Iterable[Start], n_clusters: int) -> Iterator[Partition]:
+def graph_partitions(graph: Graph, starts: KMeansStarts, n_clusters: int) -> Iterator[Partition]:
     """Yields a partition for each start: its groups, merged and refined.
 
     Args:
@@ -191,9 +192,13 @@ def graph_partitions(graph: Graph, starts: Iterable[Start], n_clusters: int) -> 
         starts: Groups of the points.
         n_clusters: ``K``.
     """
-    for number, (groups, seed) in enumerate(starts):
+
+    def found(number: int) -> Partition:
+        groups, seed = starts[number]
         rng = np.random.default_rng(seed)
-        yield partition(graph, groups, n_clusters, rng, relative=number % 2 == 1)
+        return partition(graph, groups, n_clusters, rng, relative=number % 2 == 1)
+
+    return in_threads(found, range(len(starts)))
 
 
 def partition(

@@ -25,6 +25,8 @@ class Start(NamedTuple):
 class KMeansStarts:
     """Groups of points by k-means, found when they are first needed and kept for further graphs.
 
+    Different starts may be asked for in several threads at a time.
+
     Args:
         z: Points ``(N, D)``.
         n_clusters: ``K``.
@@ -35,16 +37,19 @@ class KMeansStarts:
     def __init__(self, z: NDArray, n_clusters: int, n_init: int, seed: int) -> None:
         self.z, self.n_clusters = z, n_clusters
         self.seeds = np.random.SeedSequence(seed).spawn(n_init)
-        self.found: list[Start] = []
+        self.found: dict[int, Start] = {}
 
     def __len__(self) -> int:
         return len(self.seeds)
 
     def __iter__(self) -> Iterator[Start]:
-        for number, seed in enumerate(self.seeds):
-            if number == len(self.found):
-                self.found.append(Start(self._groups(seed), seed))
-            yield self.found[number]
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Start:
+        if number not in self.found:
+            seed = self.seeds[number]
+            self.found[number] = Start(self._groups(seed), seed)
+        return self.found[number]
 
     def _groups(self, seed: np.random.SeedSequence) -> NDArray[np.int32]:
         """Groups by k-means; the way in which equal points are divided is arbitrary."""

@@ -151,15 +151,17 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
     optimizer: Any = getattr(torch.optim, name, object)
     if Optimizer not in getattr(optimizer, "__mro__", ()):
         raise InputError(f"optimizer.name={name} is unknown: it must be a class of torch.optim")
-    if "fused" in inspect.signature(optimizer).parameters:
-        device = next(model.parameters()).device.type
+    known, device = inspect.signature(optimizer).parameters, next(model.parameters()).device.type
+    if "fused" in known:
         arguments = {"fused": device in ("cpu", "cuda"), **arguments}
+    if "capturable" in known and device == "cuda":  # so that steps can be recorded
+        arguments = {"capturable": True, **arguments}
     networks = [*model.encoder.parameters(), *model.decoder.parameters()]
     mixture: dict[str, Any] = {
         "params": list(model.prior.parameters()),
         "lr": config.optimizer.mixture_lr,
     }
-    if "weight_decay" in inspect.signature(optimizer).parameters:
+    if "weight_decay" in known:
         mixture["weight_decay"] = 0.0  # logarithms should not decay towards zero
     try:
         return optimizer([{"params": networks}, mixture], lr=config.optimizer.lr, **arguments)

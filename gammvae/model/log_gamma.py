@@ -61,6 +61,8 @@ class LogGamma(Distribution):
         gain: Tensor | float,
         validate_args: bool | None = None,
     ) -> None:
+        if not isinstance(gain, Tensor):  # broadcast_all would wait for the device to copy it there
+            gain = loc.new_full((), gain)
         self.loc, self.scale, self.gain = broadcast_all(loc, scale, gain)
         super().__init__(self.loc.shape, validate_args=validate_args)
 

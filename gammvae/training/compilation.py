@@ -47,16 +47,13 @@ class CompiledLoss:
 
     Args:
         size: Number of samples ``B`` of a full batch.
-        device: Device of the model. On a GPU, the compiled parts are recorded as CUDA graphs.
     """
 
-    def __init__(self, size: int, device: torch.device) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
         torch._dynamo.reset()  # what is compiled for the models of earlier runs
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         options: dict[str, Any] = {"fallback_random": True}  # the draws of the plain loss
-        if device.type == "cuda":
-            options["triton.cudagraphs"] = True
         log.info("compile: the first steps wait for the compiler, up to half a minute")
         self.loss: Loss = batch_loss
         try:

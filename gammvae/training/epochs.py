@@ -15,6 +15,7 @@ from gammvae.model.vae import MixtureVAE
 from gammvae.system.processes import count
 from gammvae.training.copies import WeightCopies
 from gammvae.training.objective import Batch, Loss, Outcome, Totals, batch_loss
+from gammvae.training.recording import Rates, RecordedStep
 from gammvae.training.together import add_up, drawn, own
 
 
@@ -35,6 +36,7 @@ class Stage(NamedTuple):
             is the ELBO's own optimum, which augmented samples would only blur.
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
         loss: Computes the loss of a batch.
+        recorded: Whether steps are recorded as a CUDA graph.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Stage(NamedTuple):
     agreement: float = 0.0
     clean_where_free: bool = False
     loss: Loss = batch_loss
+    recorded: bool = False
 
 
 class Epoch(NamedTuple):
@@ -89,6 +92,8 @@ class Epochs:
         self.weights = list(model.parameters())
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
+        self.rates = Rates(optimizer, x.device if stage.recorded else None)
+        self.take = RecordedStep(self.step) if stage.recorded else self.step
 
     def run(
         self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: tqdm
@@ -108,11 +113,11 @@ class Epochs:
         totals = Totals(len(self.x), len(batches), len(self.model.prior.logits), device)
         with self.copies.in_place():
             for index, factor in zip(batches, rates, strict=True):
-                for group in self.optimizer.param_groups:
-                    group["lr"] = group["initial_lr"] * factor
+                self.rates.set(factor)
                 held = None if labels is None else labels[index]
-                totals.add(self.step(self.x[index], held, weight), len(index))
+                totals.add(self.take(self.x[index], held, weight), len(index))
                 bar.update()
+        self.rates.as_numbers(factor)
         totals.add_up()
         return totals
 

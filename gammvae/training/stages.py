@@ -21,6 +21,7 @@ from gammvae.training.epochs import Stage
 from gammvae.training.following import Training
 from gammvae.training.loop import fit, warn_of_collapse
 from gammvae.training.objective import batch_loss
+from gammvae.training.recording import is_recorded
 from gammvae.training.together import meet, send
 from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
@@ -112,9 +113,10 @@ def train(
         work.augment if config.augment else None,
         guided.agreement if guided else 0.0,
         guided is not None,
-        CompiledLoss(min(work.config.batch_size, len(work.x)), work.device)
+        CompiledLoss(min(work.config.batch_size, len(work.x)))
         if compiled(work, config)
         else batch_loss,
+        count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
     )
     send(Training(work.model, optimizer, stage, work.digest))
     meet()

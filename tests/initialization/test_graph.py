@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
@@ -216,3 +217,22 @@ def test_rows_of_weights_between_groups_are_summed_in_order(rng):
     weights = weights_between(random_graph(300, rng), np.arange(300), 300)
     assert (weights.sum(1) == weights.cumsum(1)[:, -1]).all()
     assert (weights.sum(1) != np.ascontiguousarray(weights).sum(1)).any()
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's number of threads, and restores it."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_threads_find_the_same_partitions_in_the_same_order(rng, threads):
+    z = rng.normal(size=(2000, 5))
+    graph, found = neighbor_graph(z, 10), []
+    for n_threads in (1, 3):
+        threads(n_threads)
+        found.append(list(graph_partitions(graph, KMeansStarts(z, 6, 7, seed=1), 6)))
+    assert [one.modularity for one in found[0]] == [one.modularity for one in found[1]]
+    for one, other in zip(*found, strict=True):
+        assert (one.labels == other.labels).all()

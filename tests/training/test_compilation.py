@@ -60,7 +60,7 @@ def batches(x):
 
 
 def check(model, x, tolerance, kinds):
-    loss = CompiledLoss(len(x), CPU)
+    loss = CompiledLoss(len(x))
     for batch in list(batches(x))[kinds]:
         expected, labels = outcome(batch_loss, model, batch)
         found, found_labels = outcome(loss, model, batch)
@@ -116,7 +116,7 @@ def test_two_compiled_stages_are_equal_to_the_last_bit_also_in_two_parts():
         model, x = build("wilson_hilferty"), torch.rand(40, 6)  # 16 + 16 + 8
         optimizer = Adam(model.parameters(), lr=0.01)
         for first, last in parts:
-            stage = settings(epochs=4, loss=CompiledLoss(16, CPU))
+            stage = settings(epochs=4, loss=CompiledLoss(16))
             for record in fit(model, x, stage, optimizer, first):
                 if record["epoch"] == last:
                     break
@@ -148,7 +148,7 @@ def test_training_goes_on_with_one_line_if_it_cannot_be_compiled(
     other = copy.deepcopy(plain)
     chosen = torch._inductor.config.patch({"cpp.cxx": (None, str(compiler))})
     with caplog.at_level("WARNING"), chosen:
-        for model, loss in ((plain, batch_loss), (other, CompiledLoss(16, CPU))):
+        for model, loss in ((plain, batch_loss), (other, CompiledLoss(16))):
             torch.manual_seed(1)
             list(fit(model, x, settings(loss=loss), Adam(model.parameters(), lr=0.01)))
     assert all(map(torch.equal, plain.parameters(), other.parameters()))
