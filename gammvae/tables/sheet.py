@@ -9,6 +9,7 @@ from gammvae.tables.formats import Grid, to_latex, to_markdown, to_terminal
 from gammvae.tables.grids import by_dataset, by_metric, comparisons
 from gammvae.tables.lines import to_csv
 from gammvae.tables.published import AllPublished, beside_ours
+from gammvae.tables.ranking import Ranking
 from gammvae.tables.results import Cells
 
 FORMATS = (".csv", ".md", ".tex")
@@ -28,6 +29,7 @@ class Sheet(NamedTuple):
             for one grid with a column for every metric.
         published: Figures of others, shown beside those of the cells.
         title: Text above the table; empty for none.
+        rankings: Rankings of the rows, shown below all figures.
     """
 
     cells: Cells
@@ -38,6 +40,7 @@ class Sheet(NamedTuple):
     columns: str = "metrics"
     published: AllPublished = NONE_PUBLISHED
     title: str = ""
+    rankings: Sequence[Ranking] = ()
 
     def grids(self) -> list[Grid]:
         """The grids, in the order in which the files show them."""
@@ -51,7 +54,7 @@ class Sheet(NamedTuple):
         for metric in self.metrics if self.compared else ():
             first, second = self.compared or ()
             grids.append(comparisons(self.cells, first, second, self.datasets, metric))
-        return grids
+        return grids + [ranking.grid() for ranking in self.rankings]
 
     def to_terminal(self) -> str:
         """The table as it is printed."""
@@ -76,8 +79,20 @@ class Sheet(NamedTuple):
         Raises:
             InputError: A file would replace one that a run reads, or its folder is gone.
         """
-        for path in outputs:
-            for run in (run for members in self.cells.values() for run in members):
-                refuse_replacing("--output", path, run.inputs)
+        self.keep_inputs("--output", outputs)
         for path in outputs:
             write_text(path, self.text(path.suffix))
+
+    def keep_inputs(self, option: str, outputs: Sequence[Path]) -> None:
+        """Refuses to replace files that the runs read.
+
+        Args:
+            option: The option that names the files.
+            outputs: Files to write.
+
+        Raises:
+            InputError: A file would replace one that a run reads.
+        """
+        for path in outputs:
+            for run in (run for members in self.cells.values() for run in members):
+                refuse_replacing(option, path, run.inputs)
