@@ -79,6 +79,9 @@ class Result(TypedDict):
     versions: Versions
     metrics: Metrics
     seconds: dict[str, NonNegativeFloat]
+    epochs: NotRequired[dict[str, NonNegativeInt]]
+    steps: NotRequired[dict[str, NonNegativeInt]]
+    parameters: NotRequired[NonNegativeInt]
     peak_memory_bytes: NotRequired[dict[str, NonNegativeInt]]
 
 
