@@ -21,6 +21,7 @@ rows:
     published:
       digits: [{metric: acc, value: 80.1, std: 0.5, seeds: 10, source: A paper}]
   - name: nine
+    about: One cluster less than classes.
     overrides: [model=kmeans, n_clusters=9]
 """
 

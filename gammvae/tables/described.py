@@ -56,9 +56,10 @@ class Figure(TypedDict):
 
 @strict
 class Row(TypedDict):
-    """A row: its name, its settings of ``gammvae train``, and what is published of it."""
+    """A row: its name, what it is, its settings of ``gammvae train``, and what is published."""
 
     name: Text
+    about: NotRequired[Text]
     overrides: NotRequired[list[Text]]
     published: NotRequired[dict[str, Annotated[list[Figure], Field(min_length=1)]]]
 
@@ -155,6 +156,11 @@ def published(table: Description) -> AllPublished:
         for row in table["rows"]
         for dataset, figures in row.get("published", {}).items()
     }
+
+
+def about(table: Description) -> dict[str, str]:
+    """The sentences about rows, by name; without those rows that have none."""
+    return {row["name"]: row["about"] for row in table["rows"] if "about" in row}
 
 
 def hardly_trained(table: Description) -> Description:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gammvae.system.writing import refuse_replacing, write_text
+from gammvae.tables import about
 from gammvae.tables.formats import Grid, to_latex, to_markdown, to_terminal
 from gammvae.tables.grids import by_dataset, by_metric, comparisons
 from gammvae.tables.lines import to_csv
@@ -13,7 +14,7 @@ from gammvae.tables.ranking import Ranking
 from gammvae.tables.results import Cells
 
 FORMATS = (".csv", ".md", ".tex")
-NONE_PUBLISHED: Mapping[tuple[str, str], Sequence] = {}
+NONE: Mapping[Any, Any] = {}
 
 
 class Sheet(NamedTuple):
@@ -30,6 +31,7 @@ class Sheet(NamedTuple):
         published: Figures of others, shown beside those of the cells.
         title: Text above the table; empty for none.
         rankings: Rankings of the rows, shown below all figures.
+        about: One sentence about each row, or some of them, at the end.
     """
 
     cells: Cells
@@ -38,9 +40,10 @@ class Sheet(NamedTuple):
     metrics: Sequence[str]
     compared: Sequence[str] | None = None
     columns: str = "metrics"
-    published: AllPublished = NONE_PUBLISHED
+    published: AllPublished = NONE
     title: str = ""
     rankings: Sequence[Ranking] = ()
+    about: Mapping[str, str] = NONE
 
     def grids(self) -> list[Grid]:
         """The grids, in the order in which the files show them."""
@@ -58,7 +61,8 @@ class Sheet(NamedTuple):
 
     def to_terminal(self) -> str:
         """The table as it is printed."""
-        return "\n\n".join([*filter(None, [self.title]), *map(to_terminal, self.grids())])
+        parts = [self.title, *map(to_terminal, self.grids()), about.to_terminal(self.about)]
+        return "\n\n".join(filter(None, parts))
 
     def text(self, ending: str) -> str:
         """The content of a file.
@@ -70,8 +74,12 @@ class Sheet(NamedTuple):
             shown = self.rows, self.datasets, self.metrics
             return to_csv(self.cells, *shown, self.published)
         head = {".md": "# {}\n\n", ".tex": "% {}\n"}[ending].format(self.title)
-        form = {".md": to_markdown, ".tex": to_latex}[ending]
-        return (head if self.title else "") + "\n".join(map(form, self.grids()))
+        form, notes = {
+            ".md": (to_markdown, about.to_markdown),
+            ".tex": (to_latex, about.to_latex),
+        }[ending]
+        parts = [*map(form, self.grids()), *([notes(self.about)] if self.about else [])]
+        return (head if self.title else "") + "\n".join(parts)
 
     def write(self, outputs: Sequence[Path]) -> None:
         """Writes files, in the formats given by their endings, each completely or not at all.

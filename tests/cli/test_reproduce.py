@@ -77,6 +77,11 @@ def test_what_is_missing_is_computed_and_written_beside_what_is_published(tmp_pa
     assert text.startswith("# Baselines; seeds 0 to 2\n")
     assert " | 3 | 80.10 ± 0.50 | 10 | A paper |" in text
     assert "| digits | 3 seeds | " in text  # the comparison
+    assert text.endswith("\n\n- **nine**: One cluster less than classes.\n")
+    assert "nine: One cluster less than classes.\n" in result.stdout
+    assert (
+        "\\textbf{nine}: One cluster less than classes.\\par" in (tmp_path / names[2]).read_text()
+    )
 
 
 @pytest.mark.usefixtures("alone")
@@ -228,6 +233,7 @@ def changed(old, new):
         (changed("rows:", "rows: 3\nrow:"), "rows: Input should be a valid list, not 3"),
         ("a: [", "quick.yaml is damaged: while parsing"),
         (changed("title: B", "title: A\ntitle: B"), "it holds 'title' twice"),
+        (changed("One cluster less than classes.", "[3]"), "about: .*a valid string, not \\[3\\]"),
         (
             changed("n_clusters=9", "dataset.loader._target_=os.getcwd"),
             "but not dataset.loader._target_, which the table, the command line or the dataset",
