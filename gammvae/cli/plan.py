@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gammvae.cli.run_finder import NOT_RUN, RunFinder
 from gammvae.errors import InputError
-from gammvae.tables.described import Description, Row, published
+from gammvae.tables.described import Description, Row, about, published
 from gammvae.tables.results import Run, grouped
 from gammvae.tables.sheet import FORMATS, Sheet
 
@@ -92,6 +92,7 @@ class Plan:
             table.get("columns", "datasets" if len(table["metrics"]) == 1 else "metrics"),
             published(table),
             f"{table['title']}; {span(table['seeds'])}",
+            about=about(table),
         )
 
     def write(self, folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """What the stages of a run share: configuration, directory, device, data and model."""
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,14 @@ class Workspace:
             raise InputError(f"{self.directory.path} holds no weights: {stage}.pt is missing")
         sizes = len(self.x), self.config.n_clusters
         return held_of(done, *sizes, self.directory / f"{stage}.pt")
+
+    def steps_per_epoch(self) -> int:
+        """Gradient steps of an epoch: batches of all samples, of which the last may be smaller."""
+        return math.ceil(len(self.x) / self.config.batch_size)
+
+    def trained_parameters(self) -> int:
+        """Number of parameters of networks and mixture that the optimizer may change."""
+        return sum(one.numel() for one in self.model.parameters() if one.requires_grad)
 
     def identity(self) -> dict[str, Any]:
         """What the result says about the run besides its figures."""

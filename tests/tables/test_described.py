@@ -4,7 +4,7 @@ import importlib.resources
 import re
 from pathlib import Path
 
-from gammvae.tables.described import hardly_trained, published, read_description
+from gammvae.tables.described import about, hardly_trained, published, read_description
 from gammvae.tables.published import Published
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,14 @@ def test_the_published_figures_of_the_comparison():
         (94.46, None),
         (71.6, 20),
     ]
+
+
+def test_every_row_of_the_comparison_has_one_sentence():
+    table = read_description(Path(str(SHIPPED / "comparison.yaml")))
+    found = about(table)
+    assert list(found) == [row["name"] for row in table["rows"]]
+    for sentence in found.values():
+        assert re.fullmatch(r"[^.]+\S\.", sentence), sentence
 
 
 def test_smoke_keeps_rows_and_metrics_but_hardly_trains():

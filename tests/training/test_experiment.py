@@ -73,6 +73,10 @@ def test_the_result_says_what_was_found_and_how(finished):
     assert result["versions"]["torch"] == torch.__version__
     assert result["dataset_digest"] == digits().digest
     assert result["peak_memory_bytes"]["host"] > 1e8
+    assert result["epochs"] == {"pretrain": 3, "train": 3}
+    assert result["steps"] == {"pretrain": 3 * 113, "train": 3 * 113}  # 1797 samples, 16 at a time
+    networks = (64 * 64 + 64) + (64 * 8 + 8) + (4 * 64 + 64) + (64 * 64 + 64)  # by layers
+    assert result["parameters"] == networks + 10 + 2 * 10 * 4
     total = sum(record["seconds"] for record in directory.read_metrics())
     stages = result["seconds"]
     assert stages["pretrain"] + stages["init"] + stages["train"] == pytest.approx(total)
