@@ -73,9 +73,12 @@ class Workspace:
         self.augment = build_augmentation(config.augmentation, data.facts.shape)
         torch.manual_seed(config.seed)
         self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)
-        build_optimizer(config, self.model)  # refuses bad arguments before anything is written
+        # refuse bad arguments before anything is written
+        build_optimizer(config.optimizer, self.model)
+        if config.train.optimizer is not None:
+            build_optimizer(config.train.optimizer, self.model, "train.optimizer")
         self.x = samples_on(self.device, data.rows)
-        if data.facts.likelihood == "normal":
+        if data.facts.likelihood == "normal" and config.architecture.units == "auto":
             chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
             self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
