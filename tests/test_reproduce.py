@@ -112,7 +112,7 @@ def test_killed_twice_it_ends_with_the_same_tables(tmp_path):
         _, errors = process.communicate(timeout=3000)
         assert process.returncode == 0, errors[-2000:]
     whole, killed = (tables(folder / "outputs/reproduce-smoke/tables") for folder in folders)
-    assert len(whole) == 6
+    assert len(whole) == 7
     assert killed == whole
     models = {row["model"] for row in whole["comparison.csv"]}
     assert len(models) == 12

@@ -93,6 +93,7 @@ class Record(TypedDict):
     stage: StageName
     epoch: PositiveInt
     seconds: NonNegativeFloat
+    steps: NotRequired[PositiveInt]
     reconstruction: NotRequired[float | None]
     kl_z: NotRequired[float | None]
     kl_c: NotRequired[float | None]

@@ -84,7 +84,11 @@ DESCRIPTION_YAML: TypeAdapter[Description] = TypeAdapter(Description)
 NOT_OF_ROWS = ("hydra", "dataset.loader", "dataset.about")
 # What --smoke runs of every table.
 SMOKE_DATASET, SMOKE_SEEDS = "digits", 3
-HARDLY_TRAINED = ("pretrain.updates=40", "train.updates=40")
+HARDLY_TRAINED = tuple(
+    f"{stage}.{length}"
+    for stage in ("pretrain", "train")
+    for length in ("epochs=null", "updates=40")
+)
 
 
 def read_description(path: Path) -> Description:

@@ -77,7 +77,7 @@ class Experiment:
             work.directory.write(ASSIGNMENTS, arrays.pack)
         keep_facts(work.directory, work.facts)
         seconds, epochs = work.directory.seconds_by_stage(), work.directory.epochs_by_stage()
-        steps = {stage: number * work.steps_per_epoch() for stage, number in epochs.items()}
+        steps = work.directory.steps_by_stage(work.steps_of_a_pass())
         result: Any = {
             **work.identity(),
             "metrics": figures,
