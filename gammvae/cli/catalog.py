@@ -12,11 +12,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.errors import HydraException
 from omegaconf import open_dict
-from omegaconf.errors import OmegaConfBaseException
 
-from gammvae.config.explain import explain
+from gammvae.config.explain import explained
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
 from gammvae.data.by_name import load_dataset, store_of
@@ -103,11 +101,8 @@ def user_folder(config_dir: str) -> Path:
 @contextmanager
 def composing() -> Iterator[None]:
     """Initializes Hydra with the packaged configuration; turns its errors into ``InputError``."""
-    try:
-        with initialize_config_module("gammvae.conf", version_base="1.3"):
-            yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(explain(error)) from error
+    with explained(), initialize_config_module("gammvae.conf", version_base="1.3"):
+        yield
 
 
 class State(NamedTuple):

@@ -70,11 +70,12 @@ def test_idec_is_trained_like_in_the_code_of_its_authors(dataset):
     assert (config.model.name, config.train.kl_weight, config.model.starts) == ("idec", 0.1, 20)
 
 
-def test_dcn_is_trained_like_in_the_code_of_its_authors():
-    config = source("dcn_2017", "mnist")
+@pytest.mark.parametrize(("dataset", "scale"), [("mnist", 5.1), ("usps", 1), ("hhar", 1)])
+def test_dcn_is_trained_like_in_the_code_of_its_authors(dataset, scale):
+    config = source("dcn_2017", dataset)
     name, rate, arguments = brief(config.train.optimizer)
     assert (name, arguments) == ("SGD", {"momentum": 0.9, "nesterov": True})
-    assert rate == pytest.approx(0.0001 * 5.1**2, rel=1e-3)
+    assert rate == pytest.approx(0.0001 * scale**2, rel=1e-3)
     beta = config.train.kl_weight / 2  # of the whole squared distance
     assert (config.model.name, beta, config.train.epochs, config.batch_size) == ("dcn", 1, 50, 256)
     assert config.model.starts == 10

@@ -62,7 +62,11 @@ class CenteredAutoencoder(MixtureVAE):
         self.reconstructs = reconstructs
 
     def assign(self, q_z: Independent) -> Categorical:
-        """Soft assignments ``q``, ``(B, K)``, given ``q(z|x)`` with batch shape ``(B,)``."""
+        """Soft assignments ``q``, ``(B, K)``, given ``q(z|x)`` with batch shape ``(B,)``.
+
+        Distances are those of the encoder's output. With ``architecture.decoder_gain=1`` the
+        decoder reads the same numbers, as in the paper.
+        """
         distances = (q_z.mean[:, None] - self.prior().components.mean).square().sum(-1)
         return Categorical(logits=-distances.log1p(), validate_args=False)
 
