@@ -74,6 +74,7 @@ class Description(TypedDict):
     metrics: Annotated[list[Metric], Field(min_length=1)]
     columns: NotRequired[Literal["datasets", "metrics"]]
     compare: NotRequired[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    rank: NotRequired[bool]
     rows: Annotated[list[Row], Field(min_length=1)]
 
 
