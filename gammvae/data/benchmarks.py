@@ -53,8 +53,9 @@ def idx_images(store: Store, folder: str, parts: Mapping[str, int], side: int) -
             x.append(of_shape(read_image_file(str(images)).numpy(), (n_samples, side, side)))
         with reading(labels):
             y.append(of_shape(read_label_file(str(labels)).numpy(), (n_samples,)))
-    pixels = np.concatenate(x).reshape(-1, side**2)
-    return Dataset(pixels.astype(np.float32) / np.float32(255), np.concatenate(y), (1, side, side))
+    pixels = np.concatenate(x).reshape(-1, side**2).astype(np.float32)
+    pixels /= np.float32(255)
+    return Dataset(pixels, np.concatenate(y), (1, side, side))
 
 
 def usps(store: Store, parts: Mapping[str, int], side: int) -> Dataset:

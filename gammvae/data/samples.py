@@ -92,7 +92,14 @@ def in_order(x: Samples, purpose: str) -> Iterator[Tensor]:
 
 
 def samples_on(device: torch.device, rows: Rows) -> Samples:
-    """All samples on the device, or samples that are streamed to it if the rows are too large."""
+    """All samples on the device, or samples that are streamed to it if the rows are too large.
+
+    On the CPU, rows that are in memory as they are needed are not copied.
+    """
+    if isinstance(rows, np.ndarray) and rows.dtype == np.float32:
+        flags = rows.flags
+        if flags.c_contiguous and flags.writeable and flags.aligned:
+            return torch.from_numpy(rows).to(device)
     streamed = StreamedSamples(rows, device)
     n_samples, features = rows.shape
     if not isinstance(rows, np.ndarray) and 4 * n_samples * features > IN_MEMORY_BYTES:

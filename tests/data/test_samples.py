@@ -31,3 +31,15 @@ def test_a_subset_is_all_if_they_are_few_and_a_sorted_draw_without_repetition_el
     assert some.max() < 1000
     np.testing.assert_array_equal(some, subset(1000, 100, seed=3))
     assert (some != subset(1000, 100, seed=4)).any()
+
+
+def test_rows_in_memory_are_not_copied_on_the_cpu():
+    rows = np.random.default_rng(0).random((5, 3)).astype(np.float32)
+    assert samples_on(CPU, rows).data_ptr() == rows.ctypes.data
+    for other in (rows.astype(np.float64), rows[:, ::2], rows.T):
+        samples = samples_on(CPU, other)
+        assert samples.dtype == torch.float32
+        assert (samples.numpy() == other).all()
+        assert samples.is_contiguous()
+    rows.flags.writeable = False
+    assert samples_on(CPU, rows).data_ptr() != rows.ctypes.data
