@@ -22,6 +22,7 @@ from gammvae.runs.naming import NOT_IN_NAME
 from gammvae.runs.readers import read_yaml
 from gammvae.runs.records import parse
 from gammvae.tables.published import AllPublished, Published
+from gammvae.tables.ranking import FEWEST_DATASETS, FEWEST_ROWS
 from gammvae.tables.results import METRICS
 
 strict = with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -138,6 +139,11 @@ def problems(table: Description) -> Iterator[str]:
     for key, values in lists.items():
         for value in repeated(values):
             yield f"{key} have {value!r} twice: each must be there once"
+    if table.get("rank") and (len(table["datasets"]) < FEWEST_DATASETS or len(names) < FEWEST_ROWS):
+        yield (
+            f"rank: true with {len(names)} rows and {len(table['datasets'])} datasets: it needs at "
+            f"least {FEWEST_ROWS} and {FEWEST_DATASETS}"
+        )
     for name in table.get("compare", ()):
         if name not in names:
             yield f"compare has the row {name!r}: it must be one of {', '.join(names)}"

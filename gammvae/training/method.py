@@ -10,6 +10,9 @@ from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments
 from gammvae.training.workspace import Workspace
 
+# Methods that train jointly, but not toward targets that are computed now and then.
+WITHOUT_TARGETS = ("mixture", "dcn")
+
 
 class Method(Protocol):
     """A clustering method; every run has its own instance."""
@@ -40,7 +43,26 @@ def method_of(config: Config) -> Callable[[Workspace], Method]:
     """
     module = importlib.import_module(f"gammvae.training.methods.{config.model.method}")
     check_options(config.model, module)
+    check_targets(config)
     return module.method
+
+
+def check_targets(config: Config) -> None:
+    """Refuses settings of targets in joint training that has none.
+
+    Methods without joint training ignore all of its settings.
+
+    Raises:
+        InputError: Such a setting is given.
+    """
+    if config.model.method not in WITHOUT_TARGETS:
+        return
+    for name in ("targets_every", "tolerance"):
+        if (value := getattr(config.train, name)) is not None:
+            raise InputError(
+                f"train.{name}={value} does not go with model={config.model.name}, which has no "
+                "targets: it must be null"
+            )
 
 
 def check_options(model: ModelConfig, module: ModuleType) -> None:

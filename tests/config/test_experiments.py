@@ -10,14 +10,15 @@ from gammvae.model.building import build_model
 from gammvae.training.schedules import LearningRate
 from tests.conftest import compose_config
 
-DATASETS = "mnist", "fashion_mnist", "usps", "hhar", "digits"
+DATASETS = "mnist", "fashion_mnist", "usps", "hhar", "digits", "reuters10k", "stl10"
 SOURCES = "dec_2016", "idec_2017", "dcn_2017", "n2d_2020", "vade_2017"
 # keras.optimizers.Adam without arguments
 KERAS_ADAM = ("Adam", 1e-3, {"betas": [0.9, 0.999], "eps": 1e-7})
 
 
 def source(name, dataset, *overrides):
-    return compose_config(f"dataset={dataset}", f"experiment={name}", *overrides)
+    config = compose_config(f"dataset={dataset}", f"experiment={name}", *overrides)
+    return sized(config, 10_000, 784)
 
 
 def brief(optimizer):
@@ -35,9 +36,17 @@ def dec_keras(dataset):
         pretrain_epochs = 300
         init = "fan_in"
         pretrain_optimizer = ("SGD", 1, {"momentum": 0.9})
+    elif dataset == "reuters10k":
+        update_interval = 30
+        pretrain_epochs = 50
+        init = "fan_in"
+        pretrain_optimizer = ("SGD", 1, {"momentum": 0.9})
     elif dataset == "usps":
         update_interval = 30
         pretrain_epochs = 50
+    elif dataset == "stl10":
+        update_interval = 30
+        pretrain_epochs = 10
     return init, pretrain_optimizer, pretrain_epochs, update_interval
 
 
@@ -64,6 +73,8 @@ def test_idec_is_trained_like_in_the_code_of_its_authors(dataset):
         optimizer = KERAS_ADAM
     elif dataset == "usps":
         update_interval = 30
+    elif dataset == "reuters10k":
+        update_interval = 3
     assert brief(config.train.optimizer) == optimizer
     assert config.train.targets_every == update_interval
     assert (config.train.updates, config.train.tolerance) == (2e4, 1e-3)
@@ -78,6 +89,7 @@ def test_dcn_is_trained_like_in_the_code_of_its_authors(dataset):
     beta = config.train.kl_weight / 2  # of the whole squared distance
     assert (config.model.name, beta, config.train.epochs, config.batch_size) == ("dcn", 1, 50, 256)
     assert config.model.starts == 10
+    assert config.train.targets_every is config.train.tolerance is None
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -95,23 +107,27 @@ def test_n2d_is_trained_like_in_the_code_of_its_authors(dataset):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "epochs", "lr_nn", "lr_gmm", "floor"),
+    ("dataset", "epochs", "lr_gmm", "decay_n", "decay", "floor", "start"),
     [
-        ("mnist", 3000, 0.002, 0.002, 0.0002),
-        ("usps", 3000, 0.002, 0.002, 0.0002),
-        ("hhar", 120, 0.002, 0.00002, 0),
+        ("mnist", 3000, 0.002, 10, 0.9, 0.0002, "gmm"),
+        ("usps", 3000, 0.002, 10, 0.9, 0.0002, "gmm"),
+        ("hhar", 120, 0.00002, 10, 0.9, 0, "gmm"),
+        ("reuters10k", 15, 0.002, 5, 0.5, 0, "kmeans"),
     ],
 )
-def test_vade_is_trained_like_in_the_code_of_its_authors(dataset, epochs, lr_nn, lr_gmm, floor):
+def test_vade_is_trained_like_in_the_code_of_its_authors(
+    dataset, epochs, lr_gmm, decay_n, decay, floor, start
+):
+    lr_nn = 0.002
     config = source("vade_2017", dataset)
     optimizer = config.train.optimizer
-    assert (config.train.epochs, config.batch_size, config.init.start) == (epochs, 100, "gmm")
+    assert (config.train.epochs, config.batch_size, config.init.start) == (epochs, 100, start)
     assert (optimizer.lr, optimizer.mixture_lr) == (lr_nn, lr_gmm)
     assert optimizer.arguments == {"betas": [0.9, 0.999], "eps": 1e-4}
     course, rate = LearningRate.of(optimizer), lr_nn
     for epoch in range(epochs):
-        if epoch % 10 == 0 and epoch != 0:
-            rate = max(rate * 0.9, floor)
+        if epoch % decay_n == 0 and epoch != 0:
+            rate = max(rate * decay, floor)
         assert lr_nn * course.at(7 * epoch, 7 * epochs, 7) == pytest.approx(rate)
     assert config.train.anchored == 0
 
@@ -120,13 +136,13 @@ def test_vade_is_trained_like_in_the_code_of_its_authors(dataset, epochs, lr_nn,
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_networks_are_those_of_the_sources(name, dataset):
     """Layers of 500, 500 and 2,000, on data as they are, with a linear output but for VaDE."""
-    config = sized(source(name, dataset), 1000, 784)
+    config = source(name, dataset)
     assert config.architecture.hidden == [500, 500, 2000]
     assert config.architecture.latent_dim == (config.n_clusters if name == "n2d_2020" else 10)
     assert config.architecture.units == "data"
     assert (config.pretrain.loss, config.pretrain.augment) == ("squared_error", False)
     assert config.precision == "float32"
-    vade = name == "vade_2017" and dataset != "hhar"
+    vade = name == "vade_2017" and dataset not in ("hhar", "reuters10k", "stl10")
     assert config.dataset.likelihood == ("bernoulli" if vade else "normal")
     model = build_model(config, (784,), config.dataset.likelihood)
     code = torch.randn(3, config.architecture.latent_dim)
@@ -145,3 +161,9 @@ def test_the_command_line_chooses_another_method_on_the_same_autoencoder(dataset
     assert (other.model.name, other.model.method, other.model.starts) == ("ae_kmeans", "kmeans", 20)
     assert (other.optimizer, other.pretrain) == (own.optimizer, own.pretrain)
     assert (own.batch_size, other.batch_size) == (256, 100)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_another_optimizer_takes_the_place_of_the_source_s(name):
+    config = source(name, "mnist", "optimizer=adamw", "optimizer.lr=0.5")
+    assert (config.optimizer.name, config.optimizer.lr) == ("AdamW", 0.5)

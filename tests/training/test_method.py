@@ -71,3 +71,16 @@ def test_settings_that_do_not_go_together(tmp_path, overrides, message):
     with pytest.raises(InputError, match=message):
         experiment(tmp_path, *overrides)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", ["gammvae", "dcn"])
+@pytest.mark.parametrize("setting", ["train.targets_every=5", "train.tolerance=0.1"])
+def test_settings_of_targets_are_refused_where_there_are_none(model, setting):
+    config = compose_config(f"model={model}", setting)
+    with pytest.raises(InputError, match=f"{setting} does not go with model={model}"):
+        method_of(config)
+
+
+def test_methods_without_joint_training_ignore_its_settings():
+    """So that k-means can share the autoencoder of an experiment."""
+    assert method_of(compose_config("model=ae_kmeans", "experiment=dec_2016"))

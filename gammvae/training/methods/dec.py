@@ -18,6 +18,7 @@ Notation: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -180,6 +181,7 @@ class SelfTraining:
         self._take_over()
         if (work.directory / "train.pt").exists():
             return
+        began = time.perf_counter()
         chosen = subset(len(work.x), config.init.max_samples, config.seed)
         index = torch.from_numpy(chosen).to(work.device)
         code = posteriors(work.model, work.x, index).mean.cpu().numpy()
@@ -188,6 +190,9 @@ class SelfTraining:
         )
         with threadpool_limits(limits=1), warned_once("init"):
             kmeans.fit(code)
+        seconds = time.perf_counter() - began
+        log.info("init: %d starts of k-means took %.1f s", kmeans.n_init, seconds)
+        work.directory.append_metrics({"stage": "init", "epoch": 1, "seconds": seconds})
         sizes = torch.zeros(config.n_clusters)
         centers = torch.from_numpy(kmeans.cluster_centers_.astype(np.float32))
         work.model.prior.set_parameters(sizes, centers, torch.ones_like(centers))
@@ -199,9 +204,11 @@ class SelfTraining:
         An epoch has ``train.targets_every`` steps, or is a pass over the data.
         """
         work, config = self.work, self.work.config.train
+        steps = config.targets_every
+        if steps and config.epochs is None and config.updates is not None:
+            steps = min(steps, config.updates)
         targets = stages.Guided(
-            lambda epochs, held: Targets(work.model, work.x, config.tolerance),
-            steps=config.targets_every,
+            lambda epochs, held: Targets(work.model, work.x, config.tolerance), steps=steps
         )
         stages.train(work, "train", config, targets)
 
