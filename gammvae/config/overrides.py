@@ -2,9 +2,11 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-Value = str | bool | int | None | Sequence[str]
+# Lists and mappings hold further values.
+Value = str | bool | int | float | None | Sequence[Any] | Mapping[str, Any]
 
 # Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
@@ -15,7 +17,7 @@ def override(key: str, value: Value) -> str:
 
     Args:
         key: Name of the setting, such as ``dataset.drop``.
-        value: Text, integer, Boolean, ``None`` for ``null``, or a list of texts.
+        value: Text, number, Boolean, ``None`` for ``null``, or a list or mapping of these.
     """
     return shell_word(f"{key}={in_grammar(value)}")
 
@@ -24,8 +26,10 @@ def in_grammar(value: Value) -> str:
     """A value in the grammar of Hydra's overrides."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{in_grammar(item)}" for key, item in value.items()) + "}"
     if not isinstance(value, str):
         return f"[{','.join(map(in_grammar, value))}]"
     if PLAIN.fullmatch(value):

@@ -17,6 +17,7 @@ from gammvae.devices import random_state
 from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
 from gammvae.model.vae import MixtureVAE
+from gammvae.system.progress import hidden
 from gammvae.training.epochs import Epoch, Epochs, Stage
 from gammvae.training.objective import TERMS, Totals
 from gammvae.training.schedules import KL_SCHEDULES, rate
@@ -59,7 +60,7 @@ def fit(
         initial=first_epoch * steps,
         desc=stage.name,
         unit="batch",
-        disable=None,
+        disable=hidden(),
     ) as bar:
         for epoch in range(first_epoch, stage.epochs):
             began = time.perf_counter()

@@ -1,0 +1,56 @@
+"""Composes the configuration of ``gammvae train`` from overrides, outside of the command."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from gammvae.config.explain import explain
+from gammvae.config.schema import Config
+from gammvae.config.typed import to_config
+from gammvae.errors import InputError
+
+
+class Composed(NamedTuple):
+    """A configuration.
+
+    Attributes:
+        config: All settings.
+        choices: Name of the chosen option of every configuration group.
+    """
+
+    config: Config
+    choices: Mapping[str, str]
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Initializes Hydra with the packaged configuration; turns its errors into ``InputError``."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    try:
+        with initialize_config_module("gammvae.conf", version_base="1.3"):
+            yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
+
+
+def composed(overrides: Sequence[str]) -> Composed:
+    """The configuration of ``gammvae train OVERRIDES``.
+
+    Args:
+        overrides: ``key=value`` settings of one run.
+
+    Raises:
+        InputError: A setting cannot be parsed, is unknown, or is invalid.
+    """
+    with composing():
+        found = compose("train", list(overrides), return_hydra_config=True)
+    choices = found.hydra.runtime.choices
+    with open_dict(found):
+        del found["hydra"]
+    return Composed(to_config(found), choices)

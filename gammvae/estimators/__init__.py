@@ -1,0 +1,1 @@
+"""The methods of the command line as estimators of scikit-learn."""

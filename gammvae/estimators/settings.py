@@ -1,0 +1,121 @@
+"""The settings of ``gammvae train`` as parameters of an estimator.
+
+A setting such as ``train.updates`` is the parameter ``train__updates``, as scikit-learn writes the
+parameters of parts; an option such as ``init=kmeans`` is the parameter ``init``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from gammvae.config.explain import options
+from gammvae.config.identity import VOLATILE
+from gammvae.config.overrides import Value, in_grammar
+from gammvae.config.schema import Config
+from gammvae.errors import InputError
+
+# Groups whose options change settings of several sections.
+ACROSS = ("experiment", "recipe")
+# What the estimator itself sets, or what only makes sense for a file or a folder.
+OWN = {
+    "seed": "random_state is the seed",
+    "run_dir": "save writes a run to a folder",
+    "output_root": "save writes a run to a folder",
+    "overwrite": "fit always begins anew",
+}
+# The settings of the data that are not about a file.
+OF_SAMPLES = ("likelihood", "shape", "channels")
+
+
+def parameter(setting: str) -> str:
+    """The name of a setting as a parameter."""
+    return setting.replace(".", "__")
+
+
+def setting(parameter: str) -> str:
+    """The name of a parameter as a setting."""
+    return parameter.replace("__", ".")
+
+
+def check_name(parameter: str) -> None:
+    """Refuses the name of a parameter that is no setting.
+
+    Raises:
+        InputError: There is no such setting, or none in an estimator; the message says what is.
+    """
+    if parameter in OWN:
+        raise InputError(f"{parameter} cannot be given: {OWN[parameter]}")
+    parent, _, name = setting(parameter).rpartition(".")
+    if parent == "dataset" or parameter == "dataset":
+        if name not in OF_SAMPLES:
+            known = ", ".join(f"dataset__{one}" for one in OF_SAMPLES)
+            raise InputError(
+                f"{parameter} cannot be given: the data are X, of which {known} is set"
+            )
+        return
+    valid = [one for one in options(parent) if parent or one not in (*OWN, "dataset")]
+    valid += [] if parent else ACROSS
+    if name not in valid:
+        where = f"{parameter.rpartition('__')[0]} has" if parent else "there are"
+        known = ", ".join(valid) if valid else "no parts"
+        raise InputError(f"unknown setting {parameter}: {where} {known}")
+
+
+def overrides(settings: Mapping[str, Any]) -> list[str]:
+    """The settings as ``key=value`` words of ``gammvae train``.
+
+    Args:
+        settings: Values by the name of the parameter.
+
+    Raises:
+        InputError: A value is neither text nor number nor a list or mapping of these.
+    """
+    return [f"{setting(name)}={in_grammar(plain(name, value))}" for name, value in settings.items()]
+
+
+def plain(name: str, value: Any) -> Value:  # noqa: ANN401 - of any type, which is checked
+    """A value without the types of numpy.
+
+    Raises:
+        InputError: It is neither text nor number nor a list or mapping of these.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(name, item) for key, item in value.items()}
+    if isinstance(value, Sequence | set):
+        return [plain(name, item) for item in value]
+    raise InputError(
+        f"{name}={value!r} is no setting: it must be text, a number, or a list of them"
+    )
+
+
+def different(config: Config, usual: Config) -> dict[str, Any]:
+    """The settings in which a configuration differs from another, as parameters.
+
+    Settings that cannot change a result are left out.
+
+    Args:
+        config: Configuration of a run.
+        usual: Configuration with the defaults of an estimator.
+    """
+    of_samples = [f"dataset.{name}" for name in OF_SAMPLES]
+    left_out = ("dataset", "model.name", "n_clusters", *OWN, *VOLATILE)
+    names = [
+        name for name in leaves() if not f"{name}.".startswith(tuple(f"{o}." for o in left_out))
+    ]
+    found = {name: attrgetter(name)(config) for name in (*of_samples, *names)}
+    return {
+        parameter(name): value for name, value in found.items() if value != attrgetter(name)(usual)
+    }
+
+
+def leaves(section: str = "") -> Iterator[str]:
+    """Yields the names of all settings below a section such as ``train``, or of all there are."""
+    for name in options(section):
+        full = f"{section}.{name}" if section else name
+        yield from leaves(full) if options(full) else [full]
