@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -32,11 +33,14 @@ class Composed(NamedTuple):
 def composing() -> Iterator[None]:
     """Initializes Hydra with the packaged configuration; turns its errors into ``InputError``."""
     ConfigStore.instance().store(name="schema", node=Config)
+    outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None  # the caller's own
     try:
         with initialize_config_module("gammvae.conf", version_base="1.3"):
             yield
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def composed(overrides: Sequence[str]) -> Composed:

@@ -2,11 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-# Lists and mappings hold further values.
-Value = str | bool | int | float | None | Sequence[Any] | Mapping[str, Any]
+Value = str | bool | int | float | None | Sequence[Any]  # of values
 
 # Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
@@ -17,7 +16,7 @@ def override(key: str, value: Value) -> str:
 
     Args:
         key: Name of the setting, such as ``dataset.drop``.
-        value: Text, number, Boolean, ``None`` for ``null``, or a list or mapping of these.
+        value: Text, number, Boolean, ``None`` for ``null``, or a list of these.
     """
     return shell_word(f"{key}={in_grammar(value)}")
 
@@ -28,8 +27,6 @@ def in_grammar(value: Value) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{in_grammar(item)}" for key, item in value.items()) + "}"
     if not isinstance(value, str):
         return f"[{','.join(map(in_grammar, value))}]"
     if PLAIN.fullmatch(value):

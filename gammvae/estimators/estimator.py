@@ -26,7 +26,7 @@ from gammvae.errors import InputError
 from gammvae.estimators.fitted import FittedRun, temporary_folder
 from gammvae.estimators.fitting import fit_run
 from gammvae.estimators.samples import Matrix, write_samples
-from gammvae.estimators.settings import check_name, different, overrides, parameter
+from gammvae.estimators.settings import OPTIMIZERS, check_name, different, overrides, parameter
 from gammvae.evaluation.assignments import Assignments
 from gammvae.evaluation.generation import draw
 from gammvae.evaluation.single import elbo_of_each
@@ -119,6 +119,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             DivergenceError: Training became non-finite.
             KeyboardInterrupt: It came before joint training.
         """
+        self.__dict__.pop("_run", None)  # which would not suit what is now learned of X
         x = self._validated(X, reset=True)
         folder = temporary_folder()
         names = getattr(self, "feature_names_in_", None)
@@ -237,15 +238,19 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         loaded = cls(
             config.n_clusters, random_state=config.seed, device=device, model=config.model.name
         )
+        if config.optimizer.name in OPTIMIZERS:
+            loaded.set_params(optimizer=OPTIMIZERS[config.optimizer.name])
         usual = composed(["dataset=file", *loaded._words()]).config
-        settings = different(config, usual)
+        loaded.set_params(**different(config, usual))
         if len(facts.shape) > 1:
-            settings[parameter("dataset.shape")] = list(facts.shape)
-        loaded.set_params(**settings)
+            loaded.set_params(dataset__shape=list(facts.shape))
         loaded.n_features_in_ = run.result["features"]
         if facts.names:
             loaded.feature_names_in_ = np.array(facts.names, dtype=object)
         return loaded._keep(run)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_run")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

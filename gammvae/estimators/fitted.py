@@ -13,7 +13,7 @@ import torch
 from gammvae.config.schema import Config
 from gammvae.data.samples import Samples, samples_on
 from gammvae.data.training_data import Facts
-from gammvae.devices import choose_device
+from gammvae.devices import choose_device, random_numbers_kept
 from gammvae.errors import InputError
 from gammvae.estimators.samples import Matrix, rows_like
 from gammvae.evaluation.assignments import Assigner, Assignments, assign
@@ -87,7 +87,8 @@ class FittedRun:
             InputError: The device is not available, or the model has no mixture.
         """
         if device not in self._trained:
-            self._trained = {device: load_trained(self.directory, device)}
+            with random_numbers_kept(choose_device(device)):
+                self._trained = {device: load_trained(self.directory, device)}
         return self._trained[device]
 
     def samples(self, x: Matrix, device: str) -> Samples:

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from gammvae.config.composition import composed
 from gammvae.config.overrides import in_grammar
 from gammvae.config.schema import Config
-from gammvae.devices import choose_device
+from gammvae.devices import choose_device, random_numbers_kept
 from gammvae.estimators.fitted import RUN, FittedRun
 from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.directory import RunDirectory
@@ -46,7 +45,8 @@ def fit_run(words: Sequence[str], folder: TemporaryDirectory, *, verbose: bool) 
     with ONE_AT_A_TIME:
         config = composed([*words, f"run_dir={in_grammar(str(path))}"]).config
         directory = RunDirectory(path, shlex.join(["gammvae", "train", *words]))
-        with random_numbers_restored(config.device), messages(verbose), bars(verbose):
+        device = choose_device(config.device)
+        with random_numbers_kept(device), messages(verbose), bars(verbose):
             experiment = Experiment(config, directory)
             interrupted = ""
             try:
@@ -67,14 +67,6 @@ def concluded(config: Config, directory: RunDirectory) -> tuple[Experiment, str]
     experiment = Experiment(config, directory)
     experiment.conclude()
     return experiment, interrupted
-
-
-@contextmanager
-def random_numbers_restored(device: str) -> Iterator[None]:
-    """Restores the states of torch's random generators afterwards."""
-    chosen = choose_device(device)
-    with torch.random.fork_rng([chosen] if chosen.type == "cuda" else []):
-        yield
 
 
 @contextmanager

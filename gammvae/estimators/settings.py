@@ -25,6 +25,8 @@ OWN = {
     "output_root": "save writes a run to a folder",
     "overwrite": "fit always begins anew",
 }
+# Options of ``optimizer`` besides the default, by the class of torch that they name.
+OPTIMIZERS = {"AdamW": "adamw", "SGD": "sgd"}
 # The settings of the data that are not about a file.
 OF_SAMPLES = ("likelihood", "shape", "channels")
 
@@ -72,25 +74,30 @@ def overrides(settings: Mapping[str, Any]) -> list[str]:
     Raises:
         InputError: A value is neither text nor number nor a list or mapping of these.
     """
-    return [f"{setting(name)}={in_grammar(plain(name, value))}" for name, value in settings.items()]
+    words = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):  # with keys that the default may not have
+            parts = {f"++{setting(name)}.{key}": item for key, item in value.items()}
+        else:
+            parts = {setting(name): value}
+        words += [f"{key}={in_grammar(plain(key, item))}" for key, item in parts.items()]
+    return words
 
 
 def plain(name: str, value: Any) -> Value:  # noqa: ANN401 - of any type, which is checked
     """A value without the types of numpy.
 
     Raises:
-        InputError: It is neither text nor number nor a list or mapping of these.
+        InputError: It is neither text nor number nor a list of these.
     """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(name, item) for key, item in value.items()}
     if isinstance(value, Sequence | set):
         return [plain(name, item) for item in value]
     raise InputError(
-        f"{name}={value!r} is no setting: it must be text, a number, or a list of them"
+        f"{name}={value!r} is no setting: it must be text, a number, or a list of these"
     )
 
 
