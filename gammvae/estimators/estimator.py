@@ -23,7 +23,7 @@ from gammvae.config.ranges import MOST_SEED, MOST_WIDTH
 from gammvae.config.rules import Rule, at_least, between, positive
 from gammvae.data.rows import rows_per_chunk
 from gammvae.errors import InputError
-from gammvae.estimators.fitted import FittedRun, temporary_folder
+from gammvae.estimators.fitted import FittedRun, TemporaryFolder
 from gammvae.estimators.fitting import fit_run
 from gammvae.estimators.samples import Matrix, write_samples
 from gammvae.estimators.settings import OPTIMIZERS, check_name, different, overrides, parameter
@@ -121,11 +121,11 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         """
         self.__dict__.pop("_run", None)  # which would not suit what is now learned of X
         x = self._validated(X, reset=True)
-        folder = temporary_folder()
+        folder = TemporaryFolder()
         names = getattr(self, "feature_names_in_", None)
-        words = [*write_samples(x, names, Path(folder.name)), *self._words()]
+        words = [*write_samples(x, names, folder.path), *self._words()]
         run = fit_run(words, folder, verbose=self.verbose)
-        for file in Path(folder.name).glob("samples.*"):
+        for file in folder.path.glob("samples.*"):
             file.unlink()
         return self._keep(run)
 

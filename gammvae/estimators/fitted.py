@@ -1,11 +1,13 @@
 """What an estimator keeps of a run: its folder, and its model when that is needed."""
 
 import io
+import os
 import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -26,9 +28,24 @@ from gammvae.runs.trained import Trained, load_trained, read_facts
 RUN = "run"
 
 
-def temporary_folder() -> TemporaryDirectory:
-    """A folder that is removed when nothing refers to it, and at the end of the program."""
-    return TemporaryDirectory(prefix="gammvae-")
+class TemporaryFolder:
+    """A folder that is removed with this object, at the latest at the end of the process.
+
+    ``tempfile.TemporaryDirectory`` would warn of that, and remove it in a forked process as well.
+
+    Attributes:
+        path: Path of the folder.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="gammvae-"))
+        weakref.finalize(self, remove, self.path, os.getpid())
+
+
+def remove(folder: Path, owner: int) -> None:
+    """Removes a folder in the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class FittedRun:
@@ -39,17 +56,20 @@ class FittedRun:
     Args:
         folder: Temporary folder, which holds the folder of the run.
         assigner: Assigns samples, for methods whose runs do not store how; ``None`` for others.
+        device: Device of the assigner's networks.
         interrupted: How far training came, if it was interrupted.
     """
 
     def __init__(
         self,
-        folder: TemporaryDirectory,
+        folder: TemporaryFolder,
         assigner: Assigner | None = None,
+        device: str = "cpu",
         interrupted: str = "",
     ) -> None:
         self.folder, self.assigner, self.interrupted = folder, assigner, interrupted
-        self.directory = RunDirectory(Path(folder.name) / RUN)
+        self.device = device
+        self.directory = RunDirectory(folder.path / RUN)
         self._trained: dict[str, Trained] = {}
 
     @classmethod
@@ -61,7 +81,7 @@ class FittedRun:
         """
         source = RunDirectory(path)
         source.read_result()
-        fitted = cls(temporary_folder())
+        fitted = cls(TemporaryFolder())
         copy_files(source.path, fitted.directory.path)
         return fitted
 
@@ -106,7 +126,7 @@ class FittedRun:
             InputError: The run does not store how its method assigns, or see ``samples``.
         """
         if self.assigner is not None:
-            return self.assigner(self.samples(x, device))
+            return self.assigner(self.samples(x, self.device))
         if not self.config.model.has_mixture:
             raise InputError(
                 f"the folder of a run of model={self.config.model.name} does not say how others "
@@ -140,7 +160,7 @@ class FittedRun:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # a pickle is trusted, and what was on a GPU is loaded where there may be none
         assigner = torch.load(io.BytesIO(state["assigner"]), map_location="cpu", weights_only=False)
-        FittedRun.__init__(self, temporary_folder(), assigner, state["interrupted"])
+        FittedRun.__init__(self, TemporaryFolder(), assigner, "cpu", state["interrupted"])
         self.directory.path.mkdir()
         for name, content in state["files"].items():
             (self.directory / name).write_bytes(content)

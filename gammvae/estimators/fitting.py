@@ -6,8 +6,6 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -15,7 +13,7 @@ from gammvae.config.composition import composed
 from gammvae.config.overrides import in_grammar
 from gammvae.config.schema import Config
 from gammvae.devices import choose_device, random_numbers_kept
-from gammvae.estimators.fitted import RUN, FittedRun
+from gammvae.estimators.fitted import RUN, FittedRun, TemporaryFolder
 from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.system.printing import TerminalHandler
@@ -26,7 +24,7 @@ from gammvae.training.experiment import Experiment
 ONE_AT_A_TIME = threading.Lock()
 
 
-def fit_run(words: Sequence[str], folder: TemporaryDirectory, *, verbose: bool) -> FittedRun:
+def fit_run(words: Sequence[str], folder: TemporaryFolder, *, verbose: bool) -> FittedRun:
     """Runs ``gammvae train`` with these words, in a folder below the given one.
 
     An interrupt during joint training leaves the run at its last checkpoint, with a warning.
@@ -41,7 +39,7 @@ def fit_run(words: Sequence[str], folder: TemporaryDirectory, *, verbose: bool) 
         DivergenceError: Training became non-finite.
         KeyboardInterrupt: It came before joint training.
     """
-    path = Path(folder.name) / RUN
+    path = folder.path / RUN
     with ONE_AT_A_TIME:
         config = composed([*words, f"run_dir={in_grammar(str(path))}"]).config
         directory = RunDirectory(path, shlex.join(["gammvae", "train", *words]))
@@ -56,7 +54,7 @@ def fit_run(words: Sequence[str], folder: TemporaryDirectory, *, verbose: bool) 
                     raise
                 experiment, interrupted = concluded(config, directory)
     assigner = None if config.model.has_mixture else experiment.method.assigner()
-    return FittedRun(folder, assigner, interrupted)
+    return FittedRun(folder, assigner, str(device), interrupted)
 
 
 def concluded(config: Config, directory: RunDirectory) -> tuple[Experiment, str]:

@@ -15,7 +15,7 @@ from pyarrow.parquet import write_table
 from gammvae.config.overrides import in_grammar
 from gammvae.config.schema import Config
 from gammvae.data.new_samples import prepared
-from gammvae.data.rows import Rows, SparseRows, smallest_floats
+from gammvae.data.rows import IN_MEMORY_BYTES, Rows, SparseRows, smallest_floats
 from gammvae.data.training_data import Facts
 
 # Samples (N, F) as an array or in scipy's CSR format, which has no types.
@@ -27,13 +27,14 @@ def write_samples(x: Matrix, names: Sequence[str] | None, folder: Path) -> list[
 
     Args:
         x: ``(N, F)`` of real numbers, in scipy's CSR format or dense.
-        names: Of the features, where known; a run refuses tables with other columns.
+        names: Of the features, where known; a run refuses tables with other columns. Tables that
+            are streamed have none.
         folder: Where the file is written.
     """
     path, words = folder / "samples.npy", ["dataset=file"]
     if scipy.sparse.issparse(x):
         scipy.sparse.save_npz(path := folder / "samples.npz", x, compressed=False)
-    elif names is not None and len(set(names)) == len(names):
+    elif names is not None and len(set(names)) == len(names) and 4 * x.size <= IN_MEMORY_BYTES:
         columns = dict(zip(names, np.asarray(x).T, strict=True))
         write_table(pyarrow.table(columns), path := folder / "samples.parquet")
         words.append("dataset.index=keep")  # no column is left out

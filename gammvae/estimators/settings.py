@@ -24,6 +24,8 @@ OWN = {
     "run_dir": "save writes a run to a folder",
     "output_root": "save writes a run to a folder",
     "overwrite": "fit always begins anew",
+    "score_every": "known classes are never read",
+    "tracking": "history_ has the figures of every epoch",
 }
 # Options of ``optimizer`` besides the default, by the class of torch that they name.
 OPTIMIZERS = {"AdamW": "adamw", "SGD": "sgd"}

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -6,7 +7,6 @@ import sys
 import threading
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse
 import torch
@@ -148,6 +148,19 @@ def test_what_is_loaded_does_not_need_the_folder(fitted, tmp_path):
     assert again.get_params() == loaded.get_params()
 
 
+def test_a_report_is_saved_with_the_run(tmp_path):
+    quick(train__updates=2, report=True).fit(X).save(tmp_path / "run")
+    assert "<html" in (tmp_path / "run/report.html").read_text()
+
+
+def test_names_of_large_tables_are_not_kept(monkeypatch):
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.setattr("gammvae.estimators.samples.IN_MEMORY_BYTES", 1000)
+    made = quick(train__updates=2).fit(pandas.DataFrame(X, columns=WINE.feature_names))
+    assert "samples.npy" in made.result_["command"]
+    assert list(made.feature_names_in_) == list(WINE.feature_names)
+
+
 def test_folders_that_hold_something_are_left_alone(fitted, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="is not empty: name another folder"):
@@ -157,24 +170,28 @@ def test_folders_that_hold_something_are_left_alone(fitted, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("kind", ["gammvae", "idec", "dcn", "ae_kmeans", "ward"])
-def test_a_pickle_predicts_in_another_process(kind, python, tmp_path):
-    made = quick(model=kind).fit(X)
-    (tmp_path / "made.pkl").write_bytes(pickle.dumps(made))
-    expected = made.predict(X), made.transform(X)
-    del made  # and its temporary folder
-    program = (
-        "import pickle, sys, numpy as np, torch\n"
-        "torch.set_num_threads(1)\n"
-        "made = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "x = np.load(sys.argv[2])\n"
-        "np.savez(sys.argv[3], made.predict(x), made.transform(x))\n"
-    )
+def test_pickles_predict_in_another_process(python, tmp_path):
+    expected = {}
+    for kind in ("gammvae", "idec", "dcn", "ae_kmeans", "ward"):
+        made = quick(model=kind).fit(X)
+        (tmp_path / f"{kind}.pkl").write_bytes(pickle.dumps(made))
+        expected[kind] = made.predict(X), made.transform(X)
+        del made  # and its temporary folder
     np.save(tmp_path / "x.npy", X)
-    python(program, tmp_path / "made.pkl", tmp_path / "x.npy", tmp_path / "y.npz")
-    with np.load(tmp_path / "y.npz") as found:
-        np.testing.assert_array_equal(found["arr_0"], expected[0])
-        np.testing.assert_array_equal(found["arr_1"], expected[1])
+    python(
+        "import pathlib, pickle, sys, numpy as np, torch\n"
+        "torch.set_num_threads(1)\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "x = np.load(folder / 'x.npy')\n"
+        "for path in folder.glob('*.pkl'):\n"
+        "    made = pickle.loads(path.read_bytes())\n"
+        "    np.savez(path.with_suffix('.npz'), made.predict(x), made.transform(x))\n",
+        tmp_path,
+    )
+    for kind, (labels, embedding) in expected.items():
+        with np.load(tmp_path / f"{kind}.npz") as found:
+            np.testing.assert_array_equal(found["arr_0"], labels)
+            np.testing.assert_array_equal(found["arr_1"], embedding)
 
 
 def test_peers_of_a_folder_have_labels_but_do_not_predict(tmp_path):
@@ -192,12 +209,18 @@ def test_peers_of_a_folder_have_labels_but_do_not_predict(tmp_path):
         loaded.predict(X)
 
 
+@pytest.mark.filterwarnings("error::ResourceWarning")
 def test_the_temporary_folder_goes_with_the_estimator(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     made = quick().fit(X)
     (folder,) = tmp_path.iterdir()
     assert [path.name for path in folder.iterdir()] == ["run"]
     again = pickle.loads(pickle.dumps(made))
+    assert len(list(tmp_path.iterdir())) == 2
+    if (child := os.fork()) == 0:
+        del made, again
+        os._exit(0)
+    os.waitpid(child, 0)
     assert len(list(tmp_path.iterdir())) == 2
     del made, again
     assert list(tmp_path.iterdir()) == []
@@ -266,7 +289,7 @@ def test_arguments_of_a_sample_are_checked(fitted, arguments, message):
 
 
 def test_names_of_a_data_frame_are_kept_and_checked(fitted, tmp_path, in_process):
-    frame = pd.DataFrame(X, columns=WINE.feature_names)
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=WINE.feature_names)
     frame.columns = ["", *frame.columns[1:]]  # a name that tables give to a row index
     made = quick().fit(frame)
     np.testing.assert_array_equal(made.labels_, fitted.labels_)
@@ -346,7 +369,7 @@ def test_parameters_are_those_of_scikit_learn(fitted):
         ({"batch_size": -1}, "batch_size=-1 is out of range: it must be a number of at least 1"),
         ({"batch_size": object}, "batch_size=<class 'object'> is no setting"),
         ({"n_clusters": 200}, "n_clusters=200 exceeds the 178 samples"),
-        ({"score_every": 1}, "score_every=1 needs known classes"),
+        ({"score_every": 1}, "score_every cannot be given: known classes are never read"),
     ],
 )
 def test_settings_are_refused_in_one_line(parameters, message):
