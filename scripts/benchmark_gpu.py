@@ -6,7 +6,7 @@ Steps are measured on random samples: plain, recorded as a CUDA graph, and compi
 are those of ``gammvae train`` with the default recipe. Without the data of MNIST, a file of as many
 random images takes their place, which takes as long to train on; its accuracy means nothing.
 
-Takes three minutes by design; it was not yet run on a GPU. Needs a GPU.
+Takes eight minutes on an H200, of which the run with compile=false takes three. Needs a GPU.
 """
 
 import argparse

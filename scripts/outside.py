@@ -1,8 +1,9 @@
 """Converts tables from other packages into datasets for scripts/benchmark_accuracy.py.
 
-    python scripts/benchmark_accuracy.py --datasets $(python scripts/outside.py OUTPUT sklearn)
+    python scripts/outside.py OUTPUT sklearn | xargs python scripts/benchmark_accuracy.py --datasets
 
-Writes datasets as arrays and prints the options that add them to the benchmark. Sources:
+Writes datasets as arrays and prints the options that add them to the benchmark, quoted for a shell
+as for xargs. Sources:
 
 sklearn: three small tables that come with scikit-learn.
 mlbench FOLDER: the ``.rda`` files of the R package mlbench, which is on CRAN and in Debian (as
@@ -22,6 +23,7 @@ Takes seconds. Needs the files named above and downloads nothing.
 
 import importlib
 import io
+import shlex
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,8 @@ from numpy.typing import NDArray
 from reporting import command_line
 from scipy.stats import skew
 from sklearn import datasets
+
+from gammvae.config.overrides import in_grammar
 
 SKLEARN = ("breast_cancer", "iris", "wine")
 # By dataset: name of the file, and column with the classes.
@@ -133,8 +137,8 @@ def options(table: Table, folder: Path) -> list[str]:
     np.save(path, table.x.astype(np.float32))
     labels.write_text("".join(f"{label}\n" for label in table.classes))
     return [
-        *("--also", table.name, "dataset=file", f"dataset.path={path}"),
-        *(f"dataset.labels={labels}", f"n_clusters={len(set(table.classes))}"),
+        *("--also", table.name, "dataset=file", f"dataset.path={in_grammar(str(path))}"),
+        *(f"dataset.labels={in_grammar(str(labels))}", f"n_clusters={len(set(table.classes))}"),
         f"preprocess={'none' if table.name in BINARY else 'standardize'}",
     ]
 
@@ -158,7 +162,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     read = sources.get(arguments.origin)
     for table in read(arguments.source) if read else from_sklearn():
-        print(*options(table, folder))
+        print(shlex.join(options(table, folder)))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from gammvae.model.augmentation import RandomAffine
 from gammvae.model.building import build_model, build_optimizer
 from gammvae.training.compilation import CompiledLoss
 from gammvae.training.epochs import Epochs, Stage
+from gammvae.training.schedules import LearningRate
 
 SHAPE, FEATURES, SAMPLES, BATCH, CLUSTERS = (1, 28, 28), 784, 70_000, 256, 10
 # Affine maps as in conf/augmentation/affine.yaml: degrees, shift, scale and shear.
@@ -51,13 +52,15 @@ def training(
     """
     config = compose_config("dataset=mnist", *overrides)
     model = build_model(config, SHAPE, "bernoulli").to(x.device)
-    stage = Stage("benchmark", 1, BATCH, kl_weight, "constant", "constant", None, precision)
+    stage = Stage(
+        "benchmark", 1, BATCH, kl_weight, "constant", LearningRate("constant"), None, precision
+    )
     stage = stage._replace(recorded=recorded)
     if augmented:
         stage = stage._replace(augment=RandomAffine(SHAPE, *AFFINE), agreement=1.0)
     if compiled:
         stage = stage._replace(loss=CompiledLoss(BATCH))
-    epochs = Epochs(model, x, stage, build_optimizer(config, model))
+    epochs = Epochs(model, x, stage, build_optimizer(config.optimizer, model))
     held = torch.arange(len(x), device=x.device) % CLUSTERS if augmented and kl_weight else None
     bar, steps = tqdm(disable=True), math.ceil(len(x) / BATCH)
 
@@ -125,7 +128,7 @@ def optimizer_alone(x: Samples) -> Round:
     """The optimizer's updates of one training round over ``x``, without gradients to compute."""
     config = compose_config("dataset=mnist")
     model = build_model(config, SHAPE, "bernoulli").to(x.device)
-    optimizer = build_optimizer(config, model)
+    optimizer = build_optimizer(config.optimizer, model)
     for weight in model.parameters():
         weight.grad = torch.randn_like(weight)
 

@@ -129,7 +129,7 @@ def test_the_page_of_settings_has_all_of_them():
         assert f"\n### `{key}` {{#{key}}}\n" in page
     files = {f"{file.parent.name}={file.stem}" for file in (ROOT / "conf").rglob("*/*.yaml")}
     tables = {file for file in files if file.startswith("tables=")}
-    assert len(tables) == 6
+    assert len(tables) == 7
     assert not any(table in page for table in tables)
     files -= tables
     assert len(files) > 30
@@ -138,7 +138,8 @@ def test_the_page_of_settings_has_all_of_them():
     of_recipes = re.search(r"^### `train.updates`.*?(?=^###)", page, re.M | re.DOTALL)
     expected = (
         "- Default: `null` with `dataset=file`, `recipe=features`; `1300` with `dataset=digits`; "
-        "`27400` with `experiment=long`; `3000` with `experiment=plain`; "
+        "`20000` with `experiment=dec_2016`; `27400` with `experiment=long`; "
+        "`3000` with `experiment=plain`; "
         "`8000` with `recipe=images`\n"
     )
     assert expected in of_recipes[0]
@@ -169,6 +170,8 @@ def test_references_between_settings_are_told_in_words():
     assert settings_page.shown("${.lr}", "optimizer.mixture_lr") == "the value of `optimizer.lr`"
     variable = '${oc.env:SOME_FOLDER,"~/here"}'
     assert settings_page.shown(variable, "a") == "`$SOME_FOLDER` if it is set, otherwise `~/here`"
+    different = settings_page.shown("${by_dataset:140,{usps:30}}", "a")
+    assert different == "a value for each dataset"
     assert settings_page.shown(1.0, "a") == settings_page.shown(1, "a") == "`1`"
 
 

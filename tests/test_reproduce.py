@@ -21,6 +21,7 @@ rows:
     published:
       digits: [{metric: acc, value: 80.1, std: 0.5, seeds: 10, source: A paper}]
   - name: nine
+    about: One cluster less than classes.
     overrides: [model=kmeans, n_clusters=9]
 """
 
@@ -74,6 +75,7 @@ def test_killed_after_its_first_run_it_ends_with_the_same_table(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     finished = first.stat().st_mtime_ns
+    assert list(folders[1].rglob(".sweep-*"))
     assert not (first.parents[1] / "seed=2/result.json").exists()
     lines = []
     for folder in folders:
@@ -82,6 +84,7 @@ def test_killed_after_its_first_run_it_ends_with_the_same_table(tmp_path):
         assert process.returncode == 0, errors[-2000:]
         lines.append(errors.splitlines())
     assert first.stat().st_mtime_ns == finished
+    assert not list(tmp_path.rglob(".sweep-*"))
     whole, killed = (tables(folder / "outputs" / "tables") for folder in folders)
     assert list(whole) == ["quick.csv"]
     assert killed == whole
@@ -109,7 +112,7 @@ def test_killed_twice_it_ends_with_the_same_tables(tmp_path):
         _, errors = process.communicate(timeout=3000)
         assert process.returncode == 0, errors[-2000:]
     whole, killed = (tables(folder / "outputs/reproduce-smoke/tables") for folder in folders)
-    assert len(whole) == 6
+    assert len(whole) == 7
     assert killed == whole
     models = {row["model"] for row in whole["comparison.csv"]}
     assert len(models) == 12

@@ -1,7 +1,9 @@
 import importlib
 import re
 import runpy
+import shlex
 import shutil
+import subprocess
 import sys
 from argparse import Namespace
 from importlib.metadata import PackageNotFoundError
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gammvae.tables.formats import Entry, Grid, to_markdown
+from tests.conftest import compose_config
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS, TABLES = ROOT / "scripts", ROOT / "outputs" / "tables"
@@ -213,3 +216,18 @@ def test_runs_on_small_data_are_compared_on_the_seeds_that_both_have(load, tmp_p
     accuracy.write("accuracy_runs.csv", accuracy.RUN_COLUMNS, lines)
     row = ["iris", "chosen on", "1", "0.8000", "0.7000", "+0.1000", "5", "50"]
     assert small.pairs() == [row]
+
+
+def test_the_options_of_outside_are_read_by_a_shell_and_by_train(run, tmp_path, capsys):
+    folder = tmp_path / "it's a, b"
+    run(SCRIPTS / "outside.py", folder, "sklearn")
+    printed = capsys.readouterr().out
+    shell = ["xargs", "printf", "%s\\n"]
+    words = subprocess.run(shell, input=printed, capture_output=True, text=True).stdout.splitlines()
+    assert words == shlex.split(printed)
+    *_, name, data, path, labels, clusters, preprocess = words
+    assert (name, data) == ("wine", "dataset=file")
+    config = compose_config(data, path, labels, clusters, preprocess)
+    assert config.dataset.path == str(folder / "wine.npy")
+    assert config.dataset.labels == str(folder / "wine.txt")
+    assert config.n_clusters == 3

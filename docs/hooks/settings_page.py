@@ -149,6 +149,10 @@ def shown(value: object, key: str) -> str:
         return f"the value of `{section + named if named.startswith('.') else named}`"
     if found := VARIABLE.fullmatch(str(value)):
         return f"`${found['name']}` if it is set, otherwise `{found['otherwise']}`"
+    if str(value).startswith("${by_dataset:"):
+        return "a value for each dataset"
+    if key == "train.optimizer" and value:
+        return "one of its own"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
@@ -161,7 +165,8 @@ def in_words(kind: Any) -> str:  # noqa: ANN401 - of any kind that a field may h
         return " or ".join(in_words(part) for part in get_args(kind))
     if get_origin(kind) is list:
         return f"list of {PLURALS[get_args(kind)[0]]}"
-    return "mapping" if get_origin(kind) is dict else WORDS[kind]
+    is_mapping = get_origin(kind) is dict or dataclasses.is_dataclass(kind)
+    return "mapping" if is_mapping else WORDS[kind]
 
 
 def escaped(text: str) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gammvae.cli.run_finder import NOT_RUN, RunFinder
 from gammvae.errors import InputError
-from gammvae.tables.described import Description, Row, published
-from gammvae.tables.results import Run, grouped
+from gammvae.tables.described import Description, Row, about, published
+from gammvae.tables.ranking import Ranking, rankings
+from gammvae.tables.results import Cells, Run, grouped
 from gammvae.tables.sheet import FORMATS, Sheet
 
 # The fact that runs of one configuration may still differ in, so that they have no mean. What they
@@ -92,7 +93,20 @@ class Plan:
             table.get("columns", "datasets" if len(table["metrics"]) == 1 else "metrics"),
             published(table),
             f"{table['title']}; {span(table['seeds'])}",
+            self.rankings(begun),
+            about(table),
         )
+
+    def rankings(self, cells: Cells) -> list[Ranking]:
+        """Ranks over the datasets that are here, if wanted and as soon as rows are finished."""
+        if not self.table.get("rank"):
+            return []
+        here = [dataset for dataset in self.table["datasets"] if dataset not in self.absent]
+        names = [row["name"] for row in self.table["rows"]]
+        try:
+            return rankings(cells, names, here, self.table["metrics"])
+        except InputError:
+            return []
 
     def write(self, folder: Path) -> list[Path]:
         """Writes the table as CSV, Markdown and LaTeX, and returns the files' paths.

@@ -1,18 +1,12 @@
-"""Sweeps: a failed job does not stop the others, and a summary shows how every job ended.
-
-Jobs may run in other processes or on other machines. Each job appends a line to a file in the
-sweep's folder, which the process that started the sweep reads at the end.
-"""
+"""Sweeps: a failed job does not stop the others, and a summary shows how every job ended."""
 
 import dataclasses
 import itertools
 import json
 import logging
-import os
 import re
 import sys
 import traceback
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +16,7 @@ from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from filelock import FileLock
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob
@@ -29,6 +24,7 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from gammvae.cli.sweep_record import begin, end, record
 from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.errors import DivergenceError, InputError, first_line
 from gammvae.system.printing import say
@@ -42,8 +38,6 @@ MOST_VALUES = 10_000
 # An argument that can sweep over values; flags and their values cannot.
 SWEPT = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 
-# Environment variable with the ID of the sweep, which its jobs inherit.
-SWEEP = "GAMMVAE_SWEEP"
 # Jobs of this process's last sweep.
 JOBS: list["Job"] = []
 # Functions that are called with every job that ends in this process.
@@ -93,18 +87,14 @@ def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
         hear(job)
 
 
-def record(folder: str) -> Path:
-    """Path of the file with the jobs of the present sweep."""
-    return Path(folder) / f".sweep-{os.environ[SWEEP]}.jsonl"
-
-
 class Collecting(Callback):
     """Callback of Hydra that records the start of a sweep."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Gives the sweep an ID and records its planned jobs."""
-        os.environ[SWEEP] = uuid.uuid4().hex
-        SWEEPS.append(Sweep(config.hydra.sweep.dir, planned(given(config.hydra.overrides.task))))
+        """Begins the sweep's record, and notes its planned jobs."""
+        folder = config.hydra.sweep.dir
+        jobs = planned(given(config.hydra.overrides.task))
+        SWEEPS.append(Sweep(folder, jobs, begin(folder)))
 
 
 def given(overrides: Any) -> list[str]:  # noqa: ANN401 - a list to Hydra's types, else a ListConfig
@@ -113,10 +103,11 @@ def given(overrides: Any) -> list[str]:  # noqa: ANN401 - a list to Hydra's type
 
 
 class Sweep(NamedTuple):
-    """A sweep in progress: its folder, and the overrides of all its jobs."""
+    """A sweep in progress: its folder, the overrides of all its jobs, and its record's lock."""
 
     folder: str
     planned: list[str]
+    lock: FileLock
 
 
 # Sweeps started by this process whose jobs have not been gathered yet.
@@ -184,19 +175,23 @@ def launch(sweep: Callable[[], Any]) -> None:
     If a process of the sweep is killed, its other processes end as well. The sweep is then
     restarted until a restart finishes no further job; the remaining jobs count as lost.
     """
-    SWEEPS.clear()
     finished = -1
-    while True:
-        try:
-            sweep()
-            gather()
-            return
-        except BrokenProcessPool:
-            gather()
-            before, finished = finished, sum(job.state in ("done", "skipped") for job in JOBS)
-            if finished == before:
+    try:
+        while True:
+            try:
+                sweep()
+                gather()
                 return
-            log.warning("a process of the sweep was killed; the other jobs continue")
+            except BrokenProcessPool:
+                gather()
+                before, finished = finished, sum(job.state in ("done", "skipped") for job in JOBS)
+                if finished == before:
+                    return
+                log.warning("a process of the sweep was killed; the other jobs continue")
+    finally:  # also if it was interrupted
+        while SWEEPS:
+            folder, _, lock = SWEEPS.pop()
+            end(folder, lock)
 
 
 def gather() -> None:
@@ -207,10 +202,10 @@ def gather() -> None:
     """
     if not SWEEPS:
         return
-    folder, jobs = SWEEPS.pop()
+    folder, jobs, lock = SWEEPS.pop()
     path = record(folder)
     lines = path.read_text().splitlines() if path.exists() else []
-    path.unlink(missing_ok=True)
+    end(folder, lock)
     before = {job.overrides: job for job in JOBS if job.state == "done"}
     known = {job.overrides: job for job in (Job(**json.loads(line)) for line in lines)} | before
     lost = {one: Job(one, state="lost") for one in jobs if one not in known}

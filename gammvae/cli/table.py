@@ -25,6 +25,19 @@ def parser() -> argparse.ArgumentParser:
         help="paired comparison over the seeds that both have",
     )
     made.add_argument(
+        "--rank",
+        action="store_true",
+        help="average ranks over datasets, Friedman's test and Nemenyi's critical difference",
+    )
+    made.add_argument(
+        "--diagram",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="with --rank: pictures of the ranks, files that end in .svg, .png or .pdf",
+    )
+    made.add_argument(
         "--output", nargs="+", type=Path, default=[], help="files that end in .csv, .md or .tex"
     )
     return made
@@ -49,5 +62,5 @@ def run(arguments: list[str]) -> None:
 
     from gammvae.tables.publishing import Choice, publish
 
-    choice = Choice(given.metric, given.datasets, given.models, given.compare)
-    say(publish(given.folders, choice, given.output))
+    choice = Choice(given.metric, given.datasets, given.models, given.compare, given.rank)
+    say(publish(given.folders, choice, given.output, given.diagram))

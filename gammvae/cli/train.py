@@ -78,23 +78,19 @@ def launched(arguments: list[str]) -> "list[Job]":
     """
     import hydra
     from hydra.core.config_store import ConfigStore
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
     from gammvae.cli import sweeps
-    from gammvae.config.explain import explain
+    from gammvae.config.explain import explained
     from gammvae.config.schema import Config
 
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us, with their exit codes
     sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
-    try:
-        with one_line_usage_errors("; settings have no dashes, as in train.updates=2000"):
-            sys.argv = ["gammvae train", *flags_first(sweeps.without_repetitions(arguments))]
-            sweeps.launch(decorate(train_one))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(explain(error)) from error
+    advice = "; settings have no dashes, as in train.updates=2000"
+    with explained(), one_line_usage_errors(advice):
+        sys.argv = ["gammvae train", *flags_first(sweeps.without_repetitions(arguments))]
+        sweeps.launch(decorate(train_one))
     return list(sweeps.JOBS)
 
 

@@ -7,14 +7,11 @@ from typing import NamedTuple
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import open_dict
-from omegaconf.errors import OmegaConfBaseException
 
-from gammvae.config.explain import explain
+from gammvae.config.explain import explained
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
-from gammvae.errors import InputError
 
 
 class Composed(NamedTuple):
@@ -35,10 +32,8 @@ def composing() -> Iterator[None]:
     ConfigStore.instance().store(name="schema", node=Config)
     outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None  # the caller's own
     try:
-        with initialize_config_module("gammvae.conf", version_base="1.3"):
+        with explained(), initialize_config_module("gammvae.conf", version_base="1.3"):
             yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(explain(error)) from error
     finally:
         GlobalHydra.instance().hydra = outer
 

@@ -2,12 +2,19 @@
 
 import dataclasses
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, get_args
 
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
 
 from gammvae.config import overrides
 from gammvae.config.schema import Config
+from gammvae.errors import InputError
+
+# What Hydra asserts of a setting in a section that is null, of which there is one.
+NULL_SECTION = "Unexpected type for root: NoneType"
 
 
 def options(key: str) -> list[str]:
@@ -20,9 +27,30 @@ def options(key: str) -> list[str]:
     for name in filter(None, key.split(".")):
         types = {field.name: field.type for field in dataclasses.fields(node)}
         node = types.get(name)
+        node = next(filter(dataclasses.is_dataclass, get_args(node)), node)  # or null
         if not dataclasses.is_dataclass(node):
             return []
     return sorted(field.name for field in dataclasses.fields(node))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns errors of Hydra and OmegaConf in the context into one line.
+
+    Raises:
+        InputError: There was one.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
+    except AssertionError as error:
+        if str(error) != NULL_SECTION:
+            raise
+        raise InputError(
+            "train.optimizer is null and has no settings: +optimizer@train.optimizer=adam gives it "
+            "some, which others can then change"
+        ) from error
 
 
 def explain(error: Exception) -> str:
@@ -48,6 +76,10 @@ def explain(error: Exception) -> str:
     if missing:
         key = missing[1].removeprefix("dataset.")
         return f"{key} is missing: {key}=VALUE must be given"
+    if own := re.match(r"Error merging override train\.optimizer=(\S+)", text):
+        return (
+            f"train.optimizer={own[1]} is no optimizer: +optimizer@train.optimizer={own[1]} is one"
+        )
     unknown = re.match(r"Could not override '([^']+)'", text)
     if unknown:
         parent, _, name = unknown[1].rpartition(".")

@@ -38,6 +38,18 @@ def list_of(what: str, least: int, most: int) -> Rule:
     )
 
 
+# Of both optimizers. The learning rates of the one for all stages may be null: see config.sizing.
+OPTIMIZER: dict[str, Rule] = {
+    "optimizer.lr": positive(),
+    "optimizer.mixture_lr": positive(),
+    "optimizer.schedule": one_of("constant", "linear", "cosine", "step"),
+    "optimizer.warmup": between(0, 1),
+    "optimizer.step_factor": between(0, 1),
+    "optimizer.step_epochs": at_least(1, MOST_STEPS),
+    "optimizer.step_floor": between(0, 1),
+    "optimizer.clip_grad_norm": optional(positive()),
+}
+
 RULES: dict[str, Rule] = {
     "dataset.n_clusters": at_least(1, MOST_CLUSTERS),
     "dataset.likelihood": one_of("auto", "bernoulli", "normal"),
@@ -50,13 +62,17 @@ RULES: dict[str, Rule] = {
     "model.space": one_of("samples", "samples_umap", "code", "umap"),
     "model.covariance": optional(one_of("full", "diag")),
     "model.components": optional(at_least(1, MOST_WIDTH)),
+    "model.starts": optional(at_least(1, MOST_STARTS)),
     "architecture.hidden": optional(list_of("layer widths", 0, MOST_WIDTH)),
     "architecture.channels": list_of("numbers of channels", 0, MOST_WIDTH),
     "architecture.latent_dim": at_least(1, MOST_LATENT),
+    "architecture.units": one_of("auto", "data"),
+    "architecture.weights": one_of("glorot", "fan_in"),
+    "architecture.decoder_gain": positive(),
+    **OPTIMIZER,
     "optimizer.lr": optional(positive()),
     "optimizer.mixture_lr": optional(positive()),
-    "optimizer.schedule": one_of("constant", "linear", "cosine"),
-    "optimizer.clip_grad_norm": optional(positive()),
+    **{f"train.{key}": rule for key, rule in OPTIMIZER.items()},
     "augmentation.degrees": between(0, 180),
     "augmentation.translate": between(0, 1),
     "augmentation.scale": between(0, 0.9),
@@ -75,6 +91,7 @@ RULES: dict[str, Rule] = {
     "init.tol": at_least(0),
     "pretrain.epochs": optional(at_least(0, MOST_STEPS)),
     "pretrain.updates": optional(at_least(0, MOST_STEPS)),
+    "pretrain.loss": one_of("likelihood", "squared_error"),
     "pretrain.kl_weight": at_least(0),
     "pretrain.kl_schedule": one_of(*KL_SCHEDULES),
     "train.epochs": optional(at_least(0, MOST_STEPS)),
@@ -84,6 +101,8 @@ RULES: dict[str, Rule] = {
     "train.anchored": between(0, 1),
     "train.rounds": at_least(1, MOST_STARTS),
     "train.agreement": at_least(0),
+    "train.targets_every": optional(at_least(1, MOST_STEPS)),
+    "train.tolerance": optional(between(0, 1)),
     "n_clusters": at_least(1, MOST_CLUSTERS),
     "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
     "batch_size": at_least(1, MOST_SAMPLES),

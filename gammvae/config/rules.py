@@ -33,7 +33,7 @@ def between(least: float, most: float) -> Rule:
 
 def positive() -> Rule:
     """A finite number above zero."""
-    return Rule(lambda value: 0 < value < math.inf, "a positive number")
+    return Rule(lambda value: value is not None and 0 < value < math.inf, "a positive number")
 
 
 def one_of(*names: str) -> Rule:

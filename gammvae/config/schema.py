@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+import gammvae.config.by_dataset  # noqa: F401 - registers what experiments use
 from gammvae.config.published import AboutConfig
 from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
 from gammvae.errors import InputError
@@ -44,7 +45,7 @@ class ModelConfig:
     """How clusters are found, and the family of prior and posterior.
 
     ``method`` names a file in ``gammvae/training/methods``, which defines the stages of the run.
-    The last three fields are options of methods that are fitted once, to samples or embeddings.
+    The last four fields are options of some methods only.
     """
 
     name: str = MISSING
@@ -55,10 +56,12 @@ class ModelConfig:
     space: str = "code"
     covariance: str | None = None
     components: int | None = None
+    starts: int | None = None
 
     def options(self) -> dict[str, Any]:
         """The options of some methods only, by name."""
-        return {name: getattr(self, name) for name in ("space", "covariance", "components")}
+        names = "space", "covariance", "components", "starts"
+        return {name: getattr(self, name) for name in names}
 
     @property
     def on_samples(self) -> bool:
@@ -73,12 +76,15 @@ class ModelConfig:
 
 @dataclass
 class ArchitectureConfig:
-    """Layers of the encoder, which the decoder mirrors, and the number of latent features."""
+    """Layers of the encoder, which the decoder mirrors, their first weights, and their units."""
 
     name: str = MISSING
     hidden: list[int] | None = MISSING
     channels: list[int] = MISSING
     latent_dim: int = MISSING
+    units: str = "auto"
+    weights: str = "glorot"
+    decoder_gain: float = 10.0
 
 
 @dataclass
@@ -89,6 +95,10 @@ class OptimizerConfig:
     lr: float | None = MISSING
     mixture_lr: float | None = MISSING
     schedule: str = MISSING
+    warmup: float = 0.1
+    step_factor: float = 0.9
+    step_epochs: int = 10
+    step_floor: float = 0.0
     clip_grad_norm: float | None = MISSING
     arguments: dict[str, Any] = MISSING
 
@@ -135,12 +145,25 @@ class StageConfig:
 
 
 @dataclass
+class PretrainConfig(StageConfig):
+    """The stage that trains the autoencoder; ``loss`` is what it minimizes."""
+
+    loss: str = "likelihood"
+
+
+@dataclass
 class TrainConfig(StageConfig):
-    """The stage that trains all parameters; ``q(c|x)`` is held in the share ``anchored`` of it."""
+    """The stage that trains all parameters; ``q(c|x)`` is held in the share ``anchored`` of it.
+
+    ``targets_every`` and ``tolerance`` are of methods that train toward their own assignments.
+    """
 
     anchored: float = MISSING
     rounds: int = MISSING
     agreement: float = MISSING
+    targets_every: int | None = None
+    tolerance: float | None = None
+    optimizer: OptimizerConfig | None = None
 
 
 @dataclass
@@ -153,7 +176,7 @@ class Config:
     optimizer: OptimizerConfig = MISSING
     augmentation: AugmentationConfig = MISSING
     init: InitConfig = MISSING
-    pretrain: StageConfig = MISSING
+    pretrain: PretrainConfig = MISSING
     train: TrainConfig = MISSING
     n_clusters: int = MISSING
     preprocess: str = MISSING
@@ -172,8 +195,11 @@ class Config:
 
     def __post_init__(self) -> None:
         for key, rule in RULES.items():
-            value = attrgetter(key)(self)
-            if not rule.holds(value):
+            section, _, name = key.rpartition(".")
+            owner = attrgetter(section)(self) if section else self
+            if owner is None:  # a section that is not given
+                continue
+            if not rule.holds(value := getattr(owner, name)):
                 raise InputError(f"{key}={value} is out of range: it must be {rule.text}")
         check_rules_between_fields(self)
 
@@ -202,6 +228,11 @@ def check_rules_between_fields(config: Config) -> None:
         raise InputError(
             f"init.labels={init.labels} does not go with init.start={init.start}: "
             "init.labels must be given if and only if init.start=labels"
+        )
+    if config.pretrain.loss == "squared_error" and config.pretrain.kl_weight:
+        raise InputError(
+            f"pretrain.kl_weight={config.pretrain.kl_weight} does not go with "
+            "pretrain.loss=squared_error, which draws nothing: it must be 0"
         )
     if "_target_" not in config.dataset.loader:
         raise InputError(

@@ -26,7 +26,7 @@ from gammvae.errors import InputError
 from gammvae.estimators.fitted import FittedRun, TemporaryFolder
 from gammvae.estimators.fitting import fit_run
 from gammvae.estimators.samples import Matrix, write_samples
-from gammvae.estimators.settings import OPTIMIZERS, check_name, different, overrides, parameter
+from gammvae.estimators.settings import check_name, different, options_of, overrides, parameter
 from gammvae.evaluation.assignments import Assignments
 from gammvae.evaluation.generation import draw
 from gammvae.evaluation.single import elbo_of_each
@@ -238,8 +238,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         loaded = cls(
             config.n_clusters, random_state=config.seed, device=device, model=config.model.name
         )
-        if config.optimizer.name in OPTIMIZERS:
-            loaded.set_params(optimizer=OPTIMIZERS[config.optimizer.name])
+        loaded.set_params(**options_of(config))
         usual = composed(["dataset=file", *loaded._words()]).config
         loaded.set_params(**different(config, usual))
         if len(facts.shape) > 1:

@@ -5,7 +5,6 @@ parameters of parts; an option such as ``init=kmeans`` is the parameter ``init``
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,10 @@ OWN = {
     "score_every": "known classes are never read",
     "tracking": "history_ has the figures of every epoch",
 }
-# Options of ``optimizer`` besides the default, by the class of torch that they name.
-OPTIMIZERS = {"AdamW": "adamw", "SGD": "sgd"}
+# Options of ``optimizer`` by the class of torch that they name.
+OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "SGD": "sgd"}
+# The optimizer of joint training alone, which is null or an option of the group ``optimizer``.
+OWN_OPTIMIZER = "train.optimizer"
 # The settings of the data that are not about a file.
 OF_SAMPLES = ("likelihood", "shape", "channels")
 
@@ -80,6 +81,8 @@ def overrides(settings: Mapping[str, Any]) -> list[str]:
     for name, value in settings.items():
         if isinstance(value, Mapping):  # with keys that the default may not have
             parts = {f"++{setting(name)}.{key}": item for key, item in value.items()}
+        elif setting(name) == OWN_OPTIMIZER and value is not None:
+            parts = {f"+optimizer@{OWN_OPTIMIZER}": value}
         else:
             parts = {setting(name): value}
         words += [f"{key}={in_grammar(plain(key, item))}" for key, item in parts.items()]
@@ -117,10 +120,30 @@ def different(config: Config, usual: Config) -> dict[str, Any]:
     names = [
         name for name in leaves() if not f"{name}.".startswith(tuple(f"{o}." for o in left_out))
     ]
-    found = {name: attrgetter(name)(config) for name in (*of_samples, *names)}
+    found = {name: value_of(config, name) for name in (*of_samples, *names)}
     return {
-        parameter(name): value for name, value in found.items() if value != attrgetter(name)(usual)
+        parameter(name): value for name, value in found.items() if value != value_of(usual, name)
     }
+
+
+def options_of(config: Config) -> dict[str, str]:
+    """The options of optimizers in a configuration, as parameters, where they are not the usual."""
+    own = config.train.optimizer
+    chosen = {"optimizer": config.optimizer.name, OWN_OPTIMIZER: own.name if own else None}
+    usual = {"optimizer": "Adam", OWN_OPTIMIZER: None}
+    return {
+        parameter(name): OPTIMIZERS[kind]
+        for name, kind in chosen.items()
+        if kind in OPTIMIZERS and kind != usual[name]
+    }
+
+
+def value_of(config: Config, name: str) -> Any:  # noqa: ANN401 - of the type of the setting
+    """The value of a setting; ``None`` in a section that is null."""
+    node: Any = config
+    for part in name.split("."):
+        node = None if node is None else getattr(node, part)
+    return node
 
 
 def leaves(section: str = "") -> Iterator[str]:

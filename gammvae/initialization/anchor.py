@@ -54,6 +54,8 @@ class Anchor:
         held: Labels to start with, and the settings of the graph.
     """
 
+    ended = False
+
     def __init__(
         self,
         config: Config,
@@ -78,6 +80,9 @@ class Anchor:
         if epoch in self.renewals:
             self._renew(epoch)
         return torch.from_numpy(self.held.labels).to(self.x.device)
+
+    def look(self, epoch: int) -> None:
+        """Nothing ends the stage before its last epoch."""
 
     def _renew(self, epoch: int) -> None:
         init, seed = self.config.init, self.config.seed

@@ -198,6 +198,7 @@ def graph_partitions(graph: Graph, starts: KMeansStarts, n_clusters: int) -> Ite
         rng = np.random.default_rng(seed)
         return partition(graph, groups, n_clusters, rng, relative=number % 2 == 1)
 
+    starts.find(torch.get_num_threads())
     return in_threads(found, range(len(starts)))
 
 

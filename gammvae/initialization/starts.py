@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
+# Where there are as many processors and points, processes of their own find the starts, at most
+# MOST_PROCESSES at a time. In threads they wait for each other: on 16 processors, 16 starts for
+# 70,000 points took 17 s in 16 threads, 11 s in 4, and 6 s in 8 processes.
+FEWEST_PROCESSES, MOST_PROCESSES, MANY = 4, 8, 20_000
 # A start merges this many small groups, enough to follow curved clusters.
 GROUPS, POINTS_PER_GROUP = 300, 10
 
@@ -41,6 +46,17 @@ class KMeansStarts:
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+    def find(self, n_processors: int) -> None:
+        """Finds all starts now, in several processes if that is worth starting them.
+
+        Args:
+            n_processors: Number of processors that are free.
+        """
+        n_jobs = min(n_processors, len(self), MOST_PROCESSES)
+        if n_jobs >= FEWEST_PROCESSES and len(self.z) >= MANY and not self.found:
+            groups = Parallel(n_jobs)(delayed(self._groups)(seed) for seed in self.seeds)
+            self.found = dict(enumerate(map(Start, groups, self.seeds)))
 
     def __iter__(self) -> Iterator[Start]:
         return (self[number] for number in range(len(self)))

@@ -8,13 +8,19 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from gammvae.config.schema import ArchitectureConfig, AugmentationConfig, Config, StageConfig
+from gammvae.config.schema import (
+    ArchitectureConfig,
+    AugmentationConfig,
+    Config,
+    OptimizerConfig,
+    StageConfig,
+)
 from gammvae.errors import InputError
 from gammvae.model.augmentation import Augmentation, Chain, RandomAffine, Swapping
 from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.model.latents import GammaLatents, Latents, NormalLatents
 from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
-from gammvae.model.networks import DECODERS, MLP, Encoder, Units, glorot
+from gammvae.model.networks import DECODERS, MLP, Encoder, Units, glorot, redraw_by_fan_in
 from gammvae.model.vae import MixturePrior, MixtureVAE
 from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
 
@@ -72,20 +78,24 @@ def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixtur
     """Builds the untrained model without checking its size; see ``build_model``."""
     units, latents = Units(math.prod(shape)), build_latents(config)
     body, width, mirror, head = build_bodies(config.architecture, shape)
-    return MixtureVAE(
+    model = MixtureVAE(
         Encoder(units, body, width, latents),
         DECODERS[likelihood](units, latents, mirror, head),
         MixturePrior(config.n_clusters, latents),
     )
+    if config.architecture.weights == "fan_in":
+        redraw_by_fan_in(model)
+    return model
 
 
 def build_latents(config: Config) -> Latents:
     """The latent features of the model's family."""
-    model, latent_dim = config.model, config.architecture.latent_dim
+    model, architecture = config.model, config.architecture
+    latent_dim, decoder_gain = architecture.latent_dim, architecture.decoder_gain
     if model.family == "normal":
-        return NormalLatents(latent_dim)
+        return NormalLatents(latent_dim, decoder_gain)
     reparameterization = GAMMA_REPARAMETERIZATIONS[model.reparameterization]
-    return GammaLatents(latent_dim, model.gain or GAIN, reparameterization)
+    return GammaLatents(latent_dim, model.gain or GAIN, reparameterization, decoder_gain)
 
 
 def build_bodies(
@@ -141,16 +151,23 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
     return Chain(changes) if changes else None
 
 
-def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
+def build_optimizer(
+    config: OptimizerConfig, model: MixtureVAE, section: str = "optimizer"
+) -> Optimizer:
     """Builds the optimizer; the mixture has its own learning rate and no weight decay.
+
+    Args:
+        config: Its settings, after ``sizing.sized``.
+        model: The model whose parameters it changes.
+        section: Where the settings are from, for messages.
 
     Raises:
         InputError: There is no such optimizer, or it rejects its arguments.
     """
-    name, arguments = config.optimizer.name, config.optimizer.arguments
+    name, arguments = config.name, config.arguments
     optimizer: Any = getattr(torch.optim, name, object)
     if Optimizer not in getattr(optimizer, "__mro__", ()):
-        raise InputError(f"optimizer.name={name} is unknown: it must be a class of torch.optim")
+        raise InputError(f"{section}.name={name} is unknown: it must be a class of torch.optim")
     known, device = inspect.signature(optimizer).parameters, next(model.parameters()).device.type
     if "fused" in known:
         arguments = {"fused": device in ("cpu", "cuda"), **arguments}
@@ -159,19 +176,24 @@ def build_optimizer(config: Config, model: MixtureVAE) -> Optimizer:
     networks = [*model.encoder.parameters(), *model.decoder.parameters()]
     mixture: dict[str, Any] = {
         "params": list(model.prior.parameters()),
-        "lr": config.optimizer.mixture_lr,
+        "lr": config.mixture_lr,
     }
     if "weight_decay" in known:
         mixture["weight_decay"] = 0.0  # logarithms should not decay towards zero
     try:
-        return optimizer([{"params": networks}, mixture], lr=config.optimizer.lr, **arguments)
+        return optimizer([{"params": networks}, mixture], lr=config.lr, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"optimizer.arguments={arguments} do not suit {name}: {error}") from error
+        raise InputError(f"{section}.arguments={arguments} do not suit {name}: {error}") from error
 
 
-def number_of_epochs(stage: StageConfig, n_samples: int, batch_size: int) -> int:
-    """``stage.epochs``, or else as many as make about ``stage.updates`` steps, but at least 1."""
+def number_of_epochs(stage: StageConfig, steps: int) -> int:
+    """``stage.epochs``, or else as many as make about ``stage.updates`` steps, but at least 1.
+
+    Args:
+        stage: Settings of the stage.
+        steps: Number of steps of an epoch.
+    """
     if stage.epochs is not None:
         return stage.epochs
     assert stage.updates is not None  # config.sizing.sized has chosen it
-    return max(1, round(stage.updates / math.ceil(n_samples / batch_size)))
+    return max(1, round(stage.updates / steps))

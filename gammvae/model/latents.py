@@ -22,8 +22,8 @@ MAX_CONCENTRATION, MIN_COMPONENT_CONCENTRATION = 1e7, 1.0
 # exp(10) = 22,026 times the usual size of a Gamma variable: no sample is so far away but outliers,
 # for which the exponential would overflow.
 MAX_LOG_MEAN = 10.0
-# The decoder reads this many times the encoder's output. The encoder then separates samples with
-# smaller weights, which Adam reaches in fewer steps.
+# The decoder reads this many times the encoder's output, unless architecture.decoder_gain is given.
+# The encoder then separates samples with smaller weights, which Adam reaches in fewer steps.
 DECODER_GAIN = 10.0
 
 
@@ -44,13 +44,15 @@ class Latents(nn.Module):
 
     Args:
         latent_dim: ``D``.
+        decoder_gain: Factor between the encoder's output and what the decoder reads.
     """
 
     center: Tensor
     spread: Tensor
 
-    def __init__(self, latent_dim: int) -> None:
+    def __init__(self, latent_dim: int, decoder_gain: float = DECODER_GAIN) -> None:
         super().__init__()
+        self.decoder_gain = decoder_gain
         self.register_buffer("center", torch.zeros(latent_dim))
         self.register_buffer("spread", torch.ones(latent_dim))
 
@@ -70,7 +72,7 @@ class Latents(nn.Module):
 
     def read(self, u: Tensor) -> Tensor:
         """What the decoder reads of latent features ``(B, D)``."""
-        return DECODER_GAIN * (self.center + self.spread * u)
+        return self.decoder_gain * (self.center + self.spread * u)
 
     def posterior(self, location: Tensor, log_scale: Tensor) -> Distribution:
         """``q(z|x)`` from the two outputs of the encoder, each ``(B, D)``."""
@@ -119,12 +121,17 @@ class GammaLatents(Latents):
         latent_dim: ``D``.
         gain: See ``LogGamma``; the lower, the more asymmetric.
         reparameterization: The sampler, and the minimum concentration that it needs.
+        decoder_gain: See ``Latents``.
     """
 
     def __init__(
-        self, latent_dim: int, gain: float, reparameterization: Reparameterization
+        self,
+        latent_dim: int,
+        gain: float,
+        reparameterization: Reparameterization,
+        decoder_gain: float = DECODER_GAIN,
     ) -> None:
-        super().__init__(latent_dim)
+        super().__init__(latent_dim, decoder_gain)
         self.gain = gain
         self.sampler, self.min_concentration = reparameterization
 

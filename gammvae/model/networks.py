@@ -50,6 +50,20 @@ def glorot(layer: Layer) -> Layer:
     return layer
 
 
+@torch.no_grad()
+def redraw_by_fan_in(network: nn.Module) -> None:
+    """Draws all weights uniformly between ``-1`` and ``1`` times the root of 1 / inputs.
+
+    These are torch's own first weights, and those of the code of DEC's authors; biases stay.
+
+    Args:
+        network: Its linear layers and convolutions get new weights, in place.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
+
+
 class Units(nn.Module):
     """Centers every feature and scales all by one number, and back; the identity until fitted.
 

@@ -18,6 +18,7 @@ CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "resul
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
 GENERATION, DIGESTS = "generation.json", "digests.json"
 STAGES = ("pretrain", "init", "train")
+TRAINED = ("pretrain", "train")  # those of gradient steps
 # Outputs of a finished run besides its result, and weights from which they can be recomputed.
 OUTPUTS, WEIGHTS = (METRICS, ASSIGNMENTS, DATA), ("pretrain.pt", "train.pt")
 # In the order of removal. The configuration is last, since it identifies the other files' run.

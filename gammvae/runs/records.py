@@ -4,6 +4,7 @@ The files may come from an untrusted source. Invalid content is refused with a o
 names the file.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
@@ -79,6 +80,9 @@ class Result(TypedDict):
     versions: Versions
     metrics: Metrics
     seconds: dict[str, NonNegativeFloat]
+    epochs: NotRequired[dict[str, NonNegativeInt]]
+    steps: NotRequired[dict[str, NonNegativeInt]]
+    parameters: NotRequired[NonNegativeInt]
     peak_memory_bytes: NotRequired[dict[str, NonNegativeInt]]
 
 
@@ -89,6 +93,7 @@ class Record(TypedDict):
     stage: StageName
     epoch: PositiveInt
     seconds: NonNegativeFloat
+    steps: NotRequired[PositiveInt]
     reconstruction: NotRequired[float | None]
     kl_z: NotRequired[float | None]
     kl_c: NotRequired[float | None]
@@ -165,6 +170,7 @@ def parse(
     path: Path,
     line: int = 0,
     fault: str = "is damaged",
+    named: Callable[[Sequence[str | int]], str] = lambda place: ".".join(map(str, place)),
 ) -> Content:
     """Checks the content of a file against a type.
 
@@ -174,6 +180,7 @@ def parse(
         path: Path of the file, for messages.
         line: Number of the line in that file, for messages; 0 for the whole file.
         fault: What the message says of a file that does not match.
+        named: Words for the place of an entry, given as keys and indices.
 
     Raises:
         InputError: The content is not JSON or does not match; the message says where and why.
@@ -183,7 +190,7 @@ def parse(
         return kind.validate_json(found) if is_json else kind.validate_python(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = named(first["loc"])
         found = "" if first["type"] in ("json_invalid", "missing") else f", not {first['input']!r}"
         where = (f", line {line}" if line else "") + (f": {place}" if place else "")
         raise InputError(f"{path} {fault}{where}: {first['msg']}{found[:80]}") from error

@@ -21,6 +21,7 @@ from gammvae.runs.contents import (
     RESULT,
     STAGES,
     STATUS,
+    TRAINED,
     WEIGHTS,
 )
 from gammvae.runs.digests import check_digest
@@ -187,6 +188,27 @@ class StoredRun:
         for record in self.read_metrics():
             seconds[record["stage"]] += record["seconds"]
         return seconds
+
+    def epochs_by_stage(self) -> dict[str, int]:
+        """Epochs of each stage of gradient steps; 0 for a stage that did not run."""
+        epochs = dict.fromkeys(TRAINED, 0)
+        for record in self.read_metrics():
+            if record["stage"] in epochs:
+                epochs[record["stage"]] += 1
+        return epochs
+
+    def steps_by_stage(self, of_a_pass: int) -> dict[str, int]:
+        """Steps of each stage of gradient steps, like ``epochs_by_stage``.
+
+        Args:
+            of_a_pass: Number of steps of a pass over the data, which every epoch of a stage was
+                that an earlier version has begun.
+        """
+        steps = dict.fromkeys(TRAINED, 0)
+        for record in self.read_metrics():
+            if record["stage"] in steps:
+                steps[record["stage"]] += record.get("steps", of_a_pass)
+        return steps
 
     def keep_from(self, target: Path, *replaceable: str) -> None:
         """Refuses a path given by the user if it is a file of the run.

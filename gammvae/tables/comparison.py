@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from gammvae.tables.results import Cell
+from gammvae.tables.results import EFFORT, Cell
 
 # Metrics for which lower is better.
 SMALLER_IS_BETTER = ("seconds",)
@@ -17,13 +17,13 @@ SMALLER_IS_BETTER = ("seconds",)
 def best(cells: Mapping[str, Cell], metric: str) -> set[str]:
     """The rows with the best mean, and those within one standard error of it.
 
-    The set is empty if there are fewer than two rows.
+    The set is empty if there are fewer than two rows, or if the metric has no better and worse.
 
     Args:
         cells: Cells of one dataset, by row.
         metric: Name of their metric.
     """
-    if len(cells) < 2:
+    if len(cells) < 2 or (metric in EFFORT and metric not in SMALLER_IS_BETTER):
         return set()
     sign = -1 if metric in SMALLER_IS_BETTER else 1
     top = max(cells.values(), key=lambda cell: sign * cell.mean)

@@ -56,9 +56,10 @@ class Figure(TypedDict):
 
 @strict
 class Row(TypedDict):
-    """A row: its name, its settings of ``gammvae train``, and what is published of it."""
+    """A row: its name, what it is, its settings of ``gammvae train``, and what is published."""
 
     name: Text
+    about: NotRequired[Text]
     overrides: NotRequired[list[Text]]
     published: NotRequired[dict[str, Annotated[list[Figure], Field(min_length=1)]]]
 
@@ -73,6 +74,7 @@ class Description(TypedDict):
     metrics: Annotated[list[Metric], Field(min_length=1)]
     columns: NotRequired[Literal["datasets", "metrics"]]
     compare: NotRequired[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    rank: NotRequired[bool]
     rows: Annotated[list[Row], Field(min_length=1)]
 
 
@@ -83,7 +85,11 @@ DESCRIPTION_YAML: TypeAdapter[Description] = TypeAdapter(Description)
 NOT_OF_ROWS = ("hydra", "dataset.loader", "dataset.about")
 # What --smoke runs of every table.
 SMOKE_DATASET, SMOKE_SEEDS = "digits", 3
-HARDLY_TRAINED = ("pretrain.updates=40", "train.updates=40")
+HARDLY_TRAINED = tuple(
+    f"{stage}.{length}"
+    for stage in ("pretrain", "train")
+    for length in ("epochs=null", "updates=40")
+)
 
 
 def read_description(path: Path) -> Description:
@@ -94,10 +100,33 @@ def read_description(path: Path) -> Description:
             row or dataset that it does not have; the message names the file, the entry and the
             rule.
     """
-    table = parse(DESCRIPTION_YAML, read_yaml(path), path, fault="is no valid table")
+    tree = read_yaml(path)
+    table = parse(
+        DESCRIPTION_YAML,
+        tree,
+        path,
+        fault="is no valid table",
+        named=lambda place: words_for(place, tree),
+    )
     for problem in problems(table):
         raise InputError(f"{path}: {problem}")
     return table
+
+
+def words_for(place: Sequence[str | int], tree: Any) -> str:  # noqa: ANN401 - of any YAML
+    """Words for an entry of a table, such as ``row 'GMM', overrides, entry 1``.
+
+    Args:
+        place: Keys and indices that lead to the entry.
+        tree: Content of the file, which need not be a valid table.
+    """
+    words = [f"entry {part + 1}" if isinstance(part, int) else part for part in place]
+    match place:
+        case ["rows", int(index), *_]:
+            row = tree["rows"][index]
+            name = row.get("name") if isinstance(row, dict) else None
+            words[:2] = [f"row {name!r}" if isinstance(name, str) else f"row {index + 1}"]
+    return ", ".join(words)
 
 
 def problems(table: Description) -> Iterator[str]:
@@ -155,6 +184,11 @@ def published(table: Description) -> AllPublished:
         for row in table["rows"]
         for dataset, figures in row.get("published", {}).items()
     }
+
+
+def about(table: Description) -> dict[str, str]:
+    """The sentences about rows, by name; without those rows that have none."""
+    return {row["name"]: row["about"] for row in table["rows"] if "about" in row}
 
 
 def hardly_trained(table: Description) -> Description:

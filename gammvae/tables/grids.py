@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from gammvae.tables.comparison import best, difference, paired
 from gammvae.tables.formats import Entry, Grid
 from gammvae.tables.origins import Origins
-from gammvae.tables.results import Cell, Cells, cell, origins
+from gammvae.tables.results import EFFORT, Cell, Cells, cell, origins
 
 SHARES = ("acc", "nmi", "ari")  # shown in percent, as is usual in clustering papers
-NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO", "seconds": "seconds"}
+NAMES = {"acc": "ACC %", "nmi": "NMI %", "ari": "ARI %", "elbo": "ELBO"}
 FEW, MISSING = "*", "+"
 FEW_SEEDS = 3
 
@@ -61,10 +61,14 @@ def column(
 
 
 def figure(value: Cell | None, metric: str, marks: str = "", bold: bool = False) -> Entry:
-    """An entry with mean and standard deviation; ``-`` without a value."""
+    """An entry with mean and standard deviation; ``-`` without a value.
+
+    What is equal in all runs by its nature, such as the number of parameters, has no deviation.
+    """
     if value is None:
         return Entry("-", marks=marks)
-    std = number(value.std, metric) if len(value.values) > 1 else ""
+    varies = value.std > 0 or metric not in EFFORT
+    std = number(value.std, metric) if len(value.values) > 1 and varies else ""
     return Entry(number(value.mean, metric), std, marks, bold)
 
 
@@ -72,7 +76,7 @@ def number(value: float, metric: str) -> str:
     """Formats a figure."""
     if metric in SHARES:
         return f"{100 * value:.2f}"
-    return f"{value:.0f}" if metric == "seconds" else f"{value:.2f}"
+    return f"{value:,.0f}" if metric in EFFORT else f"{value:.2f}"
 
 
 def marks(cells: Cells, row: str, dataset: str, value: Cell | None, made: Origins) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gammvae.errors import InputError
+from gammvae.tables.diagram import DIAGRAMS, draw
+from gammvae.tables.ranking import rankings
 from gammvae.tables.results import METRICS, collect, grouped
 from gammvae.tables.sheet import FORMATS, Sheet
 
@@ -18,28 +20,40 @@ class Choice(NamedTuple):
         datasets: Datasets to show, in this order; ``None`` for all.
         rows: Rows to show, in this order; ``None`` for all.
         compared: Two rows to compare, or ``None``.
+        ranked: Whether to rank the rows over the datasets.
     """
 
     metrics: list[str]
     datasets: list[str] | None = None
     rows: list[str] | None = None
     compared: list[str] | None = None
+    ranked: bool = False
 
 
-def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) -> str:
+def publish(
+    folders: Sequence[Path],
+    choice: Choice,
+    outputs: Sequence[Path],
+    diagrams: Sequence[Path] = (),
+) -> str:
     """Writes a table of all runs below some folders, and returns it for the terminal.
 
     Args:
         folders: Folders that contain runs.
         choice: Selection of what the table shows.
         outputs: Files to write, in the formats given by their extensions.
+        diagrams: Pictures of the ranks to write, likewise.
 
     Raises:
-        InputError: There are no runs, runs cannot be averaged, or a name is unknown.
+        InputError: There are no runs, runs cannot be averaged or ranked, or a name is unknown.
     """
     known(choice.metrics, METRICS, "metric")
     for path in outputs:
         known([path.suffix], FORMATS, f"format of {path}")
+    for path in diagrams:
+        known([path.suffix], DIAGRAMS, f"format of {path}")
+    if diagrams and not choice.ranked:
+        raise InputError(f"--diagram {diagrams[0]} draws ranks: --rank must be given as well")
     cells = grouped(collect(folders))
     run = sorted({dataset for _, dataset in cells})
     # A dataset that was requested but not run gets a column, too.
@@ -52,8 +66,13 @@ def publish(folders: Sequence[Path], choice: Choice, outputs: Sequence[Path]) ->
         if first == second:
             raise InputError(f"--compare has {first!r} twice: it must name two models")
     columns = "datasets" if len(choice.metrics) == 1 else "metrics"
-    sheet = Sheet(cells, rows, datasets, choice.metrics, choice.compared, columns)
+    shown = cells, rows, datasets, choice.metrics
+    ranked = rankings(*shown) if choice.ranked else []
+    sheet = Sheet(*shown, choice.compared, columns, rankings=ranked)
+    sheet.keep_inputs("--diagram", diagrams)
     sheet.write(outputs)
+    for path in diagrams:
+        draw(path, ranked)
     return sheet.to_terminal()
 
 

@@ -21,7 +21,10 @@ from gammvae.system.paths import user_path
 from gammvae.system.printing import plain
 from gammvae.tables.origins import Origin, origin_of
 
-METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", "seconds")
+# What a run took. Neither more nor less is better, except for the seconds.
+EFFORT = ("seconds", "epochs", "epochs_pretrain", "epochs_train", "steps", "parameters")
+SUMMED = ("seconds", "epochs", "steps")  # over the stages
+METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", *EFFORT)
 
 
 class Run(NamedTuple):
@@ -150,9 +153,13 @@ def figures(result: Mapping[str, Any], names: Iterable[str] = METRICS) -> dict[s
 
     Args:
         result: Content of ``result.json``.
-        names: Metrics, and ``seconds`` for the duration of all stages.
+        names: Metrics, and ``EFFORT`` for what the run took: ``seconds``, ``epochs`` and ``steps``
+            of all stages; ``epochs_pretrain`` and ``epochs_train``; ``parameters`` that were
+            trained. Runs of earlier versions have the seconds alone.
     """
-    known = {**result["metrics"], "seconds": sum(result["seconds"].values())}
+    known = {**result["metrics"], "parameters": result.get("parameters")}
+    known |= {name: sum(result[name].values()) for name in SUMMED if name in result}
+    known |= {f"epochs_{stage}": number for stage, number in result.get("epochs", {}).items()}
     return {name: known[name] for name in names if known.get(name) is not None}
 
 

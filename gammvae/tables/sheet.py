@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gammvae.system.writing import refuse_replacing, write_text
+from gammvae.tables import about
 from gammvae.tables.formats import Grid, to_latex, to_markdown, to_terminal
 from gammvae.tables.grids import by_dataset, by_metric, comparisons
 from gammvae.tables.lines import to_csv
 from gammvae.tables.published import AllPublished, beside_ours
+from gammvae.tables.ranking import Ranking
 from gammvae.tables.results import Cells
 
 FORMATS = (".csv", ".md", ".tex")
-NONE_PUBLISHED: Mapping[tuple[str, str], Sequence] = {}
+NONE: Mapping[Any, Any] = {}
 
 
 class Sheet(NamedTuple):
@@ -28,6 +30,8 @@ class Sheet(NamedTuple):
             for one grid with a column for every metric.
         published: Figures of others, shown beside those of the cells.
         title: Text above the table; empty for none.
+        rankings: Rankings of the rows, shown below all figures.
+        about: One sentence about each row, or some of them, at the end.
     """
 
     cells: Cells
@@ -36,8 +40,10 @@ class Sheet(NamedTuple):
     metrics: Sequence[str]
     compared: Sequence[str] | None = None
     columns: str = "metrics"
-    published: AllPublished = NONE_PUBLISHED
+    published: AllPublished = NONE
     title: str = ""
+    rankings: Sequence[Ranking] = ()
+    about: Mapping[str, str] = NONE
 
     def grids(self) -> list[Grid]:
         """The grids, in the order in which the files show them."""
@@ -51,11 +57,12 @@ class Sheet(NamedTuple):
         for metric in self.metrics if self.compared else ():
             first, second = self.compared or ()
             grids.append(comparisons(self.cells, first, second, self.datasets, metric))
-        return grids
+        return grids + [ranking.grid() for ranking in self.rankings]
 
     def to_terminal(self) -> str:
         """The table as it is printed."""
-        return "\n\n".join([*filter(None, [self.title]), *map(to_terminal, self.grids())])
+        parts = [self.title, *map(to_terminal, self.grids()), about.to_terminal(self.about)]
+        return "\n\n".join(filter(None, parts))
 
     def text(self, ending: str) -> str:
         """The content of a file.
@@ -67,8 +74,12 @@ class Sheet(NamedTuple):
             shown = self.rows, self.datasets, self.metrics
             return to_csv(self.cells, *shown, self.published)
         head = {".md": "# {}\n\n", ".tex": "% {}\n"}[ending].format(self.title)
-        form = {".md": to_markdown, ".tex": to_latex}[ending]
-        return (head if self.title else "") + "\n".join(map(form, self.grids()))
+        form, notes = {
+            ".md": (to_markdown, about.to_markdown),
+            ".tex": (to_latex, about.to_latex),
+        }[ending]
+        parts = [*map(form, self.grids()), *([notes(self.about)] if self.about else [])]
+        return (head if self.title else "") + "\n".join(parts)
 
     def write(self, outputs: Sequence[Path]) -> None:
         """Writes files, in the formats given by their endings, each completely or not at all.
@@ -76,8 +87,20 @@ class Sheet(NamedTuple):
         Raises:
             InputError: A file would replace one that a run reads, or its folder is gone.
         """
-        for path in outputs:
-            for run in (run for members in self.cells.values() for run in members):
-                refuse_replacing("--output", path, run.inputs)
+        self.keep_inputs("--output", outputs)
         for path in outputs:
             write_text(path, self.text(path.suffix))
+
+    def keep_inputs(self, option: str, outputs: Sequence[Path]) -> None:
+        """Refuses to replace files that the runs read.
+
+        Args:
+            option: The option that names the files.
+            outputs: Files to write.
+
+        Raises:
+            InputError: A file would replace one that a run reads.
+        """
+        for path in outputs:
+            for run in (run for members in self.cells.values() for run in members):
+                refuse_replacing(option, path, run.inputs)

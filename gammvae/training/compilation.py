@@ -43,37 +43,38 @@ def has_compiler() -> bool:
 
 
 class CompiledLoss:
-    """``batch_loss``, compiled for batches of one size; smaller ones are computed uncompiled.
+    """A loss, compiled for batches of one size; smaller ones are computed uncompiled.
 
     Args:
         size: Number of samples ``B`` of a full batch.
+        plain: The loss.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, plain: Loss = batch_loss) -> None:
         self.size = size
         torch._dynamo.reset()  # what is compiled for the models of earlier runs
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         options: dict[str, Any] = {"fallback_random": True}  # the draws of the plain loss
         log.info("compile: the first steps wait for the compiler, up to half a minute")
-        self.loss: Loss = batch_loss
+        self.plain = self.loss = plain
         try:
-            self.loss = torch.compile(batch_loss, dynamic=False, options=options)
+            self.loss = torch.compile(plain, dynamic=False, options=options)
         except OSError as error:
             self._go_on_without(error)
 
     def __call__(self, model: MixtureVAE, batch: Batch) -> Outcome:
         """The loss of a batch, and figures of it."""
         if len(batch.samples) != self.size:
-            return batch_loss(model, batch)
+            return self.plain(model, batch)
         try:
             return self.loss(model, batch)
         except (torch._dynamo.exc.TorchDynamoException, OSError) as error:
             self._go_on_without(error)
-            return batch_loss(model, batch)
+            return self.plain(model, batch)
 
     def _go_on_without(self, error: Exception) -> None:
         # of all that torch and the compiler say, what the compiler calls an error
         lines = [line for line in str(error).splitlines() if not line.endswith("raised:")]
         cause = next((line for line in lines if "error:" in line), lines[0])
         log.warning("compile: training goes on without, because of %s", cause.strip())
-        self.loss = batch_loss
+        self.loss = self.plain

@@ -1,5 +1,6 @@
 """The steps of a stage: what an epoch of training does to the weights."""
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, cast
@@ -16,6 +17,7 @@ from gammvae.system.processes import count
 from gammvae.training.copies import WeightCopies
 from gammvae.training.objective import Batch, Loss, Outcome, Totals, batch_loss
 from gammvae.training.recording import Rates, RecordedStep
+from gammvae.training.schedules import LearningRate
 from gammvae.training.together import add_up, drawn, own
 
 
@@ -24,11 +26,11 @@ class Stage(NamedTuple):
 
     Attributes:
         name: Name of the stage in logs, metrics and checkpoints.
-        epochs: Passes over the data.
+        epochs: Number of epochs.
         batch_size: Samples per step.
         kl_weight: Weight of both KL terms in the ELBO; 0 trains an autoencoder.
         kl_schedule: Key of ``schedules.KL_SCHEDULES``: course of ``kl_weight`` over the stage.
-        schedule: Key of ``schedules.SCHEDULES``: course of the learning rate.
+        schedule: Course of the learning rate.
         clip_grad_norm: Maximum norm of the gradient, or ``None``.
         precision: Data type of the networks' arithmetic; the latent terms stay in float32.
         augment: Augmentation of the encoder's input, or ``None``.
@@ -37,6 +39,7 @@ class Stage(NamedTuple):
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
         loss: Computes the loss of a batch.
         recorded: Whether steps are recorded as a CUDA graph.
+        steps: Number of steps of an epoch; ``None`` for a pass over the data.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Stage(NamedTuple):
     batch_size: int
     kl_weight: float
     kl_schedule: str
-    schedule: str
+    schedule: LearningRate
     clip_grad_norm: float | None
     precision: torch.dtype
     augment: Augmentation | None = None
@@ -52,6 +55,11 @@ class Stage(NamedTuple):
     clean_where_free: bool = False
     loss: Loss = batch_loss
     recorded: bool = False
+    steps: int | None = None
+
+    def steps_of(self, n_samples: int) -> int:
+        """Number of steps of an epoch, with so many samples in all."""
+        return self.steps or math.ceil(n_samples / self.batch_size)
 
 
 class Epoch(NamedTuple):
@@ -98,7 +106,7 @@ class Epochs:
     def run(
         self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: tqdm
     ) -> Totals:
-        """Trains one pass over the data in random order.
+        """Trains for one epoch, on samples in random order.
 
         Args:
             labels: Clusters ``(N,)`` or probabilities ``(N, K)`` at which ``q(c|x)`` is held, or
@@ -109,8 +117,8 @@ class Epochs:
         """
         device = self.x.device
         weight = torch.full((), kl_weight, device=device) if self.stage.kl_weight else None
-        batches = torch.randperm(len(self.x), device=device).split(self.stage.batch_size)
-        totals = Totals(len(self.x), len(batches), len(self.model.prior.logits), device)
+        batches = self.batches()
+        totals = Totals(sum(map(len, batches)), len(batches), len(self.model.prior.logits), device)
         with self.copies.in_place():
             for index, factor in zip(batches, rates, strict=True):
                 self.rates.set(factor)
@@ -120,6 +128,16 @@ class Epochs:
         self.rates.as_numbers(factor)
         totals.add_up()
         return totals
+
+    def batches(self) -> list[Tensor]:
+        """Indices of the samples of every step of an epoch: one pass after the other."""
+        n_samples, size = len(self.x), self.stage.batch_size
+        steps, of_a_pass = self.stage.steps_of(n_samples), math.ceil(n_samples / size)
+        passes = (
+            torch.randperm(n_samples, device=self.x.device).split(size)
+            for _ in range(math.ceil(steps / of_a_pass))
+        )
+        return [batch for one in passes for batch in one][:steps]
 
     def step(self, samples: Tensor, held: Tensor | None, kl_weight: Tensor | None) -> Outcome:
         """Changes the weights by the gradient of one batch of samples ``(B, F)``.

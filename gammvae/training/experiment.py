@@ -99,11 +99,15 @@ class Experiment:
             figures = self.method.evaluate(lambda part: arrays.append(part._asdict()))
             work.directory.write(ASSIGNMENTS, arrays.pack)
         keep_facts(work.directory, work.facts)
-        seconds = work.directory.seconds_by_stage()
+        seconds, epochs = work.directory.seconds_by_stage(), work.directory.epochs_by_stage()
+        steps = work.directory.steps_by_stage(work.steps_of_a_pass())
         result: Any = {
             **work.identity(),
             "metrics": figures,
             "seconds": seconds | {"evaluate": time.perf_counter() - began},
+            "epochs": epochs,
+            "steps": steps,
+            "parameters": work.trained_parameters() if any(epochs.values()) else 0,
             "peak_memory_bytes": peak_memory(work.device),
         }
         work.directory.finish(result)

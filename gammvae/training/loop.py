@@ -3,8 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,11 +16,12 @@ from gammvae.data.samples import Samples
 from gammvae.devices import random_state
 from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
+from gammvae.initialization.anchor import Held
 from gammvae.model.vae import MixtureVAE
 from gammvae.system.progress import hidden
 from gammvae.training.epochs import Epoch, Epochs, Stage
 from gammvae.training.objective import TERMS, Totals
-from gammvae.training.schedules import KL_SCHEDULES, rate
+from gammvae.training.schedules import KL_SCHEDULES
 from gammvae.training.together import send
 
 log = logging.getLogger(__name__)
@@ -30,13 +31,34 @@ LOG_LINES = 20
 OF_MIXTURE = ("weights_entropy", "used_clusters", "assignment_entropy")
 
 
+class Guide(Protocol):
+    """Gives the values at which ``q(c|x)`` is held in every epoch, and may end a stage early."""
+
+    @property
+    def held(self) -> Held | None:
+        """What is stored in the checkpoints."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stage ends with the epoch that ``look`` was told of last."""
+
+    def __call__(self, epoch: int) -> Tensor | None:
+        """The values for an epoch, counted from 0, on the device of the samples.
+
+        Clusters ``(N,)`` or probabilities ``(N, K)``, or ``None`` for the best ``q(c|x)``.
+        """
+
+    def look(self, epoch: int) -> None:
+        """Looks at the model after the last step of an epoch, if others may follow."""
+
+
 def fit(
     model: MixtureVAE,
     x: Samples,
     stage: Stage,
     optimizer: Optimizer,
     first_epoch: int = 0,
-    guide: Callable[[int], Tensor | None] | None = None,
+    guide: Guide | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Trains the model in place and yields one record of figures after every epoch.
 
@@ -46,14 +68,13 @@ def fit(
         stage: Settings of the stage.
         optimizer: Optimizer of the model's parameters, with their initial learning rates.
         first_epoch: Number of epochs already done, if a stage is resumed.
-        guide: Function of the epoch (from 0) that returns clusters ``(N,)`` or probabilities
-            ``(N, K)`` to hold ``q(c|x)`` at, on the device of ``x``, or ``None`` for the best one.
+        guide: Says where ``q(c|x)`` is held; it is the best one by default.
 
     Raises:
         DivergenceError: A term of the ELBO is not finite, or the weights after an epoch, or the
             model's outputs after the last one; nothing is yielded for that epoch.
     """
-    steps = math.ceil(len(x) / stage.batch_size)
+    steps = stage.steps_of(len(x))
     epochs = Epochs(model, x, stage, optimizer)
     with tqdm(
         total=stage.epochs * steps,
@@ -68,13 +89,17 @@ def fit(
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
             rates = [
-                rate(stage.schedule, epoch * steps + step, stage.epochs * steps)
+                stage.schedule.at(epoch * steps + step, stage.epochs * steps, steps)
                 for step in range(steps)
             ]
             send(Epoch(labels, kl_weight, rates, random_state(x.device)))
             totals = epochs.run(labels, kl_weight, rates, bar)
             bad = totals.nonfinite_terms() or nonfinite_weights(model)  # waits for the device
-            if not bad and epoch + 1 == stage.epochs:
+            is_last = epoch + 1 == stage.epochs
+            if guide and not bad and not is_last:
+                guide.look(epoch)
+                is_last = guide.ended
+            if not bad and is_last:
                 bad = nonfinite_outputs(model, x, stage.batch_size)
             if bad:
                 raise DivergenceError(
@@ -87,11 +112,14 @@ def fit(
                 **figures(model, totals, stage.kl_weight),
                 "kl_weight": kl_weight,
                 "lr": optimizer.param_groups[0]["lr"],
+                "steps": steps,
                 "seconds": (seconds := time.perf_counter() - began),
-                "samples_per_second": len(x) / seconds,
+                "samples_per_second": totals.n_samples / seconds,
             }
             report(record, stage, bar)
             yield record
+            if is_last:
+                return
 
 
 def nonfinite_weights(model: MixtureVAE) -> list[str]:

@@ -81,6 +81,16 @@ def batch_loss(model: MixtureVAE, batch: Batch) -> Outcome:
     return Outcome(-objective.mean(), sums, labels)
 
 
+def squared_error(model: MixtureVAE, batch: Batch) -> Outcome:
+    """The loss of a plain autoencoder: the squared error, a mean over samples and features.
+
+    Nothing is drawn: the decoder reads the mean of ``q(z|x)``. In the units of the data.
+    """
+    q_z = model.encoder(batch.samples if batch.view is None else batch.view)
+    error = (model.decoder(q_z.mean).mean - batch.samples).square().mean(-1)
+    return Outcome(error.mean(), -error.detach().sum()[None], None)
+
+
 def held(labels: Tensor, n_clusters: int) -> Categorical:
     """``q(c|x)`` from labels ``(B,)``, as one-hot, or from probabilities ``(B, K)``."""
     probs = labels if labels.ndim == 2 else one_hot(labels, n_clusters).float()

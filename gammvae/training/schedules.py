@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
+
+from gammvae.config.schema import OptimizerConfig
 
 # Learning rate relative to its initial value, by the share of the stage's steps that are done.
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -16,17 +19,44 @@ KL_SCHEDULES: dict[str, Callable[[float], float]] = {
     # Four cycles that rise in their first half: https://arxiv.org/abs/1903.10145 (Fu et al., 2019).
     "cyclic": lambda t: min(1.0, 2 * (4 * t % 1)),
 }
-# Share of a stage's steps in which the learning rate rises to its initial value. Without a warmup,
-# Adam's first steps are as long as later ones and can leave dead units if there are many features.
-WARMUP = 0.1
 
 
-def rate(schedule: str, step: int, total: int) -> float:
-    """Learning rate of a step relative to its initial value: a short warmup times the schedule.
+class LearningRate(NamedTuple):
+    """The course of the learning rate over a stage, relative to its initial value.
 
-    Args:
-        schedule: Key of ``SCHEDULES``.
-        step: Step within the stage, counted from 0.
-        total: Number of steps of the stage.
+    Attributes:
+        schedule: Key of ``SCHEDULES``, or ``step``.
+        warmup: Share of the steps, in [0, 1], in which the rate rises to the schedule. Without a
+            warmup, Adam's first steps are as long as later ones and can leave dead units if there
+            are many features.
+        factor: With ``step``, the number by which the rate is multiplied again and again.
+        every: Number of epochs between these times.
+        floor: Share of the initial rate, in [0, 1], below which ``step`` does not go.
     """
-    return min(1.0, (step + 1) / (WARMUP * total)) * SCHEDULES[schedule](step / total)
+
+    schedule: str
+    warmup: float = 0.1
+    factor: float = 0.9
+    every: int = 10
+    floor: float = 0.0
+
+    @classmethod
+    def of(cls, config: OptimizerConfig) -> "LearningRate":
+        """The course that an optimizer is configured with."""
+        step = config.step_factor, config.step_epochs, config.step_floor
+        return cls(config.schedule, config.warmup, *step)
+
+    def at(self, step: int, total: int, per_epoch: int) -> float:
+        """The relative rate of a step.
+
+        Args:
+            step: Step within the stage, counted from 0.
+            total: Number of steps of the stage.
+            per_epoch: Number of steps of an epoch.
+        """
+        if self.schedule == "step":
+            value = max(self.floor, self.factor ** (step // per_epoch // self.every))
+        else:
+            value = SCHEDULES[self.schedule](step / total)
+        rising = self.warmup * total
+        return value if step + 1 >= rising else (step + 1) / rising * value

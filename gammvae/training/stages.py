@@ -1,15 +1,13 @@
 """Training stages that resume where they were interrupted."""
 
 import logging
-import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from torch import Tensor
 from torch.optim import Optimizer
 
-from gammvae.config.schema import StageConfig
+from gammvae.config.schema import Config, OptimizerConfig, StageConfig, TrainConfig
 from gammvae.errors import InputError
 from gammvae.initialization.anchor import Held
 from gammvae.model.building import build_optimizer, number_of_epochs
@@ -19,9 +17,10 @@ from gammvae.system.processes import count
 from gammvae.training.compilation import CompiledLoss, is_compiled
 from gammvae.training.epochs import Stage
 from gammvae.training.following import Training
-from gammvae.training.loop import fit, warn_of_collapse
-from gammvae.training.objective import batch_loss
+from gammvae.training.loop import Guide, fit, warn_of_collapse
+from gammvae.training.objective import Loss, batch_loss, squared_error
 from gammvae.training.recording import is_recorded
+from gammvae.training.schedules import LearningRate
 from gammvae.training.together import meet, send
 from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
@@ -33,27 +32,18 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 2.0, 20.0
 
 
-class Guide(Protocol):
-    """Gives the values at which ``q(c|x)`` is held in every epoch; see ``loop.fit``."""
-
-    @property
-    def held(self) -> Held | None:
-        """What is stored in the checkpoints."""
-
-    def __call__(self, epoch: int) -> Tensor | None:
-        """For an epoch, counted from 0: clusters ``(N,)``, probabilities ``(N, K)`` or ``None``."""
-
-
 class Guided(NamedTuple):
     """How ``q(c|x)`` is held in a stage.
 
     Attributes:
         begin: Makes the guide from the number of epochs and from what the checkpoint stored.
         agreement: See ``epochs.Stage``.
+        steps: Number of steps of an epoch; ``None`` for a pass over the data.
     """
 
     begin: Callable[[int, Held | None], Guide]
     agreement: float = 0.0
+    steps: int | None = None
 
 
 def pretrain(work: Workspace) -> None:
@@ -67,16 +57,21 @@ def pretrain(work: Workspace) -> None:
         "likelihood": work.facts.likelihood,
         "device": work.device.type,
         "precision": work.precision,
-        "compiled": compiled(work, stage),
+        "compiled": compiled(work, stage, work.steps_of_a_pass()),
         "augmented": stage.augment and work.augment is not None,
         "trained prior": stage.kl_weight > 0 and prior_is_trained,
     }
     with Pretrained(work.config, surroundings).shared(work.directory):
-        train(work, "pretrain", stage)
+        loss = squared_error if stage.loss == "squared_error" else batch_loss
+        train(work, "pretrain", stage, loss=loss)
 
 
 def train(
-    work: Workspace, name: str, config: StageConfig, guided: Guided | None = None
+    work: Workspace,
+    name: str,
+    config: StageConfig,
+    guided: Guided | None = None,
+    loss: Loss = batch_loss,
 ) -> Held | None:
     """Trains the model for one stage, with a checkpoint every few seconds.
 
@@ -85,6 +80,7 @@ def train(
         name: Name of the stage and its checkpoint.
         config: Settings of the stage.
         guided: How ``q(c|x)`` is held; not at all by default.
+        loss: Computes the loss of a batch.
 
     Returns:
         What the guide stored last, or ``None`` without a guide.
@@ -93,11 +89,13 @@ def train(
         InputError: The checkpoint of the stage is damaged.
         DivergenceError: Training became non-finite.
     """
-    optimizer = build_optimizer(work.config, work.model)
-    epochs = number_of_epochs(config, len(work.x), work.config.batch_size)
-    first_epoch, held = load(work, name, epochs, optimizer)
+    settings = optimizer_settings(work.config, config)
+    optimizer = build_optimizer(settings, work.model)
+    steps = (guided.steps if guided else None) or work.steps_of_a_pass()
+    epochs = number_of_epochs(config, steps)
+    first_epoch, held, is_done = load(work, name, epochs, optimizer)
     guide = guided.begin(epochs, held) if guided else None
-    if 0 < first_epoch == epochs:
+    if is_done:
         return held
     if first_epoch:
         log.info("%s goes on after epoch %d of %d", name, first_epoch, epochs)
@@ -107,53 +105,70 @@ def train(
         work.config.batch_size,
         config.kl_weight,
         config.kl_schedule,
-        work.config.optimizer.schedule,
-        work.config.optimizer.clip_grad_norm,
+        LearningRate.of(settings),
+        settings.clip_grad_norm,
         work.precision,
         work.augment if config.augment else None,
         guided.agreement if guided else 0.0,
         guided is not None,
-        CompiledLoss(min(work.config.batch_size, len(work.x)))
-        if compiled(work, config)
-        else batch_loss,
+        CompiledLoss(min(work.config.batch_size, len(work.x)), loss)
+        if compiled(work, config, steps)
+        else loss,
         count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
+        steps,
     )
     send(Training(work.model, optimizer, stage, work.digest))
     meet()
-    used, saved, cost = work.config.n_clusters, time.perf_counter(), 0.0
+    used, saved, cost, done = work.config.n_clusters, time.perf_counter(), 0.0, first_epoch
     with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
         for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
+            is_last = record["epoch"] == epochs or (guide is not None and guide.ended)
             if name == "train":
-                record |= work.scores(record["epoch"], is_last=record["epoch"] == epochs)
+                record |= work.scores(record["epoch"], is_last)
             work.directory.append_metrics(record)
             track(record)
             used = warn_of_collapse(record, work.config.n_clusters, used)
             held = guide.held if guide else held
-            now = time.perf_counter()
-            if now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
-                save(work, name, record["epoch"], optimizer, held)
+            done, now = record["epoch"], time.perf_counter()
+            # that the stage has ended is known only from its last checkpoint, without optimizer
+            if not is_last and now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
+                save(work, name, done, optimizer, held)
                 saved, cost = (then := time.perf_counter()), then - now
-    save(work, name, epochs, None, held)
+    save(work, name, done, None, held)
     return held
 
 
-def compiled(work: Workspace, config: StageConfig) -> bool:
+def optimizer_settings(config: Config, stage: StageConfig) -> OptimizerConfig:
+    """The settings of a stage's optimizer: its own, or those for all stages."""
+    own = stage.optimizer if isinstance(stage, TrainConfig) else None
+    return own or config.optimizer
+
+
+def compiled(work: Workspace, config: StageConfig, steps: int) -> bool:
     """Whether a stage is to be compiled; see ``compilation``.
 
     Several processes exchange parameters in the middle of the loss, so it is not compiled there.
+
+    Args:
+        work: Workspace of the run.
+        config: Settings of the stage.
+        steps: Number of steps of an epoch.
     """
     if count() > 1:
         return False
-    size = work.config.batch_size
-    steps = number_of_epochs(config, len(work.x), size) * math.ceil(len(work.x) / size)
-    return is_compiled(work.config.compile, work.device, steps)
+    total = number_of_epochs(config, steps) * steps
+    return is_compiled(work.config.compile, work.device, total)
 
 
 class Progress(NamedTuple):
-    """Progress of a stage: epochs done, and the labels at which ``q(c|x)`` was held."""
+    """Progress of a stage: epochs done, and the labels at which ``q(c|x)`` was held.
+
+    ``is_done`` is true after the last epoch, which a guide may have chosen.
+    """
 
     epoch: int
     held: Held | None
+    is_done: bool
 
 
 def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Progress:
@@ -173,7 +188,7 @@ def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Prog
         done = load_checkpoint(work.directory, stage, work.model, optimizer, work.digest)
         if done is None:
             work.directory.write_metrics("")
-            return Progress(0, None)
+            return Progress(0, None, False)
         held = held_of(done, *sizes, path)
         check_progress(done, stage, epochs, path)
     except InputError as error:
@@ -182,7 +197,8 @@ def load(work: Workspace, stage: str, epochs: int, optimizer: Optimizer) -> Prog
         work.directory.drop_metrics(stage, done.epoch)
     else:
         work.directory.write_metrics(done.metrics)
-    return Progress(done.epoch, held)
+    is_done = done.epoch > 0 and (done.epoch == epochs or done.optimizer is None)
+    return Progress(done.epoch, held, is_done)
 
 
 def save(

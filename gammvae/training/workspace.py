@@ -1,6 +1,7 @@
 """What the stages of a run share: configuration, directory, device, data and model."""
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,12 @@ class Workspace:
         self.augment = build_augmentation(config.augmentation, data.facts.shape)
         torch.manual_seed(config.seed)
         self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)
-        build_optimizer(config, self.model)  # refuses bad arguments before anything is written
+        # refuse bad arguments before anything is written
+        build_optimizer(config.optimizer, self.model)
+        if config.train.optimizer is not None:
+            build_optimizer(config.train.optimizer, self.model, "train.optimizer")
         self.x = samples_on(self.device, data.rows)
-        if data.facts.likelihood == "normal":
+        if data.facts.likelihood == "normal" and config.architecture.units == "auto":
             chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
             self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
@@ -149,6 +153,14 @@ class Workspace:
             raise InputError(f"{self.directory.path} holds no weights: {stage}.pt is missing")
         sizes = len(self.x), self.config.n_clusters
         return held_of(done, *sizes, self.directory / f"{stage}.pt")
+
+    def steps_of_a_pass(self) -> int:
+        """Steps of a pass over the data: its batches, of which the last may be smaller."""
+        return math.ceil(len(self.x) / self.config.batch_size)
+
+    def trained_parameters(self) -> int:
+        """Number of parameters of networks and mixture that the optimizer may change."""
+        return sum(one.numel() for one in self.model.parameters() if one.requires_grad)
 
     def identity(self) -> dict[str, Any]:
         """What the result says about the run besides its figures."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gammvae.cli.table_files import table_files, yaml_files
+from gammvae.tables.described import HARDLY_TRAINED
 from tests.test_reproduce import QUICK, own_table
 
 MINE = ("--config-dir", "mine")
@@ -77,6 +78,11 @@ def test_what_is_missing_is_computed_and_written_beside_what_is_published(tmp_pa
     assert text.startswith("# Baselines; seeds 0 to 2\n")
     assert " | 3 | 80.10 ± 0.50 | 10 | A paper |" in text
     assert "| digits | 3 seeds | " in text  # the comparison
+    assert text.endswith("\n\n- **nine**: One cluster less than classes.\n")
+    assert "nine: One cluster less than classes.\n" in result.stdout
+    assert (
+        "\\textbf{nine}: One cluster less than classes.\\par" in (tmp_path / names[2]).read_text()
+    )
 
 
 @pytest.mark.usefixtures("alone")
@@ -185,7 +191,7 @@ def test_smoke_runs_on_digits_in_a_folder_of_its_own(tmp_path, in_process):
     result = in_process("reproduce", "quick", "--smoke", *MINE)
     assert result.returncode == 0, result.stderr
     root = tmp_path / "outputs/reproduce-smoke"
-    runs = root / "digits/kmeans/pretrain.updates=40,train.updates=40"
+    runs = root / "digits/kmeans" / ",".join(sorted(HARDLY_TRAINED))
     assert sorted(path.name for path in runs.iterdir()) == ["seed=3", "seed=4", "seed=5"]
     assert "usps" not in (root / "tables/quick.md").read_text()
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["reproduce-smoke"]
@@ -215,19 +221,31 @@ def changed(old, new):
         (changed("n_clusters=9", "'seed=1,2'"), "'seed=1,2': a row may have settings that change"),
         (changed("n_clusters=9", "'batch_size=64,128'"), "row 'nine': .*several values: each must"),
         (changed("n_clusters=9", "train"), "the override 'train': it must have the form KEY=VALUE"),
-        (changed("[acc, nmi]", "[acc, f1]"), "metrics.1: .*must be one of acc, nmi, .* not 'f1'"),
-        (changed("[0, 1, 2]", "[0, -1]"), "seeds.1: .*greater than or equal to 0, not -1"),
+        (
+            changed("[acc, nmi]", "[acc, f1]"),
+            "metrics, entry 2: .*must be one of acc, nmi, .* not 'f1'",
+        ),
+        (changed("[0, 1, 2]", "[0, -1]"), "seeds, entry 2: .*greater than or equal to 0, not -1"),
         (changed("[0, 1, 2]", "[0, 1, 0]"), "seeds have 0 twice: each must be there once"),
         (changed("[nine, k-means]", "[nine, x]"), "the row 'x': it must be one of k-means, nine"),
         (
             changed("      digits: [", "      mnist: ["),
             "published figures of 'mnist': digits, usps",
         ),
-        (changed("value: 80.1", "value: 801"), "value: .*less than or equal to 100, not 801"),
+        (
+            changed("value: 80.1", "value: 801"),
+            "table: row 'k-means', published, digits, entry 1, value: .*equal to 100, not 801",
+        ),
+        (changed("- name: nine\n    about", "- about"), "table: row 2, name: Field required"),
+        (QUICK + "  - nine\n", "table: row 3: Input should be a valid dictionary, not 'nine'"),
         (changed("title: B", "titel: B"), "title: Field required"),
         (changed("rows:", "rows: 3\nrow:"), "rows: Input should be a valid list, not 3"),
         ("a: [", "quick.yaml is damaged: while parsing"),
         (changed("title: B", "title: A\ntitle: B"), "it holds 'title' twice"),
+        (
+            changed("One cluster less than classes.", "[3]"),
+            "row 'nine', about: .*a valid string, not \\[3\\]",
+        ),
         (
             changed("n_clusters=9", "dataset.loader._target_=os.getcwd"),
             "but not dataset.loader._target_, which the table, the command line or the dataset",
@@ -287,5 +305,6 @@ def test_a_name_that_is_taken_is_refused(tmp_path, in_process, name):
 
 def test_the_benchmarks_have_their_tables():
     assert list(table_files(None)) == [
-        *("comparison", "family", "family_plain", "reparameterization", "sensitivity", "start"),
+        *("comparison", "family", "family_plain", "published", "reparameterization"),
+        *("sensitivity", "start"),
     ]

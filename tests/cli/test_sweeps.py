@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 
+from gammvae.cli.sweep_record import SWEEP, begin, end, record
 from gammvae.cli.sweeps import (
     JOBS,
-    SWEEP,
     SWEEPS,
     Job,
     Sweep,
@@ -18,7 +18,6 @@ from gammvae.cli.sweeps import (
     exit_code,
     launch,
     planned,
-    record,
     summary,
     without_repetitions,
 )
@@ -144,7 +143,7 @@ def breaking(times, jobs):
     state = {"left": times, "done": 0}
 
     def sweep():
-        SWEEPS.append(Sweep(str(state["folder"]), jobs))
+        SWEEPS.append(Sweep(str(state["folder"]), jobs, begin(str(state["folder"]))))
         state["done"] += 1
         with record(str(state["folder"])).open("w") as file:
             for job in jobs[: state["done"]]:
@@ -169,6 +168,42 @@ def test_a_killed_process_does_not_end_a_sweep(tmp_path, times, lost):
     *_, last = summary([Job("b", state="lost")])
     assert last == "lost: b: its process was killed; the same command continues it"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_sweep")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError])
+def test_a_sweep_that_ends_early_leaves_nothing_behind(tmp_path, error):
+    def sweep():
+        SWEEPS.append(Sweep(str(tmp_path), [], begin(str(tmp_path))))
+        record(str(tmp_path)).write_text("{}\n")
+        raise error
+
+    with pytest.raises(error):
+        launch(sweep)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("_sweep")
+def test_a_sweep_removes_what_killed_ones_left_and_nothing_of_running_ones(tmp_path):
+    folder = str(tmp_path)
+    running = begin(folder)
+    its = record(folder)
+    its.write_text("{}\n")
+    for name in (
+        ".sweep-killed.jsonl",
+        ".sweep-killed.lock",
+        ".sweep-early.lock",
+        ".sweep-old.jsonl",
+    ):
+        (tmp_path / name).touch()
+    (tmp_path / "kept").touch()
+    end(folder, begin(folder))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("kept", its.name, its.with_suffix(".lock").name)
+    }
+    running.release()  # as if its process had died
+    end(folder, begin(folder))
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_jobs_are_planned_as_hydra_names_them():

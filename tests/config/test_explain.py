@@ -1,10 +1,12 @@
+import re
 import shlex
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException
 
-from gammvae.config.explain import explain, options
+from gammvae.config.explain import explain, explained, options
+from gammvae.errors import InputError
 from tests.conftest import compose_config
 
 
@@ -12,6 +14,22 @@ def test_options_lists_the_names_below_a_key():
     assert options("train")[:3] == ["agreement", "anchored", "augment"]
     assert "batch_size" in options("")
     assert options("nothing") == []
+    assert options("train.optimizer") == options("optimizer")
+
+
+@pytest.mark.parametrize("given", ["train.optimizer.lr=0.1", "train.optimizer=sgd"])
+def test_an_optimizer_for_training_is_given_in_a_way_that_the_message_says(given):
+    with pytest.raises(InputError, match="train.optimizer") as error, explained():
+        compose_config(given)
+    (advice,) = re.findall(r"\+optimizer@\S+", str(error.value))
+    assert compose_config(advice).train.optimizer is not None
+    with pytest.raises(AssertionError, match="own"), explained():
+        raise AssertionError("own")
+
+
+def test_an_unknown_setting_of_an_optimizer_for_training_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match="train.optimizer has arguments, "), explained():
+        compose_config("+optimizer@train.optimizer=sgd", "train.optimizer.rate=1")
 
 
 @pytest.mark.parametrize("value", ["a,b.csv", "a b,c d.csv", "1,2"])

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gammvae.model.building import assembled, build_model, build_optimizer, numb
 from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.networks import DECODERS
 from gammvae.training.schedules import KL_SCHEDULES, SCHEDULES
+from gammvae.training.stages import optimizer_settings
 from tests.conftest import compose_config
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -40,7 +42,7 @@ def test_every_combination_composes_and_builds(dataset, model, architecture):
 def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
     config = compose_config("dataset=mnist", f"optimizer={optimizer}", "optimizer.mixture_lr=0.5")
     model = build_model(config, (1, 5, 4), "normal")
-    networks, mixture = build_optimizer(config, model).param_groups
+    networks, mixture = build_optimizer(config.optimizer, model).param_groups
     assert networks["lr"] == config.optimizer.lr
     assert mixture["lr"] == 0.5
     assert mixture["weight_decay"] == 0
@@ -82,12 +84,36 @@ def test_the_check_of_memory_draws_no_random_numbers(architecture):
     assert one.keys() == other.keys()
 
 
+def test_training_may_have_an_optimizer_of_its_own():
+    assert compose_config().train.optimizer is None
+    config = compose_config("+optimizer@train.optimizer=sgd", "train.optimizer.lr=0.5")
+    assert (config.train.optimizer.name, config.optimizer.name) == ("SGD", "Adam")
+    assert config.train.optimizer.mixture_lr == 0.5  # follows the rate beside it
+    assert optimizer_settings(config, config.train).name == "SGD"
+    assert optimizer_settings(config, config.pretrain).name == "Adam"
+    assert optimizer_settings(compose_config(), compose_config().train).name == "Adam"
+    for wrong in ("lr=0", "lr=null", "warmup=2", "schedule=stairs"):
+        with pytest.raises(InputError, match=r"^train.optimizer.\w+=.* is out of range"):
+            compose_config("+optimizer@train.optimizer=sgd", f"train.optimizer.{wrong}")
+    config.train.optimizer.name = "Other"
+    model = build_model(sized(config, 100, 64), (1, 8, 8), "normal")
+    with pytest.raises(InputError, match="train.optimizer.name=Other is unknown"):
+        build_optimizer(config.train.optimizer, model, "train.optimizer")
+
+
+def test_first_weights_and_gain_of_the_decoder_are_settings():
+    config = compose_config("architecture.weights=fan_in", "architecture.decoder_gain=2")
+    model = build_model(config, (1, 8, 8), "normal")
+    assert model.encoder.body[0].weight.abs().max() <= 1 / 8
+    assert torch.equal(model.prior.latents.read(torch.ones(1, 10)), torch.full((1, 10), 2.0))
+
+
 @pytest.mark.parametrize("arguments", ["betas: [2, 3]", "foreach: true", "unknown: 1"])
 def test_what_an_optimizer_refuses_is_one_line(arguments):
     config = compose_config("dataset=mnist")
     config.optimizer.arguments = OmegaConf.to_object(OmegaConf.create(f"{{{arguments}}}"))
     with pytest.raises(InputError, match="do not suit Adam"):
-        build_optimizer(config, build_model(config, (1, 8, 8), "normal"))
+        build_optimizer(config.optimizer, build_model(config, (1, 8, 8), "normal"))
 
 
 @pytest.mark.parametrize("start", names("init"))
@@ -111,7 +137,7 @@ def test_names_in_the_rules_are_those_of_the_code():
     assert set(REPARAMETERIZATIONS["gamma"]) == set(GAMMA_REPARAMETERIZATIONS)
     for key, known in {
         "dataset.likelihood": DECODERS,
-        "optimizer.schedule": SCHEDULES,
+        "optimizer.schedule": (*SCHEDULES, "step"),
         "pretrain.kl_schedule": KL_SCHEDULES,
         "train.kl_schedule": KL_SCHEDULES,
         "model.family": REPARAMETERIZATIONS,
@@ -134,8 +160,19 @@ def test_names_in_the_rules_are_those_of_the_code():
         "optimizer.lr=nan",
         "optimizer.lr=inf",
         "optimizer.mixture_lr=-1",
-        "optimizer.schedule=step",
+        "optimizer.schedule=stairs",
         "optimizer.clip_grad_norm=0",
+        "optimizer.warmup=1.1",
+        "optimizer.step_factor=-1",
+        "optimizer.step_epochs=0",
+        "optimizer.step_floor=2",
+        "architecture.units=mine",
+        "architecture.weights=normal",
+        "architecture.decoder_gain=0",
+        "model.starts=0",
+        "pretrain.loss=absolute_error",
+        "train.targets_every=0",
+        "train.tolerance=2",
         "architecture.hidden=[10,0]",
         "architecture.latent_dim=0",
         "dataset.likelihood=poisson",
@@ -181,6 +218,10 @@ def test_values_out_of_range_are_refused_by_name(override):
         (["architecture.channels=[8]"], "exactly one of them must be given"),
         (["init=labels"], "init.labels=None does not go with init.start=labels"),
         (["init.labels=x.npy"], "init.labels=x.npy does not go with init.start=manifold"),
+        (
+            ["pretrain.loss=squared_error", "pretrain.kl_weight=1"],
+            "pretrain.kl_weight=1.0 does not",
+        ),
         (["~dataset.loader._target_"], "must have a _target_"),
     ],
 )
@@ -207,6 +248,8 @@ def test_a_stored_configuration_comes_back_the_same():
 )
 def test_epochs_follow_from_the_number_of_updates(epochs, updates, n_samples, expected):
     assert (
-        number_of_epochs(StageConfig(epochs, updates, 1.0, "constant", False), n_samples, 256)
+        number_of_epochs(
+            StageConfig(epochs, updates, 1.0, "constant", False), math.ceil(n_samples / 256)
+        )
         == expected
     )

@@ -18,6 +18,22 @@ def test_a_configuration_from_before_a_setting_came_means_what_it_meant():
     assert compose_config().dataset.channels is None
 
 
+def test_a_run_from_before_the_recipes_of_the_sources_means_what_it_meant():
+    tree = dataclasses.asdict(compose_config())
+    later = {
+        "architecture": ("units", "weights", "decoder_gain"),
+        "optimizer": ("warmup", "step_factor", "step_epochs", "step_floor"),
+        "pretrain": ("loss",),
+        "train": ("optimizer", "targets_every", "tolerance"),
+        "model": ("starts",),
+    }
+    for section, names in later.items():
+        for name in names:
+            del tree[section][name]
+    assert from_stored(tree) == from_stored(dataclasses.asdict(compose_config()))
+    assert identity(from_stored(tree)) == identity(compose_config())
+
+
 @pytest.mark.parametrize(
     "text", ["${oc.env:HOME}", "a${seed}b", "\\${seed}", "\\\\${seed}", "${", "x\\", "${a${b}}"]
 )

@@ -8,6 +8,7 @@ from gammvae.estimators.settings import (
     check_name,
     different,
     leaves,
+    options_of,
     overrides,
     parameter,
     setting,
@@ -39,6 +40,9 @@ def test_all_settings_but_those_about_files_are_parameters():
         {"train__updates": 7, "batch_size": 32, "optimizer__lr": 1e-5},
         {"architecture": "small", "init__covariances": None, "precision": "float32"},
         {"optimizer": "sgd", "optimizer__arguments": {"momentum": 0.5}},
+        {"train__optimizer": "adam", "train__optimizer__lr": 0.5},
+        {"train__optimizer": "sgd"},
+        {"optimizer": "adamw", "train__optimizer": None},
         {"dataset__shape": [1, 2, 2], "train__augment": False, "compile": True},
         {"pretrained": "it's ${a} \\"},
     ],
@@ -47,12 +51,10 @@ def test_overrides_say_what_parameters_do(settings):
     """And the difference from the defaults says it again."""
     words = overrides(settings)
     assert [one.get_key_element() for one in OverridesParser.create().parse_overrides(words)]
-    config, usual = composed([*COMMON, *words]).config, composed(COMMON).config
-    again = different(config, usual)
-    if "optimizer" in settings:
-        usual = composed([*COMMON, "optimizer=sgd"]).config
-        again = {"optimizer": "sgd", **different(config, usual)}
-        assert again["optimizer__arguments"]["momentum"] == 0.5
+    config = composed([*COMMON, *words]).config
+    chosen = options_of(config)
+    usual = composed([*COMMON, *overrides(chosen)]).config
+    again = chosen | different(config, usual)
     repeated = composed([*COMMON, *overrides(again)]).config
     assert different(config, repeated) == {}
 

@@ -52,3 +52,17 @@ def test_groups_of_mostly_equal_points_are_few(n_different):
     assert 10 <= len(np.unique(start.groups)) <= 3000
     if n_different == 30:
         assert len(np.unique(start.groups[:30])) >= 10
+
+
+def test_processes_find_the_same_starts(monkeypatch):
+    monkeypatch.setattr(starts, "MANY", 1000)
+    z = np.random.default_rng(0).normal(size=(1000, 5))
+    alone, together, few = (KMeansStarts(z, 6, 5, seed=1) for _ in range(3))
+    together.find(4)
+    few.find(3)
+    assert len(together.found) == 5
+    assert few.found == {}
+    for one, other in zip(alone, together, strict=True):
+        assert (one.groups == other.groups).all()
+        assert one.seed.entropy == other.seed.entropy
+        assert one.seed.spawn_key == other.seed.spawn_key

@@ -6,7 +6,14 @@ from torch.distributions import Normal
 
 from gammvae.model.latents import MAX_CONCENTRATION, GammaLatents, NormalLatents
 from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS, LogGamma
-from gammvae.model.networks import MLP, BernoulliDecoder, Encoder, NormalDecoder, Units
+from gammvae.model.networks import (
+    MLP,
+    BernoulliDecoder,
+    Encoder,
+    NormalDecoder,
+    Units,
+    redraw_by_fan_in,
+)
 
 
 def gamma_encoder(name="wilson_hilferty"):
@@ -79,6 +86,18 @@ def test_mlp_starts_glorot_uniform():
     # standard deviation of a uniform, 60,000 weights: 4 standard errors are 1 % of it
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)
     assert (layer.bias == 0).all()
+
+
+def test_weights_by_fan_in_are_uniform_up_to_the_root_of_the_inputs():
+    network = nn.Sequential(MLP([300, 200]), nn.Conv2d(4, 50, 5))
+    network[0][0].bias.data.fill_(2.0)
+    redraw_by_fan_in(network)
+    for layer, inputs in ((network[0][0], 300), (network[1], 4 * 25)):
+        limit = inputs**-0.5
+        assert layer.weight.abs().max() <= limit
+        # 5,000 weights or more: 4 standard errors of the deviation are at most 3 % of it
+        assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.03)
+    assert (network[0][0].bias == 2).all()
 
 
 def test_the_middle_layer_is_the_later_one_of_two():

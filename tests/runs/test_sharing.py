@@ -76,6 +76,53 @@ def test_what_pretraining_depends_on(call, overrides, trained):
     assert call("b", *overrides)[1] == trained
 
 
+def test_methods_of_one_source_share_its_autoencoder():
+    """On every dataset: DEC, IDEC, DCN and k-means on the code; not those of other sources."""
+    facts = {"augmented": False}
+    for dataset in ("mnist", "usps", "hhar", "digits"):
+        path = {
+            settings: Pretrained(compose_config(f"dataset={dataset}", *settings), facts).path
+            for settings in (
+                ("experiment=dec_2016",),
+                ("experiment=dec_2016", "model=ae_kmeans"),
+                ("experiment=idec_2017",),
+                ("experiment=dcn_2017",),
+                ("experiment=n2d_2020",),
+                ("experiment=vade_2017",),
+                ("model=dec", "experiment=plain"),
+            )
+        }
+        assert len(set(list(path.values())[:4])) == 1
+        assert len(set(path.values())) == 4
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "pretrain.loss=squared_error",
+        *("optimizer.warmup=0.2", "optimizer.schedule=step", "optimizer.step_factor=0.5"),
+        *("architecture.units=data", "architecture.weights=fan_in", "architecture.decoder_gain=1"),
+    ],
+)
+def test_what_changes_pretraining_makes_another_autoencoder(changed):
+    facts = {"augmented": False}
+    one, other = (Pretrained(compose_config(*o), facts).path for o in ((), (changed,)))
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *("train.targets_every=3", "train.tolerance=0.1", "model.starts=3"),
+        "+optimizer@train.optimizer=sgd",
+    ],
+)
+def test_what_comes_later_makes_no_other_autoencoder(changed):
+    facts = {"augmented": False}
+    one, other = (Pretrained(compose_config(*o), facts).path for o in ((), (changed,)))
+    assert one == other
+
+
 def test_augmentation_matters_only_where_it_is_used(call):
     assert call("a", "pretrain.augment=false")[1]
     assert not call("b", "pretrain.augment=false", "augmentation.degrees=3")[1]

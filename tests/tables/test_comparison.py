@@ -19,6 +19,7 @@ def test_the_best_and_what_is_within_one_standard_error():
     assert best({**cells, "a": cell(0.85, 0.85)}, "acc") == {"a"}
     assert best({"a": cell(3.0), "b": cell(2.0)}, "seconds") == {"b"}
     assert best({"a": cell(3.0)}, "acc") == set()
+    assert best({"a": cell(3.0), "b": cell(2.0)}, "parameters") == set()
 
 
 def exact_p(differences):

@@ -72,6 +72,19 @@ def test_several_metrics_are_columns(runs):
     assert lines[2].split() == ["usps", "gammvae", "85.00", "±", "5.00!", "42.50", "±", "2.50!"]
 
 
+def test_what_runs_took_is_shown_in_whole_numbers_and_none_of_it_is_best(runs):
+    for seed in range(3):
+        effort = {"epochs": {"pretrain": 30, "train": 20 + seed}, "parameters": 1234567}
+        write_run(runs, "usps", "dec", seed, 0.5, effort=effort)
+        write_run(runs, "usps", "idec", seed, 0.5, effort=effort | {"parameters": 7})
+    metrics = ["epochs", "epochs_pretrain", "parameters", "steps", "seconds"]
+    lines = publish([runs], Choice(metrics, ["usps"]), []).splitlines()
+    found = {line.split()[1]: line.split()[2:] for line in lines[2:6]}
+    assert found["dec"] == ["51", "±", "1", "30", "1,234,567", "-", "3!"]
+    assert found["idec"][4] == "7"
+    assert found["vade"] == ["-", "-", "-", "-", "3!"]
+
+
 def test_rows_and_datasets_are_chosen_in_order(runs):
     lines = publish([runs], Choice(["acc"], ["usps", "mnist"], ["vade", "gammvae"]), [])
     assert lines.splitlines()[0].split()[2:] == ["usps", "mnist"]

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from gammvae.errors import InputError
-from gammvae.tables.results import cell, collect, grouped
+from gammvae.tables.results import EFFORT, cell, collect, grouped
 from tests.conftest import a_result
 
 
@@ -26,6 +26,7 @@ def write_run(root, dataset, model, seed, acc=None, variant="", **changes):
         result["dataset_digest"] = changes.pop("digest", "d")
         for name in ("device", "precision", "threads"):
             result[name] = changes.pop(name, result[name])
+        result |= changes.pop("effort", {})
         (path / "result.json").write_text(json.dumps(result))
     assert not changes
     return path
@@ -50,6 +51,16 @@ def test_runs_are_grouped_by_what_their_folders_say(tmp_path):
     assert cell(cells["vade", "usps"], "seconds").mean == 3
     assert cell(cells["vade", "usps"], "silhouette") is None
     assert cell(cells["vade", "mnist"], "acc") is None
+
+
+def test_what_a_run_took(tmp_path):
+    effort = {"epochs": {"pretrain": 30, "train": 20}, "steps": {"pretrain": 300, "train": 200}}
+    write_run(tmp_path, "usps", "vade", 0, 0.5, effort=effort | {"parameters": 1234567})
+    write_run(tmp_path, "usps", "dec", 0, 0.5)  # of an earlier version
+    new, old = (grouped(collect([tmp_path]))[row, "usps"] for row in ("vade", "dec"))
+    taken = [cell(new, name).mean for name in EFFORT]
+    assert taken == [3, 50, 30, 20, 500, 1234567]
+    assert [cell(old, name) is None for name in EFFORT] == [False] + 5 * [True]
 
 
 def test_a_setting_that_one_run_lacks_is_told_from_one_that_is_null(tmp_path):

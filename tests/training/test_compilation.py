@@ -13,6 +13,7 @@ from gammvae.training.compilation import CompiledLoss, has_compiler, is_compiled
 from gammvae.training.epochs import Stage
 from gammvae.training.loop import fit
 from gammvae.training.objective import Batch, batch_loss
+from gammvae.training.schedules import LearningRate
 from tests.conftest import compose_config
 from tests.model.test_vae import build
 
@@ -105,7 +106,7 @@ def test_bfloat16_is_compiled():
 
 
 def settings(**changes):
-    first = Stage("train", 2, 16, 1.0, "constant", "constant", None, torch.float32)
+    first = Stage("train", 2, 16, 1.0, "constant", LearningRate("constant"), None, torch.float32)
     return first._replace(**changes)
 
 

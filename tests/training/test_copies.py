@@ -11,6 +11,7 @@ from gammvae.model.networks import Units
 from gammvae.training.copies import WeightCopies
 from gammvae.training.epochs import Stage
 from gammvae.training.loop import fit
+from gammvae.training.schedules import LearningRate
 from tests.conftest import compose_config
 from tests.model.test_vae import build
 
@@ -93,7 +94,9 @@ def test_layers_that_are_not_trained_keep_no_gradient():
     model, x = build("normal"), torch.rand(40, 6)
     model.decoder.requires_grad_(requires_grad=False)
     before = model.decoder.head.weight.clone()
-    settings = Stage("train", 1, 16, 1.0, "constant", "constant", None, torch.bfloat16)
+    settings = Stage(
+        "train", 1, 16, 1.0, "constant", LearningRate("constant"), None, torch.bfloat16
+    )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     list(fit(model, x, settings, Adam(trained, lr=0.1)))
     assert torch.equal(before, model.decoder.head.weight)

@@ -25,6 +25,7 @@ from gammvae.evaluation.metrics import clustering_accuracy
 from gammvae.runs.contents import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.experiment import Experiment, run
+from gammvae.training.workspace import Workspace
 from tests.conftest import TINY, compose_config
 
 SHORT = (*TINY, "batch_size=16", "pretrain.epochs=3", "train.epochs=3", "device=cpu")
@@ -73,6 +74,10 @@ def test_the_result_says_what_was_found_and_how(finished):
     assert result["versions"]["torch"] == torch.__version__
     assert result["dataset_digest"] == digits().digest
     assert result["peak_memory_bytes"]["host"] > 1e8
+    assert result["epochs"] == {"pretrain": 3, "train": 3}
+    assert result["steps"] == {"pretrain": 3 * 113, "train": 3 * 113}  # 1797 samples, 16 at a time
+    networks = (64 * 64 + 64) + (64 * 8 + 8) + (4 * 64 + 64) + (64 * 64 + 64)  # by layers
+    assert result["parameters"] == networks + 10 + 2 * 10 * 4
     total = sum(record["seconds"] for record in directory.read_metrics())
     stages = result["seconds"]
     assert stages["pretrain"] + stages["init"] + stages["train"] == pytest.approx(total)
@@ -445,3 +450,11 @@ def test_documents_may_differ_in_the_size_of_their_topics(tmp_path, density, lar
     run(short(*given), directory)
     (start,) = (record for record in directory.read_metrics() if record["stage"] == "init")
     assert start["resolution"] == largest
+
+
+@pytest.mark.parametrize("units", ["auto", "data"])
+def test_networks_work_in_the_units_of_the_data_if_asked(tmp_path, units):
+    settings = ("dataset.likelihood=normal", f"architecture.units={units}", "device=cpu")
+    work = Workspace(compose_config(*TINY, *settings), RunDirectory(tmp_path / "run"))
+    inputs = work.model.encoder.units(work.x[torch.arange(50)])
+    assert torch.equal(inputs, work.x[torch.arange(50)]) == (units == "data")

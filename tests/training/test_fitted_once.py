@@ -29,6 +29,8 @@ def test_kmeans_runs_without_networks(tmp_path):
     assert {"acc", "nmi", "ari", "silhouette", "used_clusters"} <= result["metrics"].keys()
     assert "elbo" not in result["metrics"]
     assert result["model"] == "kmeans"
+    assert result["epochs"] == result["steps"] == {"pretrain": 0, "train": 0}
+    assert result["parameters"] == 0
     assert not (directory / "pretrain.pt").exists()
 
 
@@ -46,10 +48,12 @@ def test_figures_are_recomputed_exactly(tmp_path, model):
 def test_the_code_is_that_of_the_plain_autoencoder_of_vade(tmp_path, caplog):
     caplog.set_level(logging.INFO, "gammvae")
     shared = f"pretrained={tmp_path / 'shared'}"
-    finished(tmp_path / "vade", "model=vade", "augmentation=none", shared)
+    vade, _ = finished(tmp_path / "vade", "model=vade", "augmentation=none", shared)
     for model in ("ae_kmeans", "ae_gmm"):
-        _, directory = finished(tmp_path / model, f"model={model}", shared)
+        result, directory = finished(tmp_path / model, f"model={model}", shared)
         assert "the autoencoder is taken from" in (directory / "run.log").read_text()
+        assert result["epochs"] == {**vade["epochs"], "train": 0}
+        assert vade["parameters"] - result["parameters"] == 10 + 2 * 10 * 4
     _, directory = finished(tmp_path / "vae_gmm", "model=vae_gmm", shared)
     assert "the autoencoder is taken from" not in (directory / "run.log").read_text()
 

@@ -8,7 +8,7 @@ from torch.optim import SGD, Adam
 from gammvae.errors import DivergenceError
 from gammvae.training.epochs import Epochs, Stage
 from gammvae.training.loop import fit, warn_of_collapse
-from gammvae.training.schedules import SCHEDULES
+from gammvae.training.schedules import SCHEDULES, LearningRate
 from tests.model.test_vae import build
 
 
@@ -19,11 +19,31 @@ def stage(**changes):
         "batch_size": 32,
         "kl_weight": 1.0,
         "kl_schedule": "constant",
-        "schedule": "constant",
+        "schedule": LearningRate("constant"),
         "clip_grad_norm": None,
         "precision": torch.float32,
     }
     return Stage(**(settings | changes))
+
+
+class Given:
+    """Labels for each epoch; the last ones for all later epochs. Ends after some epoch, if asked.
+
+    Args:
+        labels: For the first epoch, the second one, and so on.
+        last: Epoch, counted from 0, after which the stage ends.
+    """
+
+    held = None
+
+    def __init__(self, *labels, last=None):
+        self.labels, self.last, self.ended = labels, last, False
+
+    def __call__(self, epoch):
+        return self.labels[min(epoch, len(self.labels) - 1)]
+
+    def look(self, epoch):
+        self.ended = epoch == self.last
 
 
 def records(model, x, settings, optimizer, first_epoch=0):
@@ -88,7 +108,7 @@ def test_schedule_and_warmup_set_the_rate_of_every_step_and_group(name):
     optimizer.register_step_pre_hook(
         lambda *_: rates.append([group["lr"] for group in optimizer.param_groups])
     )
-    list(fit(model, x, stage(epochs=4, batch_size=10, schedule=name), optimizer))
+    list(fit(model, x, stage(epochs=4, batch_size=10, schedule=LearningRate(name)), optimizer))
     factors = np.array([SCHEDULES[name](step / 20) for step in range(20)])
     factors[0] *= 1 / 2  # a tenth of the 20 steps
     np.testing.assert_allclose(rates, np.outer(factors, [0.5, 0.01]))
@@ -103,7 +123,9 @@ def test_a_stage_in_two_parts_equals_one_whole():
         optimizer = Adam(model.parameters(), lr=0.01)
         figures = []
         for first, last in parts:
-            for record in fit(model, x, stage(epochs=4, schedule="cosine"), optimizer, first):
+            for record in fit(
+                model, x, stage(epochs=4, schedule=LearningRate("cosine")), optimizer, first
+            ):
                 figures.append(record["elbo"])
                 if record["epoch"] == last:
                     break
@@ -228,7 +250,7 @@ def test_the_encoder_sees_the_changed_sample_and_the_decoder_explains_the_clean_
     model, x = build("implicit"), torch.rand(64, 6)
     calls = spied(model)
     settings = stage(epochs=2, augment=lambda samples: 1 - samples, clean_where_free=True)
-    guide = {0: torch.arange(64) % 3, 1: None}.get
+    guide = Given(torch.arange(64) % 3, None)
     list(fit(model, x, settings, SGD(model.parameters(), lr=0.0), guide=guide))
     held, free = calls[: len(calls) // 2], calls[len(calls) // 2 :]
     for samples, view, _ in held:
@@ -247,7 +269,7 @@ def test_an_anchor_holds_the_clusters_and_lets_go():
     model, x = build("implicit"), torch.rand(64, 6)
     calls = spied(model)
     labels = torch.arange(64) % 3
-    anchor = {0: labels, 1: None}.get
+    anchor = Given(labels, None)
     list(fit(model, x, stage(epochs=2), SGD(model.parameters(), lr=0.0), guide=anchor))
     for samples, _, q_c in calls[:2]:
         rows = [int((x == sample).all(1).nonzero()) for sample in samples]
@@ -264,7 +286,7 @@ def test_agreement_teaches_the_held_clusters():
         model = build("wilson_hilferty")
         settings = stage(epochs=60, agreement=agreement)
         optimizer = Adam(model.parameters(), lr=0.01)
-        list(fit(model, x, settings, optimizer, guide=lambda epoch: labels))
+        list(fit(model, x, settings, optimizer, guide=Given(labels)))
         return (model.predict(x).logits.argmax(-1) == labels).float().mean()
 
     assert right(20.0) > 0.9
@@ -284,3 +306,56 @@ def test_kl_weight_follows_its_schedule(name, weights):
     settings = stage(epochs=8, kl_weight=2.0, kl_schedule=name)
     history = records(model, x, settings, Adam(model.parameters()))
     assert [record["kl_weight"] for record in history] == pytest.approx(weights)
+
+
+def test_a_guide_ends_the_stage_early():
+    model, x = build("normal"), torch.rand(64, 6)
+    optimizer = Adam(model.parameters(), lr=0.01)
+    guide = Given(torch.arange(64) % 3, last=1)
+    assert [r["epoch"] for r in fit(model, x, stage(epochs=5), optimizer, guide=guide)] == [1, 2]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 9])
+def test_an_epoch_has_the_steps_that_are_asked_for_of_one_pass_after_the_other(steps):
+    """70 samples are four batches of at most 20; every pass holds each sample once."""
+    model, x = build("normal"), torch.rand(70, 6)
+    settings = stage(batch_size=20, steps=steps)
+    torch.manual_seed(1)
+    batches = Epochs(model, x, settings, SGD(model.parameters(), lr=0.0)).batches()
+    assert [len(batch) for batch in batches] == [(20, 20, 20, 10)[i % 4] for i in range(steps)]
+    torch.manual_seed(1)
+    passes = [torch.randperm(70) for _ in range(3)]
+    assert torch.equal(torch.cat(batches), torch.cat(passes)[: sum(map(len, batches))])
+    (record,) = records(model, x, settings._replace(epochs=1), SGD(model.parameters(), lr=0.0))
+    assert np.isfinite(record["elbo"])
+
+
+def test_figures_of_an_epoch_are_means_over_its_steps():
+    """With two passes in an epoch, each sample counts twice and the mean is that of one pass."""
+    model, x = build("normal"), torch.rand(40, 6)
+    one, two = (
+        records(model, x, stage(epochs=1, steps=steps), SGD(model.parameters(), lr=0.0))[0]
+        for steps in (2, 4)
+    )
+    assert two["kl_z"] == pytest.approx(one["kl_z"], rel=1e-5)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.25, 1.0])
+def test_the_rate_rises_in_the_share_of_the_warmup(warmup):
+    course = LearningRate("constant", warmup=warmup)
+    found = [course.at(step, 8, 2) for step in range(8)]
+    expected = [min(1, (i + 1) / (8 * warmup)) if warmup else 1 for i in range(8)]
+    assert found == pytest.approx(expected)
+
+
+def test_steps_of_the_rate_are_those_of_vade():
+    """A loop as in the code of VaDE's authors: times .9 every ten epochs, not below a tenth."""
+    course = LearningRate("step", warmup=0.0, factor=0.9, every=10, floor=0.1)
+    rate, expected = 0.002, []
+    for epoch in range(300):
+        if epoch % 10 == 0 and epoch != 0:
+            rate = max(rate * 0.9, 0.0002)
+        expected += [rate] * 3
+    found = [0.002 * course.at(step, 900, 3) for step in range(900)]
+    assert found == pytest.approx(expected)
+    assert found[-1] == pytest.approx(0.0002)

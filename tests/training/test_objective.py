@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.distributions import Categorical
 
-from gammvae.training.objective import Batch, Outcome, Totals, batch_loss
+from gammvae.model.networks import BernoulliDecoder, NormalDecoder
+from gammvae.training.objective import Batch, Outcome, Totals, batch_loss, squared_error
 from tests.model.test_vae import build
 
 
@@ -34,6 +35,21 @@ def test_the_loss_is_the_weighted_bound(agreement):
     terms = torch.stack([elbo.reconstruction, elbo.kl_z, elbo.kl_c, elbo.q_c.entropy()])
     torch.testing.assert_close(found.sums, terms.sum(1))
     assert torch.equal(found.labels, labels)
+
+
+@pytest.mark.parametrize("decoder", [BernoulliDecoder, NormalDecoder])
+def test_the_squared_error_is_that_of_a_plain_autoencoder(decoder):
+    model, x = build("normal", decoder=decoder), torch.rand(20, 6)
+    model.prior.latents.decoder_gain = 1.0
+    found = squared_error(model, Batch(x, 1 - x, None, None, 0.0))
+    with torch.no_grad():
+        code = model.encoder.head(model.encoder.body(1 - x))[:, :2]
+        output = model.decoder.head(model.decoder.body(code))
+        output = output.sigmoid() if decoder is BernoulliDecoder else output
+    expected = torch.nn.functional.mse_loss(output, x)
+    torch.testing.assert_close(found.loss.detach(), expected)
+    torch.testing.assert_close(found.sums, -20 * expected[None])
+    assert torch.equal(squared_error(model, Batch(x, 1 - x, None, None, 0.0)).loss, found.loss)
 
 
 def test_totals_add_batches_of_any_size():

@@ -30,7 +30,7 @@ from gammvae.training.objective import held
 from gammvae.training.together import add_up, own
 from gammvae.training.workspace import Workspace
 
-OPTIONS = ()
+OPTIONS = ("starts",)
 # Count of every center at the beginning.
 FIRST_COUNT = 100.0
 

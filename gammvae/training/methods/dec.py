@@ -17,6 +17,7 @@ References:
 Notation: ``N`` samples, ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -37,7 +38,9 @@ from gammvae.model.vae import ELBO, Draw, MixtureVAE, categorical_kl
 from gammvae.training import stages
 from gammvae.training.workspace import Workspace
 
-OPTIONS = ()
+log = logging.getLogger(__name__)
+
+OPTIONS = ("starts",)
 # Number of k-means starts, as in the authors' code.
 STARTS = 20
 
@@ -59,7 +62,11 @@ class CenteredAutoencoder(MixtureVAE):
         self.reconstructs = reconstructs
 
     def assign(self, q_z: Independent) -> Categorical:
-        """Soft assignments ``q``, ``(B, K)``, given ``q(z|x)`` with batch shape ``(B,)``."""
+        """Soft assignments ``q``, ``(B, K)``, given ``q(z|x)`` with batch shape ``(B,)``.
+
+        Distances are those of the encoder's output. With ``architecture.decoder_gain=1`` the
+        decoder reads the same numbers, as in the paper.
+        """
         distances = (q_z.mean[:, None] - self.prior().components.mean).square().sum(-1)
         return Categorical(logits=-distances.log1p(), validate_args=False)
 
@@ -109,18 +116,41 @@ class Targets:
     Args:
         model: The model in training.
         x: All samples, ``(N, F)``.
+        tolerance: Training ends after an epoch in which a smaller share of the samples has changed
+            cluster; ``None`` trains to the last epoch.
     """
 
     held: Held | None = None
+    ended = False
 
-    def __init__(self, model: MixtureVAE, x: Samples) -> None:
-        self.model, self.x = model, x
+    def __init__(self, model: MixtureVAE, x: Samples, tolerance: float | None = None) -> None:
+        self.model, self.x, self.tolerance = model, x, tolerance
+        self.next: Tensor | None = None  # soft assignments at the beginning of the next epoch
 
-    @torch.no_grad()
     def __call__(self, epoch: int) -> Tensor:
         """The targets ``(N, K)`` of an epoch."""
+        q = self._assignments() if self.next is None else self.next
+        self.next, self.labels = None, q.argmax(-1)
+        return sharpened(q)
+
+    def look(self, epoch: int) -> None:
+        """Compares the clusters after an epoch with those at its beginning."""
+        if self.tolerance is None:
+            return
+        self.next = self._assignments()
+        changed = int((self.next.argmax(-1) != self.labels).sum())
+        self.ended = changed < self.tolerance * len(self.labels)
+        if self.ended:
+            log.info(
+                "train ends after epoch %d, in which %d of %d samples have changed cluster: fewer "
+                "than train.tolerance=%g of them",
+                *(epoch + 1, changed, len(self.labels), self.tolerance),
+            )
+
+    @torch.no_grad()
+    def _assignments(self) -> Tensor:
         parts = [self.model.predict(chunk).probs for chunk in in_order(self.x, "targets")]
-        return sharpened(torch.cat(parts))
+        return torch.cat(parts)
 
 
 class SelfTraining:
@@ -153,7 +183,9 @@ class SelfTraining:
         chosen = subset(len(work.x), config.init.max_samples, config.seed)
         index = torch.from_numpy(chosen).to(work.device)
         code = posteriors(work.model, work.x, index).mean.cpu().numpy()
-        kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
+        kmeans = KMeans(
+            config.n_clusters, n_init=config.model.starts or STARTS, random_state=config.seed
+        )
         with threadpool_limits(limits=1), warned_once("init"):
             kmeans.fit(code)
         sizes = torch.zeros(config.n_clusters)
@@ -162,9 +194,16 @@ class SelfTraining:
         stages.save(work, "train", 0, None)
 
     def train(self) -> None:
-        """Trains encoder and centers, with targets that are updated every epoch."""
-        targets = stages.Guided(lambda epochs, held: Targets(self.work.model, self.work.x))
-        stages.train(self.work, "train", self.work.config.train, targets)
+        """Trains encoder and centers, with targets that are updated every epoch.
+
+        An epoch has ``train.targets_every`` steps, or is a pass over the data.
+        """
+        work, config = self.work, self.work.config.train
+        targets = stages.Guided(
+            lambda epochs, held: Targets(work.model, work.x, config.tolerance),
+            steps=config.targets_every,
+        )
+        stages.train(work, "train", config, targets)
 
     def restore(self) -> None:
         """Loads the trained weights."""

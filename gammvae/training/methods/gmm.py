@@ -16,7 +16,7 @@ from gammvae.evaluation.assignments import Assignments
 from gammvae.training.fitted_once import STARTS, FittedOnce
 from gammvae.training.workspace import Workspace
 
-OPTIONS = ("space", "covariance", "components")
+OPTIONS = ("space", "covariance", "components", "starts")
 # Share of the mean variance that is added to all variances; scikit-learn's default adds the same to
 # data of unit variance.
 REGULARIZATION = 1e-6
@@ -36,7 +36,7 @@ class GaussianClusterer:
         self.mixture = GaussianMixture(
             config.n_clusters,
             covariance_type=config.model.covariance,
-            n_init=STARTS,
+            n_init=config.model.starts or STARTS,
             random_state=config.seed,
         )
         if config.model.covariance is None:

@@ -10,7 +10,7 @@ from functools import partial
 from gammvae.training.methods.dec import CenteredAutoencoder, SelfTraining
 from gammvae.training.workspace import Workspace
 
-OPTIONS = ()
+OPTIONS = ("starts",)
 
 
 def method(work: Workspace) -> SelfTraining:

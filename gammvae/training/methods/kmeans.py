@@ -14,7 +14,7 @@ from gammvae.evaluation.assignments import Assignments
 from gammvae.training.fitted_once import STARTS, FittedOnce, certain
 from gammvae.training.workspace import Workspace
 
-OPTIONS = ("space", "components")
+OPTIONS = ("space", "components", "starts")
 
 
 class KMeansClusterer:
@@ -26,7 +26,9 @@ class KMeansClusterer:
 
     def __init__(self, config: Config) -> None:
         self.on_samples = config.model.space == "samples"
-        self.kmeans = KMeans(config.n_clusters, n_init=STARTS, random_state=config.seed)
+        self.kmeans = KMeans(
+            config.n_clusters, n_init=config.model.starts or STARTS, random_state=config.seed
+        )
 
     def fit(self, points: NDArray) -> Assignments:
         """Fits the centers to points ``(N, C)``."""

@@ -1,0 +1,34 @@
+"""One sentence about each row, below a table."""
+
+from collections.abc import Mapping
+
+from gammvae.tables.formats import latex
+
+
+def to_terminal(about: Mapping[str, str]) -> str:
+    """A line for every row.
+
+    Args:
+        about: Sentences by name of the row.
+    """
+    return "\n".join(f"{row}: {sentence}" for row, sentence in about.items())
+
+
+def to_markdown(about: Mapping[str, str]) -> str:
+    """A list, with the names in bold type; see ``to_terminal``."""
+    lines = (f"- **{literal(row)}**: {literal(sentence)}" for row, sentence in about.items())
+    return "\n".join(lines) + "\n"
+
+
+def literal(text: str) -> str:
+    """Text without Markdown's emphasis and links."""
+    for special in "\\*_[]`<":
+        text = text.replace(special, f"\\{special}")
+    return text
+
+
+def to_latex(about: Mapping[str, str]) -> str:
+    """Notes in small type, as wide as the text, which need no package; see ``to_terminal``."""
+    lines = (rf"\textbf{{{latex(row)}}}: {latex(sentence)}\par" for row, sentence in about.items())
+    begin = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
+    return "\n".join([begin, *lines, r"\end{minipage}"]) + "\n"
