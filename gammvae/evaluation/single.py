@@ -25,7 +25,7 @@ from gammvae.model.log_gamma import log_quantile, precise
 from gammvae.model.vae import MixtureVAE
 
 # Half of them are the negatives of the others.
-DRAWS = 8
+DRAWS = 4
 
 
 @torch.no_grad()
