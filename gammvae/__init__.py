@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gammvae.data.dataset import Dataset
+    from gammvae.estimators.estimator import GammMVAE
     from gammvae.mixture.estimator import GammaMixture
 
-__all__ = ["Dataset", "GammaMixture", "__version__"]
+__all__ = ["Dataset", "GammMVAE", "GammaMixture", "__version__"]
 __version__ = "0.1.0"
 
 # Imported when they are asked for, so that the command line answers at once.
-HOMES = {"Dataset": "gammvae.data.dataset", "GammaMixture": "gammvae.mixture.estimator"}
+HOMES = {
+    "Dataset": "gammvae.data.dataset",
+    "GammMVAE": "gammvae.estimators.estimator",
+    "GammaMixture": "gammvae.mixture.estimator",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - of whatever kind it is

@@ -4,7 +4,13 @@ import sys
 import pytest
 import torch
 
-from gammvae.devices import available_devices, choose_device, random_state, set_random_state
+from gammvae.devices import (
+    available_devices,
+    choose_device,
+    random_numbers_kept,
+    random_state,
+    set_random_state,
+)
 from gammvae.errors import InputError
 
 
@@ -44,3 +50,13 @@ def test_peak_memory_counts_a_large_tensor():
     shell = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, program]
     grown = int(subprocess.run(shell, capture_output=True, check=True).stdout)
     assert grown == pytest.approx(2**30, rel=0.1)  # 1 GiB of float32
+
+
+def test_random_numbers_are_kept_for_the_code_around():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    with random_numbers_kept(torch.device("cpu")):
+        torch.manual_seed(4)
+        torch.rand(2)
+    assert torch.equal(torch.rand(4), expected)

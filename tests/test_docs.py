@@ -20,7 +20,10 @@ READ_ELSEWHERE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGES = [*READ_ELSEWHERE, *sorted(DOCS.rglob("*.md"))]
 
 # Pages whose code is run. Their blocks in sh or py are for reading only.
-RUN = ("start", "tutorials/table", "tutorials/text", "tutorials/sweep", "how-to/datasets")
+RUN = (
+    *("start", "tutorials/table", "tutorials/text", "tutorials/sweep"),
+    *("how-to/datasets", "how-to/python"),
+)
 LONG = pytest.param("tutorials/images", marks=pytest.mark.slow)
 BLOCK = re.compile(
     r"^(?P<indent> *)```(?P<kind>bash|python|(yaml|py) title=\"(?P<file>[^\"]+)\")\n(?P<code>.*?)"

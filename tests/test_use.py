@@ -11,7 +11,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from gammvae.cli.sample_clusters import original, table
+from gammvae.cli.sample_clusters import table
 from gammvae.config.overrides import override
 from gammvae.data.preprocessing import Preprocessing
 from gammvae.runs.contents import ASSIGNMENTS, GENERATION, REPORT
@@ -109,7 +109,7 @@ def test_samples_far_larger_than_their_spread_keep_it(kind):
         "minmax": {"low": np.full(2, far), "high": np.full(2, far + spread)},
         "none": {},
     }[kind]
-    x = original(scaled, Preprocessing(kind, figures))
+    x = Preprocessing(kind, figures).original(scaled)
     text = table(x, {"cluster": np.zeros(50, int), "posterior": np.ones(50)}, ())
     read = np.array([line.split(",")[2:] for line in text.splitlines()[1:]], float)
     assert (read.astype(x.dtype) == x).all()

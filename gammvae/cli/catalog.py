@@ -3,18 +3,15 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
+from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from omegaconf import open_dict
 
-from gammvae.config.explain import explained
+from gammvae.config.composition import composed, composing
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
 from gammvae.data.by_name import load_dataset, store_of
@@ -48,7 +45,6 @@ class Catalog:
         if config_dir is not None:
             folder = user_folder(config_dir)
             self.overrides.append(f"hydra.searchpath=['file://{folder}']")
-        ConfigStore.instance().store(name="schema", node=Config)
 
     def names(self) -> list[str]:
         """The possible values of ``dataset=``, except ``file``."""
@@ -77,12 +73,7 @@ class Catalog:
         Raises:
             InputError: A setting cannot be parsed, is unknown, or is invalid.
         """
-        with composing():
-            found = compose("train", [*self.overrides, *overrides], return_hydra_config=True)
-        choices = found.hydra.runtime.choices
-        with open_dict(found):
-            del found["hydra"]
-        config = to_config(found)
+        config, choices = composed([*self.overrides, *overrides])
         return config, run_path(config, choices, overrides)
 
 
@@ -96,13 +87,6 @@ def user_folder(config_dir: str) -> Path:
     if not folder.is_dir():
         raise InputError(f"--config-dir {config_dir} is not a folder")
     return folder
-
-
-@contextmanager
-def composing() -> Iterator[None]:
-    """Initializes Hydra with the packaged configuration; turns its errors into ``InputError``."""
-    with explained(), initialize_config_module("gammvae.conf", version_base="1.3"):
-        yield
 
 
 class State(NamedTuple):

@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
-from gammvae.data.dataset import Dataset
 from gammvae.data.files import read as read_file
 from gammvae.data.formats.arrays import Table
 from gammvae.data.formats.request import Keys, Request
-from gammvae.data.images import arranged
-from gammvae.data.remarks import check_squares, remark_on_fill
-from gammvae.data.rows import Rows, TransformedRows
+from gammvae.data.new_samples import prepared
+from gammvae.data.rows import Rows
 from gammvae.data.samples import Samples, samples_on
 from gammvae.data.training_data import Facts
 from gammvae.errors import InputError
@@ -88,19 +86,10 @@ def read(trained: Trained, settings: PredictSettings) -> Rows:
     request = request_like(given, facts, settings)
     _, table = read_file(settings.data, request)
     check_features(table, facts, request, what)
-    flat = len(table.shape) != 3
-    wanted = given.shape if given.shape and flat else facts.shape
-    x, shape, _ = arranged(
-        table.x, table.shape, wanted, given.channels, what, "the shape of the run's samples, "
-    )
-    notes = list(table.notes)
-    if flat and wanted == facts.shape and len(shape) == 3 and shape[0] > 1:
-        notes.append(f"values are read in the order {shape[0]} channels, height, width")
-    check_values(Dataset(x, None, shape), facts, what)
-    for note in notes:
+    rows, remarks = prepared(table.x, table.shape, given, facts, what)
+    for note in (*table.notes, *remarks):
         log.warning("%s: %s", what, note)
-    preprocessing = facts.preprocessing
-    return x if preprocessing.name == "none" else TransformedRows(x, preprocessing)
+    return rows
 
 
 def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
@@ -146,27 +135,6 @@ def check_features(table: Table, facts: Facts, request: Request, what: str) -> N
                 f"{what} has the column {here} where the run was trained on {there}: "
                 "columns must have the same names in the same order"
             )
-
-
-def check_values(data: Dataset, facts: Facts, what: str) -> None:
-    """Refuses values outside the range that a run's model can process."""
-    found, preprocess = data.scan, facts.preprocessing.name
-    if found.bad is not None:
-        row, column, value = found.bad
-        raise InputError(
-            f"{what} has the value {value} in sample {row}, feature {column}: "
-            "all values must be finite in float32"
-        )
-    low, high = found.low.min(), found.high.max()
-    within = low >= 0 and high <= 1
-    if facts.likelihood == "bernoulli" and preprocess == "none" and not within:
-        raise InputError(
-            f"{what} has values from {low:g} to {high:g}: the run was trained on values in [0, 1]"
-        )
-    if preprocess in ("none", "standardize"):
-        low, high = facts.preprocessing(np.stack([found.low, found.high]))
-        fill = remark_on_fill(data.x, found, facts.names)
-        check_squares(low, high, len(low), what, fill)
 
 
 def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[dict[str, NDArray]]:

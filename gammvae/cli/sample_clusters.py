@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.cli.settings import SampleSettings
-from gammvae.data.preprocessing import Preprocessing
-from gammvae.data.rows import as_float32
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import Drawn, draw
 from gammvae.report.pictures import gray_range, grid, is_image
@@ -20,9 +18,6 @@ from gammvae.runs.records import Result
 from gammvae.runs.trained import Trained
 from gammvae.system.paths import user_path
 from gammvae.system.writing import write_text, write_whole
-
-# Largest accepted error from rounding to float32, as a share of a feature's scale.
-ROUNDING = 1e-4
 
 
 def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
@@ -79,8 +74,7 @@ def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]
     """
     facts = trained.facts
     x = np.concatenate([one.x.cpu().numpy() for one in drawn.values()])
-    if facts.preprocessing.invertible:
-        x = original(x, facts.preprocessing)
+    x = facts.preprocessing.original(x)
     n = len(next(iter(drawn.values())).z)
     arrays = {
         "x": x.reshape(len(x), *facts.shape),
@@ -98,21 +92,6 @@ def write(target: Path, trained: Trained, drawn: dict[int, Drawn]) -> list[Path]
     else:
         write_text(other, table(x, arrays, facts.names))
     return [archive, other]
-
-
-def original(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray:
-    """Samples ``(n, F)`` in their original units, in float64 if float32 is not precise enough.
-
-    It is not if the values of a feature are far larger than their range.
-
-    Args:
-        x: Preprocessed samples ``(n, F)``.
-        preprocessing: The preprocessing to invert.
-    """
-    exact = preprocessing.invert(x)
-    single = as_float32(exact)
-    zero, one = (preprocessing.invert(np.full((1, x.shape[1]), value)) for value in (0.0, 1.0))
-    return exact if (np.abs(single - exact) > ROUNDING * (one - zero)).any() else single
 
 
 def outputs(target: Path, trained: Trained) -> tuple[Path, Path]:

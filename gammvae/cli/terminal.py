@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from gammvae.errors import DivergenceError, InputError, ProcessLost
-from gammvae.system.printing import say
+from gammvae.system.printing import TerminalHandler, say
 from gammvae.system.processes import count, first_to_say, rank
 
 # Errors of the file system that the user can resolve, such as a full disk or lack of permission.
@@ -79,17 +79,6 @@ def stop(message: object, code: int) -> NoReturn:
     if first_to_say():
         say(f"gammvae: {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}", sys.stderr)
     sys.exit(code)
-
-
-class TerminalHandler(logging.Handler):
-    """Log handler for standard error that writes above a progress bar."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Writes one record."""
-        from tqdm import tqdm
-
-        with tqdm.external_write_mode(sys.stderr):
-            say(self.format(record), sys.stderr)
 
 
 def log_to_terminal(level: int = logging.INFO) -> None:

@@ -3,8 +3,9 @@
 import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
-Value = str | bool | int | None | Sequence[str]
+Value = str | bool | int | float | None | Sequence[Any]  # of values
 
 # Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
@@ -15,7 +16,7 @@ def override(key: str, value: Value) -> str:
 
     Args:
         key: Name of the setting, such as ``dataset.drop``.
-        value: Text, integer, Boolean, ``None`` for ``null``, or a list of texts.
+        value: Text, number, Boolean, ``None`` for ``null``, or a list of these.
     """
     return shell_word(f"{key}={in_grammar(value)}")
 
@@ -24,7 +25,7 @@ def in_grammar(value: Value) -> str:
     """A value in the grammar of Hydra's overrides."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     if not isinstance(value, str):
         return f"[{','.join(map(in_grammar, value))}]"

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler, normalize
 
-from gammvae.data.rows import Rows, Scan, chunks
+from gammvae.data.rows import Rows, Scan, as_float32, chunks
 from gammvae.errors import InputError
+
+# Largest accepted error from rounding to float32, as a share of a feature's scale.
+ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,19 @@ class Preprocessing:
     def invert(self, x: NDArray) -> NDArray:
         """The rows ``(B, F)`` in their original units; only if ``invertible``."""
         return INVERSES[self.name](x, **self.figures)
+
+    def original(self, x: NDArray[np.float32]) -> NDArray:
+        """Rows ``(B, F)`` in their original units, or as they are if these are lost.
+
+        They are in float64 if float32 is not precise enough, which is so if the values of a feature
+        are far larger than their range.
+        """
+        if not self.invertible:
+            return x
+        exact = self.invert(x)
+        single = as_float32(exact)
+        zero, one = (self.invert(np.full((1, x.shape[1]), value)) for value in (0.0, 1.0))
+        return exact if (np.abs(single - exact) > ROUNDING * (one - zero)).any() else single
 
 
 def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocessing:

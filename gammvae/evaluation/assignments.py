@@ -28,6 +28,10 @@ class Assignments(NamedTuple):
     embedding: NDArray[np.float32]  # (B, D), the mean of q(z|x)
 
 
+# Yields the assignments of samples (N, F), a chunk at a time.
+Assigner = Callable[[Samples], Iterator[Assignments]]
+
+
 @torch.no_grad()
 def assign(model: MixtureVAE, x: Samples) -> Iterator[Assignments]:
     """Clusters ``x`` ``(N, F)``, a chunk at a time; deterministic, without sampling."""

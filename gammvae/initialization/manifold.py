@@ -31,6 +31,7 @@ from gammvae.initialization.graph import (
 from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.shapes import affords_covariances, shaped
 from gammvae.initialization.starts import KMeansStarts
+from gammvae.system.progress import hidden
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +260,7 @@ def stable_partition(
 ) -> tuple[Partition, float]:
     """The best partition of a graph, and its stability: the ARI between halves of the starts."""
     found = []
-    with tqdm(total=len(starts), desc="init", unit="start", disable=None) as bar:
+    with tqdm(total=len(starts), desc="init", unit="start", disable=hidden()) as bar:
         for partition in graph_partitions(graph, starts, n_clusters):
             found.append(partition)
             bar.update()

@@ -1,5 +1,6 @@
 """``GammaMixture``: a mixture of Gamma distributions as a scikit-learn style estimator."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +25,9 @@ from gammvae.mixture.em import (
 class GammaMixture(DensityMixin, BaseEstimator):
     """A mixture of Gamma distributions with independent features, fitted by EM.
 
+    Zeros, such as values below a detection limit, are no values of a Gamma variable. They are
+    raised to the smallest positive training value of their feature, with a warning.
+
     Args:
         n_components: Number of components, ``K``.
         tol: EM stops when an iteration raises the mean log-likelihood by less than this, in nats.
@@ -38,6 +42,8 @@ class GammaMixture(DensityMixin, BaseEstimator):
         weights_: Weights of the components, ``(K,)``.
         concentrations_: Concentrations of the components, ``(K, D)``.
         rates_: Rates of the components, ``(K, D)``.
+        means_: Means of the components, ``(K, D)``.
+        least_: Value to which zeros of every feature are raised, ``(D,)``.
         labels_: Cluster of every training sample, ``(N,)``.
         lower_bound_: Mean log-likelihood of the training data, in nats.
         lower_bounds_: Mean log-likelihood after every iteration of the best start, in nats.
@@ -68,11 +74,20 @@ class GammaMixture(DensityMixin, BaseEstimator):
         """Fits the mixture to ``X`` ``(N, D)``, whose entries must be positive.
 
         Raises:
-            ValueError: ``X`` has an entry that is not positive and finite, or fewer samples than
+            ValueError: ``X`` has an entry that is negative or not finite, or fewer samples than
                 components, or a parameter is out of range.
         """
         X = self._validated(X, reset=True)
         self._check_parameters(len(X))
+        self.least_ = np.where(X > 0, X, np.inf).min(0)
+        self.least_[np.isinf(self.least_)] = 1.0  # of a feature that is always zero
+        if zeros := int((X == 0).sum()):
+            warnings.warn(
+                f"X has {zeros} zeros, which are raised to the smallest positive value of their "
+                "feature",
+                stacklevel=2,
+            )
+        X = self._without_zeros(X)
         family = GammaFamily(self.max_concentration)
         statistics = family.statistics(X)
         best: list[MixtureFit] = []
@@ -89,6 +104,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
         fit = best[-1]
         self.weights_ = np.exp(fit.log_weights)
         self.concentrations_, self.rates_ = fit.parameters
+        self.means_ = self.concentrations_ / self.rates_
         self.labels_ = fit.labels
         self.lower_bound_, self.lower_bounds_ = fit.bound, [f.bound for f in best]
         self.n_iter_, self.converged_ = fit.n_iter, fit.converged
@@ -142,18 +158,23 @@ class GammaMixture(DensityMixin, BaseEstimator):
     def _log_joint(self, X: ArrayLike) -> Array:
         check_is_fitted(self)
         family = GammaFamily(self.max_concentration)
-        statistics = family.statistics(self._validated(X, reset=False))
+        X = self._without_zeros(self._validated(X, reset=False))
+        statistics = family.statistics(X)
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights_)
         return log_weights + family.log_density(statistics, (self.concentrations_, self.rates_))
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Array:
-        return self._in_support(validate_data(self, X, dtype=np.float64, reset=reset))
+        checked: Array = validate_data(self, X, dtype=np.float64, reset=reset)
+        if (least := checked.min()) < 0:
+            raise ValueError(
+                f"Negative values in data passed to GammaMixture: X must be positive, got a "
+                f"smallest value of {least}"
+            )
+        return checked
 
-    def _in_support(self, X: Array) -> Array:
-        if (X <= 0).any():
-            raise ValueError(f"X must be positive, got a smallest value of {X.min()}")
-        return X
+    def _without_zeros(self, X: Array) -> Array:
+        return np.where(X == 0, self.least_, X)
 
     def _check_parameters(self, n_samples: int) -> None:
         for name, least in [("n_components", 1), ("max_iter", 1), ("n_init", 1)]:

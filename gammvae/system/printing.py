@@ -35,6 +35,17 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
+class TerminalHandler(logging.Handler):
+    """Log handler for standard error that writes above a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record."""
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode(sys.stderr):
+            say(self.format(record), sys.stderr)
+
+
 class LogFile(logging.StreamHandler):
     """Logs to a file; an error there, such as a full disk, ends the run."""
 

@@ -10,6 +10,7 @@ from gammvae.config.schema import Config
 from gammvae.devices import peak_memory
 from gammvae.report.html import write_report
 from gammvae.report.subject import Subject, subject_of
+from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.contents import ASSIGNMENTS, REPORT
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.npz import NpzWriter
@@ -30,15 +31,7 @@ def run(config: Config, directory: RunDirectory) -> Result:
         InputError: Configuration, data or the contents of the directory do not allow the run.
         DivergenceError: Training became non-finite.
     """
-    experiment = Experiment(config, directory)
-    with directory.open(config):
-        experiment.work.introduce()
-        for stage in experiment.method.stages():
-            stage()
-        result = experiment.finish()
-        if config.report:
-            write_report([experiment.subject(result)], directory / REPORT)
-        return result
+    return Experiment(config, directory).run()
 
 
 def add_report(config: Config, directory: RunDirectory, result: Result) -> None:
@@ -66,8 +59,38 @@ class Experiment:
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
         make = method_of(config)
+        self.config = config
         self.work = Workspace(config, directory)
         self.method = make(self.work)
+
+    def run(self) -> Result:
+        """Runs the stages that are left, and returns the result.
+
+        Raises:
+            InputError: The contents of the directory do not allow the run.
+            DivergenceError: Training became non-finite.
+        """
+        directory = self.work.directory
+        with directory.open(self.config):
+            self.work.introduce()
+            for stage in self.method.stages():
+                stage()
+            result = self.finish()
+            if self.config.report:
+                write_report([self.subject(result)], directory / REPORT)
+            return result
+
+    def conclude(self) -> Result:
+        """Evaluates an interrupted run at the last checkpoint of its joint training.
+
+        Raises:
+            InputError: Joint training has not begun, or see ``Method.restore``.
+        """
+        directory = self.work.directory
+        with directory.open(self.config):
+            self.method.restore()
+            directory.drop_metrics("train", read_checkpoint(directory / "train.pt").epoch)
+            return self.finish()
 
     def finish(self) -> Result:
         """Clusters all samples, and writes assignments and result."""

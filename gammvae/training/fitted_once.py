@@ -9,15 +9,15 @@ features of the points, ``D`` features of an embedding.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gammvae.data.rows import rows_per_chunk
-from gammvae.data.samples import in_order, subset
+from gammvae.data.samples import Samples, in_order, subset
 from gammvae.data.warned import warned_once
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments, judge
@@ -51,6 +51,30 @@ def certain(labels: NDArray, n_clusters: int, embedding: NDArray) -> Assignments
     """
     responsibilities = np.eye(n_clusters, dtype=np.float32)[labels]
     return Assignments(labels.astype(np.int64), responsibilities, embedding.astype(np.float32))
+
+
+class ClustererOnSamples(NamedTuple):
+    """A fitted clusterer, with the way from samples to its points.
+
+    Attributes:
+        encoder: Network whose means are the points, or ``None`` if these are the samples.
+        space: Fitted map of the points.
+        clusterer: Fitted clusterer.
+    """
+
+    encoder: nn.Module | None
+    space: Space
+    clusterer: Clusterer
+
+    def __call__(self, x: Samples) -> Iterator[Assignments]:
+        """Assigns samples ``(N, F)``, a chunk at a time."""
+        for chunk in in_order(x, "assigning"):
+            yield self.clusterer.assign(self.space(self.points(chunk)))
+
+    @torch.no_grad()
+    def points(self, x: Tensor) -> NDArray[np.float32]:
+        """The points ``(B, C)`` of samples ``(B, F)``, before they are mapped."""
+        return (x if self.encoder is None else self.encoder(x).mean).cpu().numpy()
 
 
 class FittedOnce:
@@ -103,6 +127,11 @@ class FittedOnce:
         if not self.on_samples:
             self.work.restore("pretrain")
 
+    def assigner(self) -> ClustererOnSamples:
+        """Assigns samples by the clusterer."""
+        encoder = None if self.on_samples else self.work.model.encoder
+        return ClustererOnSamples(encoder, self.space, self.clusterer)
+
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         """Assigns by the clusterer, which is fitted again after a restore; there is no ELBO."""
         work = self.work
@@ -116,20 +145,16 @@ class FittedOnce:
         size = rows_per_chunk(x.shape[1])
         parts = np.split(chosen, range(size, len(chosen), size))
         rows = (x[torch.from_numpy(part).to(x.device)] for part in parts)
-        points = self.space.fit(np.concatenate([self._points(batch) for batch in rows]))
+        to_points = self.assigner().points
+        points = self.space.fit(np.concatenate([to_points(batch) for batch in rows]))
         with warned_once(config.model.name):
             found = self.clusterer.fit(points)
         # UMAP maps new samples only approximately, so assignments of the fitted points are kept.
         self.of_all = found if len(chosen) == len(x) else None
         self.is_fitted = True
 
-    @torch.no_grad()
-    def _points(self, x: Tensor) -> NDArray[np.float32]:
-        return (x if self.on_samples else self.work.model.encoder(x).mean).cpu().numpy()
-
     def _assignments(self) -> Iterator[Assignments]:
         if self.of_all is not None:
             yield self.of_all
-            return
-        for chunk in in_order(self.work.x, "assigning"):
-            yield self.clusterer.assign(self.space(self._points(chunk)))
+        else:
+            yield from self.assigner()(self.work.x)

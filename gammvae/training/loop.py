@@ -18,6 +18,7 @@ from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
 from gammvae.initialization.anchor import Held
 from gammvae.model.vae import MixtureVAE
+from gammvae.system.progress import hidden
 from gammvae.training.epochs import Epoch, Epochs, Stage
 from gammvae.training.objective import TERMS, Totals
 from gammvae.training.schedules import KL_SCHEDULES
@@ -80,7 +81,7 @@ def fit(
         initial=first_epoch * steps,
         desc=stage.name,
         unit="batch",
-        disable=None,
+        disable=hidden(),
     ) as bar:
         for epoch in range(first_epoch, stage.epochs):
             began = time.perf_counter()

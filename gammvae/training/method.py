@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from gammvae.config.schema import Config, ModelConfig
 from gammvae.errors import InputError
-from gammvae.evaluation.assignments import Assignments
+from gammvae.evaluation.assignments import Assigner, Assignments
 from gammvae.training.workspace import Workspace
 
 # Methods that train jointly, but not toward targets that are computed now and then.
@@ -26,6 +26,9 @@ class Method(Protocol):
         Raises:
             InputError: The stored state is missing, damaged, or of other data.
         """
+
+    def assigner(self) -> Assigner:
+        """Assigns any samples like those of the run, once the stages are done; can be pickled."""
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         """Assigns all samples, and returns the figures of this clustering.

@@ -32,7 +32,7 @@ from torch.distributions import Categorical, Independent
 
 from gammvae.data.samples import Samples, in_order, subset
 from gammvae.data.warned import warned_once
-from gammvae.evaluation.assignments import Assignments, evaluate
+from gammvae.evaluation.assignments import Assigner, Assignments, assign, evaluate
 from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import posteriors
 from gammvae.model.vae import ELBO, Draw, MixtureVAE, categorical_kl
@@ -216,6 +216,10 @@ class SelfTraining:
         """Loads the trained weights."""
         self._take_over()
         self.work.restore("train")
+
+    def assigner(self) -> Assigner:
+        """Assigns samples by the model's assignments."""
+        return partial(assign, self.work.model)
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         """Assigns by the model's assignments; there is no ELBO."""

@@ -8,6 +8,7 @@ Notation: ``N`` samples, ``K`` clusters.
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.distributions import Independent
 
 from gammvae.data.samples import subset
 from gammvae.errors import InputError
-from gammvae.evaluation.assignments import Assignments, evaluate
+from gammvae.evaluation.assignments import Assigner, Assignments, assign, evaluate
 from gammvae.evaluation.metrics import clustering_accuracy, used_clusters
 from gammvae.initialization.anchor import Anchor, Held, spread
 from gammvae.initialization.manifold import first_resolution, manifold_start
@@ -111,6 +112,10 @@ class MixtureTraining:
     def restore(self) -> None:
         """Loads the trained weights."""
         self.held = self.work.restore("train")
+
+    def assigner(self) -> Assigner:
+        """Assigns samples by ``q(c|x)``."""
+        return partial(assign, self.work.model)
 
     def evaluate(self, keep: Callable[[Assignments], None]) -> dict[str, Any]:
         """Assigns by ``q(c|x)``; the figures include the ELBO.
