@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gammvae import __version__
-from gammvae.cli import datasets, evaluate, predict, report, reproduce, sample, table, train
+from gammvae.cli import (
+    datasets,
+    evaluate,
+    export,
+    predict,
+    report,
+    reproduce,
+    sample,
+    table,
+    train,
+)
 from gammvae.cli.terminal import exit_codes, open_streams
 from gammvae.errors import InputError
 from gammvae.system.compiled import choose_cache
@@ -50,6 +60,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": evaluate,
     "sample": sample,
     "predict": predict,
+    "export": export,
     "report": report,
     "datasets": datasets,
     "table": table,

@@ -81,6 +81,21 @@ class PredictSettings(Settings):
     device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
 
 
+@dataclass
+class ExportSettings(Settings):
+    """Settings of ``gammvae export``."""
+
+    NEEDED: ClassVar[Sequence[str]] = ("out",)
+
+    out: str = about(
+        "the file to write: a program (.pt2 for PyTorch, .onnx) or a table of all samples (.csv, "
+        ".parquet)",
+        "",
+    )
+    embedding: bool = about("whether the table has the embedding", False)
+    columns: bool = about("whether the table has all columns of the data", False)
+
+
 def described(kind: type[Settings]) -> dict[str, str]:
     """Descriptions of the settings, with defaults and ranges."""
     texts = {}
