@@ -16,6 +16,7 @@ from gammvae.cli import (
     reproduce,
     sample,
     table,
+    track,
     train,
 )
 from gammvae.cli.terminal import exit_codes, open_streams
@@ -64,6 +65,7 @@ COMMANDS: dict[str, Command] = {
     "report": report,
     "datasets": datasets,
     "table": table,
+    "track": track,
     "reproduce": reproduce,
 }
 
