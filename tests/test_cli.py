@@ -220,7 +220,7 @@ def names(group):
 
 BAD_CALLS = {
     # commands
-    "trian": "unknown command 'trian': it must be train, evaluate, sample, predict, r",
+    "trian": "unknown command 'trian': it must be train, evaluate, sample, predict, e",
     "--verbose": "unknown command '--verbose'",
     "evaluate": "evaluate needs a run directory",
     "evaluate device=cpu": "evaluate needs a run directory",

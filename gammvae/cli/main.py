@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gammvae import __version__
-from gammvae.cli import datasets, evaluate, predict, report, reproduce, sample, table, train
+from gammvae.cli import (
+    datasets,
+    evaluate,
+    export,
+    predict,
+    report,
+    reproduce,
+    sample,
+    table,
+    track,
+    train,
+)
 from gammvae.cli.terminal import exit_codes, open_streams
 from gammvae.errors import InputError
 from gammvae.system.compiled import choose_cache
@@ -50,9 +61,11 @@ COMMANDS: dict[str, Command] = {
     "evaluate": evaluate,
     "sample": sample,
     "predict": predict,
+    "export": export,
     "report": report,
     "datasets": datasets,
     "table": table,
+    "track": track,
     "reproduce": reproduce,
 }
 

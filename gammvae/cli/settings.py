@@ -13,7 +13,7 @@ from yaml import YAMLError
 from gammvae.config.explain import explain
 from gammvae.config.overrides import escape_interpolations, override
 from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
-from gammvae.config.rules import Rule, at_least, between, optional, positive
+from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
 from gammvae.errors import InputError
 
 Kind = TypeVar("Kind", bound="Settings")
@@ -79,6 +79,32 @@ class PredictSettings(Settings):
     drop: list[str] = about("columns to leave out", list)
     header: bool | None = about("whether the first row of the file holds names", None)
     device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
+
+
+@dataclass
+class ExportSettings(Settings):
+    """Settings of ``gammvae export``."""
+
+    NEEDED: ClassVar[Sequence[str]] = ("out",)
+
+    out: str = about(
+        "the file to write: a program (.pt2 for PyTorch, .onnx) or a table of all samples (.csv, "
+        ".parquet)",
+        "",
+    )
+    embedding: bool = about("whether the table has the embedding", False)
+    columns: bool = about("whether the table has all columns of the data", False)
+
+
+@dataclass
+class TrackSettings(Settings):
+    """Settings of ``gammvae track``."""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {"to": one_of("tensorboard", "mlflow", "wandb")}
+
+    to: str = about("the tracker", "")
+    folder: str = about("the folder in which the tracker's files are", ".")
+    project: str = about("the name under which the tracker groups runs", "gammvae")
 
 
 def described(kind: type[Settings]) -> dict[str, str]:

@@ -1,0 +1,71 @@
+"""Sends a run from its directory to a tracker. ``metrics.jsonl`` stays what counts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gammvae.config.identity import identity
+from gammvae.errors import InputError
+from gammvae.runs.contents import ASSIGNMENTS, CONFIG, METRICS, REPORT, RESULT, STATUS
+from gammvae.runs.readers import check_ordinary
+from gammvae.runs.stored_run import StoredRun
+from gammvae.runs.trackers import Tracker
+
+# Files that are sent; weights are not.
+ARTIFACTS = (CONFIG, METRICS, RESULT, ASSIGNMENTS, REPORT, STATUS)
+
+
+def send(run: StoredRun, tracker: Tracker) -> None:
+    """Sends settings, curves, figures and files of a finished or failed run.
+
+    Every epoch of all stages is a step, and its figures have the stage in front: ``train/elbo``.
+    Those of the finished run are called ``final/acc`` and so on, one step later.
+
+    Args:
+        run: Directory of the run.
+        tracker: Where to send it.
+
+    Raises:
+        InputError: The run has neither finished nor failed, or a file is damaged.
+    """
+    finished = (run / RESULT).exists()
+    if not finished and run.read_status() is None:
+        raise InputError(f"{run.path} is not a finished run: the command that made it continues it")
+    parameters, records = identity(run.read_config()), run.read_metrics()
+    result: Mapping[str, Any] = run.read_result() if finished else {"metrics": {}}
+    files = artifacts(run)
+    tracker.start(str(run.path))
+    ended = False
+    try:
+        tracker.parameters(parameters)
+        for step, record in enumerate(records, 1):
+            tracker.metrics(step, figures(record["stage"], record))
+        if finished:
+            tracker.metrics(len(records) + 1, figures("final", result["metrics"]))
+        tracker.artifacts(files)
+        ended = finished
+    finally:
+        tracker.end(ended)
+
+
+def figures(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among some values, with a prefix to their names; ``epoch`` is none of them."""
+    return {
+        f"{prefix}/{name}": float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and name != "epoch"
+    }
+
+
+def artifacts(run: StoredRun) -> list[Path]:
+    """The files of a run that are sent.
+
+    Raises:
+        InputError: One is not an ordinary file but, for example, a link to another.
+    """
+    paths = [run / name for name in ARTIFACTS if (run / name).is_symlink() or (run / name).exists()]
+    for path in paths:
+        check_ordinary(path)
+        if path.is_symlink():
+            raise InputError(f"{path} is a link: a run's own files are sent, no others")
+    return paths
