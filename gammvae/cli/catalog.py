@@ -31,7 +31,8 @@ HEADER = (
     *("name", "samples", "features", "classes", "likelihood"),
     *("licence", "size", "state", "path"),
 )
-USERS_OWN = "file"
+# Options for data of the user, which have no files of their own.
+USERS_OWN = ("file", "folder")
 SHOWN_CLASSES = 20
 
 
@@ -51,13 +52,13 @@ class Catalog:
         ConfigStore.instance().store(name="schema", node=Config)
 
     def names(self) -> list[str]:
-        """The possible values of ``dataset=``, except ``file``."""
+        """The possible values of ``dataset=``, except those of the user's own data."""
         with composing():
             loader = GlobalHydra.instance().config_loader()
             names = loader.get_group_options(
                 "dataset", ObjectType.CONFIG, "train", self.overrides or None
             )
-        return [name for name in names if name != USERS_OWN]
+        return [name for name in names if name not in USERS_OWN]
 
     def config(self, name: str, *more: str) -> Config:
         """The configuration of one dataset.

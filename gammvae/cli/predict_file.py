@@ -9,7 +9,7 @@ import io
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,7 @@ from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.files import read as read_file
+from gammvae.data.folder import load as load_folder
 from gammvae.data.formats.arrays import Table
 from gammvae.data.formats.request import Keys, Request
 from gammvae.data.images import arranged
@@ -38,6 +39,8 @@ from gammvae.system.writing import refuse_replacing, write_whole
 log = logging.getLogger(__name__)
 
 KINDS = (".npz", ".csv")
+# The loader of dataset=folder, as configurations name it.
+OF_FOLDERS = "gammvae.data.folder.load"
 KEYS = Keys(path="data", array="array", labels="", drop="drop", header="header", index="")
 
 
@@ -59,9 +62,10 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
         raise InputError(f"out={settings.out} is of unknown kind: it must end in .npz or .csv")
     refuse_replacing("out", target, [user_path(settings.data)])
     directory.check_output("out", target)
-    x = samples_on(trained.device, read(trained, settings))
+    rows, names = read(trained, settings)
+    x = samples_on(trained.device, rows)
     counts: Counter[str] = Counter()
-    parts = predictions(trained, x, counts)
+    parts = named(predictions(trained, x, counts), names)
     target.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".csv":
         write_whole(target, lambda file: write_csv(file, parts))
@@ -78,11 +82,43 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
     ]
 
 
-def read(trained: Trained, settings: PredictSettings) -> Rows:
-    """The samples of a file ``(N, F)``, preprocessed as the model expects.
+def read(trained: Trained, settings: PredictSettings) -> tuple[Rows, Sequence[str]]:
+    """The samples of a file ``(N, F)``, preprocessed as the model expects, and their names.
 
     Raises:
         InputError: They do not match the samples that the run was trained on.
+    """
+    if user_path(settings.data).is_dir():
+        data = read_folder(trained, settings)
+    else:
+        data = read_samples(trained, settings)
+    check_values(data, trained.facts, f"data={settings.data}")
+    preprocessing = trained.facts.preprocessing
+    rows = data.x if preprocessing.name == "none" else TransformedRows(data.x, preprocessing)
+    return rows, data.samples
+
+
+def read_folder(trained: Trained, settings: PredictSettings) -> Dataset:
+    """The images in a folder, brought to the shape of those that a run was trained on.
+
+    Raises:
+        InputError: The run was trained on no such images, or some cannot be read.
+    """
+    if trained.config.dataset.loader.get("_target_") != OF_FOLDERS:
+        raise InputError(
+            f"data={settings.data} is a folder: only runs of dataset=folder take one, others a file"
+        )
+    for name, value in (("array", settings.array), ("drop", settings.drop)):
+        if value:
+            raise InputError(f"{name}={value} has no use: data={settings.data} is a folder")
+    return load_folder(settings.data, None, trained.facts.shape, "data")
+
+
+def read_samples(trained: Trained, settings: PredictSettings) -> Dataset:
+    """The samples of a file, arranged as those that a run was trained on.
+
+    Raises:
+        InputError: The file cannot be read, or its samples have other features.
     """
     given, facts, what = trained.config.dataset, trained.facts, f"data={settings.data}"
     request = request_like(given, facts, settings)
@@ -96,11 +132,9 @@ def read(trained: Trained, settings: PredictSettings) -> Rows:
     notes = list(table.notes)
     if flat and wanted == facts.shape and len(shape) == 3 and shape[0] > 1:
         notes.append(f"values are read in the order {shape[0]} channels, height, width")
-    check_values(Dataset(x, None, shape), facts, what)
     for note in notes:
         log.warning("%s: %s", what, note)
-    preprocessing = facts.preprocessing
-    return x if preprocessing.name == "none" else TransformedRows(x, preprocessing)
+    return Dataset(x, None, shape)
 
 
 def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
@@ -189,8 +223,22 @@ def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[
         yield {**part._asdict(), "elbo": elbo, "unlikely": unlikely}
 
 
+def named(
+    parts: Iterator[dict[str, NDArray]], names: Sequence[str]
+) -> Iterator[dict[str, NDArray]]:
+    """Yields the results of every chunk with the names of its samples, if they have some."""
+    all_names, start = np.array(names, dtype=str), 0
+    for part in parts:
+        end = start + len(part["labels"])
+        yield {**part, "samples": all_names[start:end]} if names else part
+        start = end
+
+
 def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
-    """One line per sample: label, ELBO, whether it is unlikely, responsibilities, embedding."""
+    """One line per sample: label, ELBO, whether it is unlikely, responsibilities, embedding.
+
+    Samples that have names get them in front.
+    """
     text = io.TextIOWrapper(file, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     for number, part in enumerate(parts):
@@ -200,11 +248,14 @@ def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
         }
         if number == 0:
             columns = [f"{name}_{i}" for name, of in wide.items() for i in range(of.shape[1])]
-            writer.writerow(["label", "elbo", "unlikely", *columns])
+            first = ["sample"] if "samples" in part else []
+            writer.writerow([*first, "label", "elbo", "unlikely", *columns])
         values = np.hstack([*wide.values()])
-        for label, elbo, unlikely, row in zip(
-            part["labels"], part["elbo"], part["unlikely"], values, strict=True
+        names = [[name] for name in part["samples"]] if "samples" in part else [[]] * len(values)
+        for name, label, elbo, unlikely, row in zip(
+            names, part["labels"], part["elbo"], part["unlikely"], values, strict=True
         ):
-            writer.writerow([label, f"{elbo:.6g}", int(unlikely), *(f"{one:.6g}" for one in row)])
+            figures = (f"{one:.6g}" for one in row)
+            writer.writerow([*name, label, f"{elbo:.6g}", int(unlikely), *figures])
     text.flush()
     text.detach()

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-Value = str | bool | int | None | Sequence[str]
+Value = str | bool | int | None | Sequence[str] | Sequence[int]
 
 # Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
@@ -15,7 +15,7 @@ def override(key: str, value: Value) -> str:
 
     Args:
         key: Name of the setting, such as ``dataset.drop``.
-        value: Text, integer, Boolean, ``None`` for ``null``, or a list of texts.
+        value: Text, integer, Boolean, ``None`` for ``null``, or a list of texts or integers.
     """
     return shell_word(f"{key}={in_grammar(value)}")
 

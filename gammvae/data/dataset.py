@@ -26,6 +26,7 @@ class Dataset:
         shape: Of one sample, of ``F`` values; images are ``(channels, height, width)``.
         notes: What the user should know about how the data were read.
         names: Of the features, where known.
+        samples: Names of the samples, where they have some besides their positions.
     """
 
     x: Rows
@@ -33,6 +34,7 @@ class Dataset:
     shape: tuple[int, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
     names: tuple[str, ...] = field(default=(), compare=False)
+    samples: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def scan(self) -> Scan:

@@ -140,10 +140,10 @@ READERS: dict[str, Callable[[Path, Request], Table]] = {
 
 
 def classes_of_file(name: str, file: Path, table: Table) -> tuple[NDArray, list[str]]:
-    """Reads classes ``(N,)`` from a file of their own.
+    """Reads classes ``(N,)`` that are not in the file of the samples.
 
     Args:
-        name: Path of the file.
+        name: Path of the file with the classes.
         file: The file of the samples, for messages.
         table: The content of that file.
 
@@ -157,8 +157,25 @@ def classes_of_file(name: str, file: Path, table: Table) -> tuple[NDArray, list[
         raise InputError(
             f"dataset.labels={name} is neither in {file} nor a file: {listed(table.names)}"
         )
+    return separate_classes(name, table.x.shape[0], table.hint)
+
+
+def separate_classes(name: str, n_samples: int, hint: str = "") -> tuple[NDArray, list[str]]:
+    """Reads classes ``(N,)`` from a file of their own.
+
+    Args:
+        name: Path of the file.
+        n_samples: ``N``.
+        hint: The end of the message if there is one class too few.
+
+    Returns:
+        The classes, and remarks for the user.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
     path = existing("dataset.labels", name, (".npy", ".csv", ".tsv", ".txt"))
     with reading(path):
         if path.suffix.lower() == ".npy":
             return load_array(lambda: np.load(path, allow_pickle=False), str(path)), []
-        return read_labels(path, table.x.shape[0], table.hint)
+        return read_labels(path, n_samples, hint)

@@ -33,12 +33,14 @@ class Facts(NamedTuple):
         likelihood: ``bernoulli`` or ``normal``.
         names: Of the features, where known.
         preprocessing: The transformation of the rows.
+        samples: Names of the samples of the training data, where they have some.
     """
 
     shape: tuple[int, ...]
     likelihood: str
     names: tuple[str, ...]
     preprocessing: Preprocessing
+    samples: tuple[str, ...] = ()
 
 
 class Data(NamedTuple):
@@ -94,7 +96,7 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
     return Data(
         rows=rows,
         y=dataset.y,
-        facts=Facts(dataset.shape, likelihood, dataset.names, preprocessing),
+        facts=Facts(dataset.shape, likelihood, dataset.names, preprocessing, dataset.samples),
         digest=dataset.digest,
         filled=found.filled,
         notes=tuple(notes),

@@ -24,6 +24,8 @@ from gammvae.runs.records import Result
 FIGURE = "preprocessing."
 # Upper bounds that exceed any practical number of features and size of their names and figures.
 MOST_FEATURES, MOST_BYTES = 2**31, 2**28
+# Names of samples beyond this are not kept, because they are not needed.
+MOST_NAMES = 2**27
 
 
 class Trained(NamedTuple):
@@ -58,6 +60,9 @@ def keep_facts(directory: RunDirectory, facts: Facts) -> None:
         "preprocess": np.array(facts.preprocessing.name),
         **{FIGURE + name: value for name, value in facts.preprocessing.figures.items()},
     }
+    samples = np.array(facts.samples, dtype=str)
+    if 0 < samples.nbytes <= MOST_NAMES:
+        arrays["samples"] = samples
     directory.write(DATA, lambda file: cast(Any, np.savez)(file, **arrays))
 
 
