@@ -10,6 +10,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,7 @@ from gammvae.data.folder import load as load_folder
 from gammvae.data.formats.arrays import Table
 from gammvae.data.formats.request import Keys, Request
 from gammvae.data.images import arranged
+from gammvae.data.missing import filled, without_missing
 from gammvae.data.remarks import check_squares, remark_on_fill
 from gammvae.data.rows import Rows, TransformedRows
 from gammvae.data.samples import Samples, samples_on
@@ -41,7 +43,16 @@ log = logging.getLogger(__name__)
 KINDS = (".npz", ".csv")
 # The loader of dataset=folder, as configurations name it.
 OF_FOLDERS = "gammvae.data.folder.load"
-KEYS = Keys(path="data", array="array", labels="", drop="drop", header="header", index="")
+KEYS = Keys(
+    path="data",
+    array="array",
+    labels="",
+    drop="drop",
+    header="header",
+    index="",
+    missing="",
+    categorical="",
+)
 
 
 def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings) -> list[str]:
@@ -134,7 +145,24 @@ def read_samples(trained: Trained, settings: PredictSettings) -> Dataset:
         notes.append(f"values are read in the order {shape[0]} channels, height, width")
     for note in notes:
         log.warning("%s: %s", what, note)
-    return Dataset(x, None, shape)
+    data = Dataset(x, None, shape, samples=tuple(table.samples))
+    return like_training(data, trained, what)
+
+
+def like_training(data: Dataset, trained: Trained, what: str) -> Dataset:
+    """The data with missing values treated as they were in training, and the count in the log."""
+    medians = trained.facts.medians
+    if medians is not None:
+        if isinstance(data.x, np.ndarray) and (missing := np.isnan(data.x)).any():
+            count = int(missing.sum())
+            log.warning("%s: %d missing values are replaced by medians of the run", what, count)
+        return replace(data, x=filled(data.x, medians))
+    if trained.config.dataset.missing != "drop" or not isinstance(data.x, np.ndarray):
+        return data
+    kept = without_missing(data, "drop", what)
+    for note in kept.notes:
+        log.warning("%s: %s", what, note)
+    return kept
 
 
 def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
@@ -155,6 +183,9 @@ def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) 
         known=[*facts.names, *others],
         header=header if settings.header is None else settings.header,
         index=given.index,
+        missing=given.missing,
+        categorical="onehot" if facts.categories else "refuse",
+        categories=facts.categories,
         keys=KEYS,
     )
 

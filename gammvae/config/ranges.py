@@ -56,6 +56,8 @@ RULES: dict[str, Rule] = {
     "dataset.shape": optional(list_of("one or more sizes", 1, MOST_SAMPLES)),
     "dataset.index": optional(one_of("keep", "counting")),
     "dataset.channels": optional(one_of("first", "last")),
+    "dataset.missing": one_of("refuse", "median", "drop"),
+    "dataset.categorical": one_of("refuse", "onehot"),
     "model.family": one_of(*REPARAMETERIZATIONS),
     "model.gain": optional(at_least(0.5, 100)),
     "model.method": one_of(*METHODS),

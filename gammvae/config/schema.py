@@ -37,6 +37,8 @@ class DatasetConfig:
     header: bool | None = None
     index: str | None = "counting"
     channels: str | None = "first"
+    missing: str = "refuse"
+    categorical: str = "refuse"
     about: AboutConfig = field(default_factory=AboutConfig)
 
 

@@ -17,9 +17,13 @@ from gammvae.data.formats.request import Request, listed
 from gammvae.data.formats.text_table import read_csv
 from gammvae.data.images import arranged
 from gammvae.data.labels import checked_classes, read_labels
+from gammvae.data.missing import without_missing
 from gammvae.data.rows import check_fits, smallest_floats
 from gammvae.errors import InputError, reading
 from gammvae.system.paths import user_path
+
+# Files whose features have no types of their own.
+ARRAYS = (".npy", ".npz")
 
 
 def load(
@@ -31,6 +35,8 @@ def load(
     header: bool | None = None,
     index: str | None = None,
     channels: str | None = None,
+    missing: str = "refuse",
+    categorical: str = "refuse",
 ) -> Dataset:
     """Loads the samples of a file, and their classes if the user says where they are.
 
@@ -43,13 +49,17 @@ def load(
         header: Whether the first line of a text table holds names; ``None``: it is detected.
         index: What happens to a row index, see ``Request``.
         channels: The axis of an image's channels, ``first`` or ``last``; ``None``: it is detected.
+        missing: What happens to missing values, see ``without_missing``.
+        categorical: What happens to columns of text, see ``Request``.
 
     Raises:
         InputError: Something cannot be read, or is ambiguous.
     """
     if path is None:
         raise InputError("dataset.path is missing: dataset=file needs dataset.path=FILE")
-    request = Request(array, labels, drop, header=header, index=index)
+    request = Request(
+        array, labels, drop, header=header, index=index, missing=missing, categorical=categorical
+    )
     file, table = read(path, request)
     classes, notes = table.classes, list(table.notes)
     if labels is not None:
@@ -59,7 +69,16 @@ def load(
         what = f"dataset.labels={labels}"
         classes = checked_classes(classes, what, table.x.shape[0], table.hint)
     x, sample_shape, remarks = arranged(table.x, table.shape, shape, channels, str(file))
-    return Dataset(x, classes, sample_shape, (*notes, *remarks), tuple(table.features))
+    data = Dataset(
+        x=x,
+        y=classes,
+        shape=sample_shape,
+        notes=(*notes, *remarks),
+        names=tuple(table.features),
+        samples=tuple(table.samples),
+        categories=table.categories,
+    )
+    return without_missing(data, missing, str(file))
 
 
 def read(path: str, request: Request) -> tuple[Path, Table]:
@@ -80,9 +99,13 @@ def read(path: str, request: Request) -> tuple[Path, Table]:
     kind = file.suffix.lower()
     if request.array is not None and kind != ".npz":
         raise InputError(f"{keys.array}={request.array} has no use: {file} holds a single table")
-    if request.drop and kind in (".npy", ".npz"):
+    if request.drop and kind in ARRAYS:
         raise InputError(
             f"{keys.drop}={list(request.drop)} has no use: {file} has no columns with names"
+        )
+    if request.categorical != "refuse" and keys.categorical and kind in ARRAYS:
+        raise InputError(
+            f"{keys.categorical}={request.categorical} has no use: {file} has no columns of text"
         )
     if request.header is not None and kind not in (".csv", ".tsv"):
         raise InputError(f"{keys.header}={request.header} has no use: {file} is no text")
@@ -127,6 +150,7 @@ def read_table(path: Path, columns: Columns) -> Table:
         columns.notes,
         names,
         columns.hint,
+        columns.categories,
     )
 
 
