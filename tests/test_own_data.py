@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from gammvae.runs.contents import ASSIGNMENTS, DATA
@@ -90,3 +91,20 @@ def test_new_rows_that_lack_a_value_are_left_out_and_the_others_named(tmp_path, 
     with np.load(tmp_path / "run" / ASSIGNMENTS) as run, np.load(tmp_path / "p.npz") as again:
         np.testing.assert_array_equal(again["embedding"], run["embedding"])
         assert again["samples"].tolist() == [str(i) for i in range(60) if i not in (3, 8, 9)]
+
+
+def test_cells_of_a_layer_are_predicted_with_their_names(tmp_path, in_process):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5ad", "w") as file:
+        file["layers/logs"] = np.random.default_rng(0).random((30, 4))
+        for name, count in (("obs", 30), ("var", 4)):
+            file.create_group(name).attrs["_index"] = "names"
+            file[f"{name}/names"] = [f"{name} {number}" for number in range(count)]
+    data = ("dataset=file", "dataset.path=x.h5ad", "dataset.array=layers/logs", "n_clusters=2")
+    done = in_process("train", *data, *SHORT, *EPOCHS)
+    assert done.returncode == 0, done.stderr
+    done = in_process("predict", "run", "data=x.h5ad", "out=p.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "run" / ASSIGNMENTS) as run, np.load(tmp_path / "p.npz") as again:
+        np.testing.assert_array_equal(again["embedding"], run["embedding"])
+        assert again["samples"].tolist() == [f"obs {number}" for number in range(30)]

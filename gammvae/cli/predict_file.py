@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
+from gammvae.data.files import WITH_NAMES
 from gammvae.data.files import read as read_file
 from gammvae.data.folder import load as load_folder
 from gammvae.data.formats.arrays import Table
@@ -177,7 +178,7 @@ def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) 
     others = [*given.drop, *filter(None, [given.labels])]
     header = given.header if kind in (".csv", ".tsv") else None
     return Request(
-        array=settings.array or (given.array if kind == ".npz" else None),
+        array=settings.array or (given.array if kind in WITH_NAMES else None),
         drop=settings.drop,
         spare=[] if settings.drop else others,
         known=[*facts.names, *others],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.data.dataset import Dataset
+from gammvae.data.formats.anndata import read_h5ad
 from gammvae.data.formats.arrays import Table, load_array, read_npy, read_npz
 from gammvae.data.formats.columns import Columns
 from gammvae.data.formats.parquet import read_parquet
@@ -23,7 +24,9 @@ from gammvae.errors import InputError, reading
 from gammvae.system.paths import user_path
 
 # Files whose features have no types of their own.
-ARRAYS = (".npy", ".npz")
+ARRAYS = (".npy", ".npz", ".h5ad")
+# Files that hold several arrays.
+WITH_NAMES = (".npz", ".h5ad")
 
 
 def load(
@@ -41,8 +44,9 @@ def load(
     """Loads the samples of a file, and their classes if the user says where they are.
 
     Args:
-        path: ``.npy``, ``.npz``, ``.csv``, ``.tsv`` or ``.parquet``.
-        array: Name of the samples' array, in a ``.npz`` file that holds several.
+        path: ``.npy``, ``.npz``, ``.csv``, ``.tsv``, ``.parquet`` or ``.h5ad``.
+        array: Name of the samples' array, in a ``.npz`` file that holds several; of an ``.h5ad``
+            file, ``X``, ``layers/NAME`` or ``obsm/NAME``.
         labels: Name of the classes' column or array in the same file, or the path of another file.
         drop: Columns that are no features.
         shape: Shape of one sample; images are ``(channels, height, width)``.
@@ -97,7 +101,7 @@ def read(path: str, request: Request) -> tuple[Path, Table]:
     keys = request.keys
     file = existing(keys.path, path, READERS)
     kind = file.suffix.lower()
-    if request.array is not None and kind != ".npz":
+    if request.array is not None and kind not in WITH_NAMES:
         raise InputError(f"{keys.array}={request.array} has no use: {file} holds a single table")
     if request.drop and kind in ARRAYS:
         raise InputError(
@@ -160,6 +164,7 @@ READERS: dict[str, Callable[[Path, Request], Table]] = {
     ".csv": lambda path, request: read_table(path, read_csv(path, request)),
     ".tsv": lambda path, request: read_table(path, read_csv(path, request)),
     ".parquet": lambda path, request: read_table(path, read_parquet(path, request)),
+    ".h5ad": read_h5ad,
 }
 
 
