@@ -40,7 +40,7 @@ def test_a_folder_does_not_suit_a_run_on_a_file(tmp_path, in_process):
     assert in_process("train", *data, *SHORT, *EPOCHS).returncode == 0
     (tmp_path / "p").mkdir()
     refused = in_process("predict", "run", "data=p", "out=p.npz")
-    assert "data=p is a folder: only runs of dataset=folder take one" in refused.stderr
+    assert "data=p is a folder: only runs of dataset=folder or dataset=features" in refused.stderr
 
 
 def write_trees(path, rows):

@@ -32,7 +32,7 @@ HEADER = (
     *("licence", "size", "state", "path"),
 )
 # Options for data of the user, which have no files of their own.
-USERS_OWN = ("file", "folder")
+USERS_OWN = ("file", "folder", "features")
 SHOWN_CLASSES = 20
 
 

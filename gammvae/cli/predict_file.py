@@ -17,8 +17,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.cli.catalog import Catalog
 from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
+from gammvae.data.by_name import load_dataset
 from gammvae.data.dataset import Dataset
 from gammvae.data.files import WITH_NAMES
 from gammvae.data.files import read as read_file
@@ -42,8 +44,8 @@ from gammvae.system.writing import refuse_replacing, write_whole
 log = logging.getLogger(__name__)
 
 KINDS = (".npz", ".csv")
-# The loader of dataset=folder, as configurations name it.
-OF_FOLDERS = "gammvae.data.folder.load"
+# The loaders of dataset=folder and dataset=features, as configurations name them.
+OF_FOLDERS, OF_FEATURES = "gammvae.data.folder.load", "gammvae.data.features.load"
 KEYS = Keys(
     path="data",
     array="array",
@@ -111,19 +113,32 @@ def read(trained: Trained, settings: PredictSettings) -> tuple[Rows, Sequence[st
 
 
 def read_folder(trained: Trained, settings: PredictSettings) -> Dataset:
-    """The images in a folder, brought to the shape of those that a run was trained on.
+    """The images in a folder, as the run takes them: as pixels of its shape or as features.
 
     Raises:
-        InputError: The run was trained on no such images, or some cannot be read.
+        InputError: The run was trained on no images in a folder, or some cannot be read.
     """
-    if trained.config.dataset.loader.get("_target_") != OF_FOLDERS:
+    loader = trained.config.dataset.loader.get("_target_")
+    if loader not in (OF_FOLDERS, OF_FEATURES):
         raise InputError(
-            f"data={settings.data} is a folder: only runs of dataset=folder take one, others a file"
+            f"data={settings.data} is a folder: only runs of dataset=folder or dataset=features "
+            "take one, others a file"
         )
     for name, value in (("array", settings.array), ("drop", settings.drop)):
         if value:
             raise InputError(f"{name}={value} has no use: data={settings.data} is a folder")
-    return load_folder(settings.data, None, trained.facts.shape, "data")
+    if loader == OF_FOLDERS:
+        return load_folder(settings.data, None, trained.facts.shape, "data")
+    # Weights, addresses and folders are those of the program, because the run is not trusted.
+    known = Catalog(None, []).config("features", f"n_clusters={trained.config.n_clusters}").dataset
+    dataset = replace(known, path=settings.data, network=trained.config.dataset.network)
+    data = load_dataset(dataset, str(trained.device))
+    if data.shape != trained.facts.shape:
+        raise InputError(
+            f"data={settings.data} has {data.shape[0]} features of dataset.network="
+            f"{dataset.network}: the run was trained on {trained.facts.shape}"
+        )
+    return data
 
 
 def read_samples(trained: Trained, settings: PredictSettings) -> Dataset:

@@ -58,6 +58,7 @@ RULES: dict[str, Rule] = {
     "dataset.channels": optional(one_of("first", "last")),
     "dataset.missing": one_of("refuse", "median", "drop"),
     "dataset.categorical": one_of("refuse", "onehot"),
+    "dataset.network": optional(one_of("resnet18", "resnet50")),
     "model.family": one_of(*REPARAMETERIZATIONS),
     "model.gain": optional(at_least(0.5, 100)),
     "model.method": one_of(*METHODS),

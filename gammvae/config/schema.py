@@ -39,6 +39,7 @@ class DatasetConfig:
     channels: str | None = "first"
     missing: str = "refuse"
     categorical: str = "refuse"
+    network: str | None = None
     about: AboutConfig = field(default_factory=AboutConfig)
 
 

@@ -6,6 +6,7 @@ Notation: ``N`` samples, ``F`` features.
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,42 @@ def load(
     if path is None:
         raise InputError("dataset.path is missing: dataset=folder needs dataset.path=FOLDER")
     folder = existing_folder(key, path)
+    images = find_images(folder, labels)
+    size = checked_shape(shape) if shape else common_shape(folder, images.files)
+    x = read_images(folder, images.files, size)
+    return Dataset(x, images.classes, size, images.notes, samples=images.names)
+
+
+class Images(NamedTuple):
+    """The images in a folder.
+
+    Attributes:
+        files: The image files, sorted by path.
+        names: Their paths below the folder, with ``/`` between the parts.
+        classes: ``(N,)``, or ``None``.
+        notes: What the user should know about them.
+    """
+
+    files: Sequence[Path]
+    names: tuple[str, ...]
+    classes: NDArray | None
+    notes: tuple[str, ...]
+
+
+def find_images(folder: Path, labels: str | None) -> Images:
+    """The images in a folder, and their classes as ``load`` takes them.
+
+    Raises:
+        InputError: There is no image, or one has no class.
+    """
     files, others = image_files(folder)
-    size = checked_shape(shape) if shape else common_shape(folder, files)
+    names = tuple(path.relative_to(folder).as_posix() for path in files)
     notes = [f"{others} files in {folder} are no images and left out"] if others else []
     classes = None
     if labels is not None:
         classes, remarks = classes_of(labels, folder, files)
         notes += remarks
-    x = read_images(folder, files, size)
-    return Dataset(x, classes, size, tuple(notes), samples=names_of(folder, files))
+    return Images(files, names, classes, tuple(notes))
 
 
 def existing_folder(key: str, name: str) -> Path:
@@ -73,11 +101,6 @@ def existing_folder(key: str, name: str) -> Path:
     if not folder.is_dir():
         raise InputError(f"{key}={name} is not a folder")
     return folder
-
-
-def names_of(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
-    """The paths of images below their folder, with ``/`` between the parts."""
-    return tuple(path.relative_to(folder).as_posix() for path in files)
 
 
 def checked_shape(shape: Sequence[int]) -> Shape:
