@@ -28,7 +28,8 @@ HEADER = (
     *("name", "samples", "features", "classes", "likelihood"),
     *("licence", "size", "state", "path"),
 )
-USERS_OWN = "file"
+# Options for data of the user, which have no files of their own.
+USERS_OWN = ("file", "folder", "features")
 SHOWN_CLASSES = 20
 
 
@@ -47,13 +48,13 @@ class Catalog:
             self.overrides.append(f"hydra.searchpath=['file://{folder}']")
 
     def names(self) -> list[str]:
-        """The possible values of ``dataset=``, except ``file``."""
+        """The possible values of ``dataset=``, except those of the user's own data."""
         with composing():
             loader = GlobalHydra.instance().config_loader()
             names = loader.get_group_options(
                 "dataset", ObjectType.CONFIG, "train", self.overrides or None
             )
-        return [name for name in names if name != USERS_OWN]
+        return [name for name in names if name not in USERS_OWN]
 
     def config(self, name: str, *more: str) -> Config:
         """The configuration of one dataset.

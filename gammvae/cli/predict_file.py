@@ -9,19 +9,25 @@ import io
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gammvae.cli.catalog import Catalog
 from gammvae.cli.settings import PredictSettings
 from gammvae.config.schema import DatasetConfig
+from gammvae.data.by_name import load_dataset
+from gammvae.data.dataset import Dataset
+from gammvae.data.files import WITH_NAMES
 from gammvae.data.files import read as read_file
+from gammvae.data.folder import load as load_folder
 from gammvae.data.formats.arrays import Table
 from gammvae.data.formats.request import Keys, Request
-from gammvae.data.new_samples import prepared
+from gammvae.data.new_samples import completed, in_order_of, preprocessed
 from gammvae.data.rows import Rows
 from gammvae.data.samples import Samples, samples_on
 from gammvae.data.training_data import Facts
@@ -36,7 +42,18 @@ from gammvae.system.writing import refuse_replacing, write_whole
 log = logging.getLogger(__name__)
 
 KINDS = (".npz", ".csv")
-KEYS = Keys(path="data", array="array", labels="", drop="drop", header="header", index="")
+# The loaders of dataset=folder and dataset=features, as configurations name them.
+OF_FOLDERS, OF_FEATURES = "gammvae.data.folder.load", "gammvae.data.features.load"
+KEYS = Keys(
+    path="data",
+    array="array",
+    labels="",
+    drop="drop",
+    header="header",
+    index="",
+    missing="",
+    categorical="",
+)
 
 
 def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings) -> list[str]:
@@ -57,9 +74,10 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
         raise InputError(f"out={settings.out} is of unknown kind: it must end in .npz or .csv")
     refuse_replacing("out", target, [user_path(settings.data)])
     directory.check_output("out", target)
-    x = samples_on(trained.device, read(trained, settings))
+    rows, names = read(trained, settings)
+    x = samples_on(trained.device, rows)
     counts: Counter[str] = Counter()
-    parts = predictions(trained, x, counts)
+    parts = named(predictions(trained, x, counts), names)
     target.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".csv":
         write_whole(target, lambda file: write_csv(file, parts))
@@ -76,20 +94,64 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
     ]
 
 
-def read(trained: Trained, settings: PredictSettings) -> Rows:
-    """The samples of a file ``(N, F)``, preprocessed as the model expects.
+def read(trained: Trained, settings: PredictSettings) -> tuple[Rows, Sequence[str]]:
+    """The samples of a file ``(N, F)``, preprocessed as the model expects, and their names.
 
     Raises:
         InputError: They do not match the samples that the run was trained on.
+    """
+    if user_path(settings.data).is_dir():
+        data = read_folder(trained, settings)
+    else:
+        data = read_samples(trained, settings)
+    return preprocessed(data, trained.facts, f"data={settings.data}"), data.samples
+
+
+def read_folder(trained: Trained, settings: PredictSettings) -> Dataset:
+    """The images in a folder, as the run takes them: as pixels of its shape or as features.
+
+    Raises:
+        InputError: The run was trained on no images in a folder, or some cannot be read.
+    """
+    loader = trained.config.dataset.loader.get("_target_")
+    if loader not in (OF_FOLDERS, OF_FEATURES):
+        raise InputError(
+            f"data={settings.data} is a folder: only runs of dataset=folder or dataset=features "
+            "take one, others a file"
+        )
+    for name, value in (("array", settings.array), ("drop", settings.drop)):
+        if value:
+            raise InputError(f"{name}={value} has no use: data={settings.data} is a folder")
+    if loader == OF_FOLDERS:
+        return load_folder(settings.data, None, trained.facts.shape, "data")
+    # Weights, addresses and folders are those of the program, because the run is not trusted.
+    known = Catalog(None, []).config("features", f"n_clusters={trained.config.n_clusters}").dataset
+    dataset = replace(known, path=settings.data, network=trained.config.dataset.network)
+    data = load_dataset(dataset, str(trained.device))
+    if data.shape != trained.facts.shape:
+        raise InputError(
+            f"data={settings.data} has {data.shape[0]} features of dataset.network="
+            f"{dataset.network}: the run was trained on {trained.facts.shape}"
+        )
+    return data
+
+
+def read_samples(trained: Trained, settings: PredictSettings) -> Dataset:
+    """The samples of a file, arranged as those that a run was trained on.
+
+    Raises:
+        InputError: The file cannot be read, or its samples have other features.
     """
     given, facts, what = trained.config.dataset, trained.facts, f"data={settings.data}"
     request = request_like(given, facts, settings)
     _, table = read_file(settings.data, request)
     check_features(table, facts, request, what)
-    rows, remarks = prepared(table.x, table.shape, given, facts, what)
-    for note in (*table.notes, *remarks):
+    stored = Dataset(table.x, None, table.shape, samples=tuple(table.samples))
+    data, remarks = in_order_of(given, facts, stored, what)
+    data, counted = completed(data, given, facts, what)
+    for note in (*table.notes, *remarks, *counted):
         log.warning("%s: %s", what, note)
-    return rows
+    return data
 
 
 def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) -> Request:
@@ -104,12 +166,15 @@ def request_like(given: DatasetConfig, facts: Facts, settings: PredictSettings) 
     others = [*given.drop, *filter(None, [given.labels])]
     header = given.header if kind in (".csv", ".tsv") else None
     return Request(
-        array=settings.array or (given.array if kind == ".npz" else None),
+        array=settings.array or (given.array if kind in WITH_NAMES else None),
         drop=settings.drop,
         spare=[] if settings.drop else others,
         known=[*facts.names, *others],
         header=header if settings.header is None else settings.header,
         index=given.index,
+        missing=given.missing,
+        categorical="onehot" if facts.categories else "refuse",
+        categories=facts.categories,
         keys=KEYS,
     )
 
@@ -157,8 +222,22 @@ def predictions(trained: Trained, x: Samples, counts: Counter[str]) -> Iterator[
         yield {**part._asdict(), "elbo": elbo, "unlikely": unlikely}
 
 
+def named(
+    parts: Iterator[dict[str, NDArray]], names: Sequence[str]
+) -> Iterator[dict[str, NDArray]]:
+    """Yields the results of every chunk with the names of its samples, if they have some."""
+    all_names, start = np.array(names, dtype=str), 0
+    for part in parts:
+        end = start + len(part["labels"])
+        yield {**part, "samples": all_names[start:end]} if names else part
+        start = end
+
+
 def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
-    """One line per sample: label, ELBO, whether it is unlikely, responsibilities, embedding."""
+    """One line per sample: label, ELBO, whether it is unlikely, responsibilities, embedding.
+
+    Samples that have names get them in front.
+    """
     text = io.TextIOWrapper(file, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     for number, part in enumerate(parts):
@@ -168,11 +247,14 @@ def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
         }
         if number == 0:
             columns = [f"{name}_{i}" for name, of in wide.items() for i in range(of.shape[1])]
-            writer.writerow(["label", "elbo", "unlikely", *columns])
+            first = ["sample"] if "samples" in part else []
+            writer.writerow([*first, "label", "elbo", "unlikely", *columns])
         values = np.hstack([*wide.values()])
-        for label, elbo, unlikely, row in zip(
-            part["labels"], part["elbo"], part["unlikely"], values, strict=True
+        names = [[name] for name in part["samples"]] if "samples" in part else [[]] * len(values)
+        for name, label, elbo, unlikely, row in zip(
+            names, part["labels"], part["elbo"], part["unlikely"], values, strict=True
         ):
-            writer.writerow([label, f"{elbo:.6g}", int(unlikely), *(f"{one:.6g}" for one in row)])
+            figures = (f"{one:.6g}" for one in row)
+            writer.writerow([*name, label, f"{elbo:.6g}", int(unlikely), *figures])
     text.flush()
     text.detach()

@@ -84,7 +84,7 @@ def dataset_of(config: Config, directory: RunDirectory, config_dir: str | None) 
     """
     path, name = directory / CONFIG, config.dataset.name
     catalog = Catalog(config_dir, [])
-    if name not in (*catalog.names(), USERS_OWN):
+    if name not in (*catalog.names(), *USERS_OWN):
         raise InputError(
             f"{path} names the dataset {name!r}, which does not come with gammvae: "
             "--config-dir FOLDER must name the folder of its YAML, as for train"

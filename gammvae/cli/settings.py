@@ -75,7 +75,7 @@ class PredictSettings(Settings):
 
     data: str = about("the file of new samples, in any format of dataset=file", "")
     out: str = about("the file to write; it must end in .npz or .csv", "")
-    array: str | None = about("name of the array in an .npz file that holds several", None)
+    array: str | None = about("name of the array in an .npz or .h5ad file that holds several", None)
     drop: list[str] = about("columns to leave out", list)
     header: bool | None = about("whether the first row of the file holds names", None)
     device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")

@@ -25,6 +25,15 @@ VOLATILE = (
 )
 
 
+# Settings of later versions at the values that earlier runs were made with; these are left out, so
+# that runs with and without the setting are the same.
+AS_BEFORE = {
+    "dataset.missing": "refuse",
+    "dataset.categorical": "refuse",
+    "dataset.network": None,
+}
+
+
 def identity(config: Config) -> dict[str, Any]:
     """The settings that can change the result, as flat keys such as ``train.epochs`` and values."""
     return lasting(dataclasses.asdict(config))
@@ -36,6 +45,7 @@ def lasting(tree: dict[str, Any]) -> dict[str, Any]:
         key: value
         for key, value in flatten(tree)
         if not f"{key}.".startswith(tuple(f"{name}." for name in VOLATILE))
+        and (key not in AS_BEFORE or value != AS_BEFORE[key])
     }
 
 

@@ -37,6 +37,9 @@ class DatasetConfig:
     header: bool | None = None
     index: str | None = "counting"
     channels: str | None = "first"
+    missing: str = "refuse"
+    categorical: str = "refuse"
+    network: str | None = None
     about: AboutConfig = field(default_factory=AboutConfig)
 
 

@@ -3,8 +3,8 @@
 A loader is any function that returns a ``Dataset``. Its arguments are filled in by name: the
 folders ``root`` and ``cache`` with ``~`` expanded, ``download``, ``device``, the ``store`` of
 published files, the user's ``path``, ``array``, ``labels``, ``drop``, ``shape``, ``header``,
-``index`` and ``channels``, and anything else that stands in the dataset's YAML file below
-``loader``.
+``index``, ``channels``, ``missing``, ``categorical`` and ``network``, and anything else that stands
+in the dataset's YAML file below ``loader``.
 """
 
 import importlib
@@ -22,7 +22,10 @@ from gammvae.errors import InputError
 from gammvae.system.paths import user_path
 
 # Settings that only some loaders take; one that would have no effect is refused, not ignored.
-GIVEN_BY_USER = ("path", "array", "labels", "drop", "shape", "header", "index", "channels")
+GIVEN_BY_USER = (
+    *("path", "array", "labels", "drop", "shape", "header", "index", "channels"),
+    *("missing", "categorical", "network"),
+)
 
 
 def load_dataset(config: DatasetConfig, device: str = "auto") -> Dataset:

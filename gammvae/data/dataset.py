@@ -4,6 +4,7 @@ Notation: ``N`` samples, ``F`` features.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,11 @@ from numpy.typing import NDArray
 
 from gammvae.data.rows import Rows, Scan, scan
 from gammvae.errors import InputError
+
+IF_MISSING = (
+    "for a file in memory, dataset.missing=median replaces missing values and dataset.missing=drop "
+    "leaves out their samples"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class Dataset:
         shape: Of one sample, of ``F`` values; images are ``(channels, height, width)``.
         notes: What the user should know about how the data were read.
         names: Of the features, where known.
+        samples: Names of the samples, where they have some besides their positions.
+        categories: The texts of each column of text of which features were made, by column.
+        medians: ``(F,)``, what replaces missing values, if they are replaced.
     """
 
     x: Rows
@@ -33,6 +42,9 @@ class Dataset:
     shape: tuple[int, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
     names: tuple[str, ...] = field(default=(), compare=False)
+    samples: tuple[str, ...] = field(default=(), compare=False)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    medians: NDArray | None = field(default=None, compare=False)
 
     @cached_property
     def scan(self) -> Scan:
@@ -86,7 +98,7 @@ def check_samples(dataset: Dataset, name: str) -> None:
         row, column, value = found.bad
         raise InputError(
             f"dataset {name} has the value {value} in sample {row}, feature {column}: "
-            "all values must be finite in float32"
+            "all values must be finite in float32" + (f"; {IF_MISSING}" if np.isnan(value) else "")
         )
     if (found.low == found.high).all():
         raise InputError(f"dataset {name} has {x.shape[0]} equal samples: there are no clusters")

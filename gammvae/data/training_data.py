@@ -4,7 +4,7 @@ Notation: ``N`` samples, ``F`` features.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -33,12 +33,18 @@ class Facts(NamedTuple):
         likelihood: ``bernoulli`` or ``normal``.
         names: Of the features, where known.
         preprocessing: The transformation of the rows.
+        samples: Names of the samples of the training data, where they have some.
+        categories: The texts of each column of text of which features were made, by column.
+        medians: ``(F,)``, what replaces missing values, if they are replaced.
     """
 
     shape: tuple[int, ...]
     likelihood: str
     names: tuple[str, ...]
     preprocessing: Preprocessing
+    samples: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = {}
+    medians: NDArray[Any] | None = None
 
 
 class Data(NamedTuple):
@@ -91,10 +97,19 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
         )
     notes = [*dataset.notes, *filter(None, [reason]), *advice(found, preprocess), *fill]
     notes += [*remark_on_rounding(found, preprocess, dataset.names), *remark_on_classes(dataset.y)]
+    facts = Facts(
+        shape=dataset.shape,
+        likelihood=likelihood,
+        names=dataset.names,
+        preprocessing=preprocessing,
+        samples=dataset.samples,
+        categories=dataset.categories,
+        medians=dataset.medians,
+    )
     return Data(
         rows=rows,
         y=dataset.y,
-        facts=Facts(dataset.shape, likelihood, dataset.names, preprocessing),
+        facts=facts,
         digest=dataset.digest,
         filled=found.filled,
         notes=tuple(notes),

@@ -56,4 +56,4 @@ def rows_like(x: Matrix, config: Config, facts: Facts) -> Rows:
     """
     sparse = scipy.sparse.issparse(x)
     rows = SparseRows(x) if sparse else np.ascontiguousarray(smallest_floats(x))
-    return prepared(rows, (x.shape[1],), config.dataset, facts, "X")[0]
+    return prepared(rows, config.dataset, facts, "X")

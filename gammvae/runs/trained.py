@@ -1,10 +1,12 @@
 """Loads the model of a finished run, with the facts about the data that it needs."""
 
 import math
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gammvae.config.schema import Config
 from gammvae.config.sizing import sized
@@ -24,6 +26,8 @@ from gammvae.runs.records import Result
 FIGURE = "preprocessing."
 # Upper bounds that exceed any practical number of features and size of their names and figures.
 MOST_FEATURES, MOST_BYTES = 2**31, 2**28
+# Names of samples beyond this are not kept, because they are not needed.
+MOST_NAMES = 2**27
 
 
 class Trained(NamedTuple):
@@ -58,6 +62,14 @@ def keep_facts(directory: RunDirectory, facts: Facts) -> None:
         "preprocess": np.array(facts.preprocessing.name),
         **{FIGURE + name: value for name, value in facts.preprocessing.figures.items()},
     }
+    if facts.medians is not None:
+        arrays["medians"] = facts.medians
+    if facts.categories:
+        pairs = [(name, text) for name, texts in facts.categories.items() for text in texts]
+        arrays["categories"] = np.array(pairs, dtype=str)
+    samples = np.array(facts.samples, dtype=str)
+    if 0 < samples.nbytes <= MOST_NAMES:
+        arrays["samples"] = samples
     directory.write(DATA, lambda file: cast(Any, np.savez)(file, **arrays))
 
 
@@ -124,4 +136,27 @@ def read_facts(directory: RunDirectory) -> Facts:
     }
     if "deviation" in figures and not (figures["deviation"] > 0).all():
         raise InputError(f"{path} is damaged: a deviation is not positive")
-    return Facts(sizes, likelihood, names, Preprocessing(preprocess, figures))
+    medians = None
+    if "medians" in arrays:
+        medians = check_array(arrays, "medians", "f", (features,), path)
+    return Facts(
+        shape=sizes,
+        likelihood=likelihood,
+        names=names,
+        preprocessing=Preprocessing(preprocess, figures),
+        categories=categories_of(arrays, path),
+        medians=medians,
+    )
+
+
+def categories_of(arrays: dict[str, NDArray], path: Path) -> dict[str, tuple[str, ...]]:
+    """The texts of each column of text, from the pairs of column and text that a run stores.
+
+    Raises:
+        InputError: The array is damaged.
+    """
+    found: dict[str, list[str]] = {}
+    if "categories" in arrays:
+        for name, text in check_array(arrays, "categories", "U", (None, 2), path).tolist():
+            found.setdefault(name, []).append(text)
+    return {name: tuple(texts) for name, texts in found.items()}

@@ -105,7 +105,7 @@ def read_run(path: Path) -> Run:
     tree = read_yaml(path / CONFIG)
     config = parse(SETTINGS_YAML, tree, path / CONFIG)
     dataset, seed = config["dataset"]["name"], config["seed"]
-    if dataset == "file" and (file := config["dataset"].get("path")) is not None:
+    if (file := config["dataset"].get("path")) is not None:  # a file or folder of the user's
         dataset = f"{dataset} {Path(file).name}"
     settings = lasting(with_present_names(tree))
     made = {key: str(value) for key, value in settings.items() if key != "seed"}

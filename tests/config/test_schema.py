@@ -6,6 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from gammvae.cli.catalog import USERS_OWN
 from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
 from gammvae.config.schema import Config, StageConfig
 from gammvae.config.sizing import sized
@@ -28,7 +29,7 @@ def names(group):
 @pytest.mark.parametrize("model", names("model"))
 @pytest.mark.parametrize("dataset", names("dataset"))
 def test_every_combination_composes_and_builds(dataset, model, architecture):
-    overrides = ["n_clusters=3"] if dataset == "file" else []
+    overrides = ["n_clusters=3"] if dataset in USERS_OWN else []
     config = compose_config(
         f"dataset={dataset}", f"model={model}", f"architecture={architecture}", *overrides
     )

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torchvision.models import ResNet50_Weights, resnet50
 
+import gammvae.data.extraction
 import gammvae.data.stl10
 from gammvae.data.by_name import load_dataset
 from gammvae.errors import InputError
@@ -90,7 +91,7 @@ def test_and_anew_if_images_or_weights_change(root, changed, network):
 
 
 def test_an_interrupted_extraction_goes_on_after_its_last_whole_batch(root, monkeypatch):
-    monkeypatch.setattr(gammvae.data.stl10, "BATCH", 2)
+    monkeypatch.setattr(gammvae.data.extraction, "BATCH", 2)
     whole = load(root)
     (root / "cache" / "stl10" / "source.json").unlink()
     resnet, calls = gammvae.data.stl10.resnet, []

@@ -6,7 +6,7 @@ Notation: ``N`` samples, ``F`` features.
 """
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,8 @@ class Table(NamedTuple):
         notes: What the user should know about how the file was read.
         features: Names of the features, or none.
         hint: The end of a refusal, if the first row may be a header.
+        categories: The texts of each column of text, which is several features.
+        samples: Names of the samples, or none.
     """
 
     x: Rows
@@ -49,6 +51,8 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
     features: Sequence[str] = ()
     hint: str = ""
+    categories: Mapping[str, tuple[str, ...]] = {}
+    samples: Sequence[str] = ()
 
 
 def read_npy(path: Path, _: Request) -> Table:

@@ -4,12 +4,14 @@ Notation: ``N`` samples.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.data.formats.layout import is_number
+from gammvae.data.formats.request import Request
 from gammvae.data.labels import from_text
 from gammvae.errors import InputError
 
@@ -36,16 +38,40 @@ def all_differ(column: "pyarrow.ChunkedArray") -> bool:
     return types.is_integer(column.type) and len(column.unique()) == len(column) > 2
 
 
-def as_numbers(name: str, column: "pyarrow.ChunkedArray") -> NDArray:
-    """A column as floating-point numbers ``(N,)``.
+def check_complete(name: str, column: "pyarrow.ChunkedArray", request: Request) -> None:
+    """Refuses a column with an empty cell.
+
+    Args:
+        name: Of the column.
+        column: The column.
+        request: What is asked for, to word the advice.
 
     Raises:
-        InputError: It has an empty cell.
+        InputError: It has one.
     """
     if column.null_count:
         row = column.is_null().to_numpy().argmax()
-        raise InputError(f"column {name!r} has no value in row {row + 1}: every cell must have one")
+        raise InputError(
+            f"column {name!r} has no value in row {row + 1}: every cell must have one"
+            + request.advice(
+                (request.keys.missing, "median", "replaces it"),
+                (request.keys.missing, "drop", "leaves out its row"),
+            )
+        )
+
+
+def as_numbers(column: "pyarrow.ChunkedArray") -> NDArray:
+    """A column as floating-point numbers ``(N,)``, NaN where a cell is empty."""
     return column.cast("float64").to_numpy()
+
+
+def holds_text(kind: "pyarrow.DataType") -> bool:
+    """Whether a type of pyarrow stands for text."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return types.is_string(kind) or types.is_large_string(kind)
 
 
 def holds_numbers(kind: "pyarrow.DataType") -> bool:
@@ -99,10 +125,19 @@ def with_lists(table: "pyarrow.Table", notes: list[str]) -> "tuple[pyarrow.Table
         names += [f"{name}_{position}" for position in range(matrix.shape[1])]
         columns += [pyarrow.chunked_array([values]) for values in matrix.T.copy()]
         notes = [*notes, f"column {name!r} of lists is read as {matrix.shape[1]} features"]
+    check_distinct(names, "lists")
+    return pyarrow.table(columns, names), notes
+
+
+def check_distinct(names: Sequence[str], what: str) -> None:
+    """Refuses equal names of the columns that ``what`` is read as.
+
+    Raises:
+        InputError: Two of them are equal.
+    """
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        raise InputError(f"lists are read as columns of which {count} are named {name!r}")
-    return pyarrow.table(columns, names), notes
+        raise InputError(f"{what} are read as columns of which {count} are named {name!r}")
 
 
 def as_matrix(name: str, column: "pyarrow.ChunkedArray") -> NDArray:

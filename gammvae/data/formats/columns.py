@@ -4,19 +4,22 @@ Notation: ``N`` samples.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from gammvae.data.formats.categories import with_indicators
 from gammvae.data.formats.cells import (
     as_classes,
     as_numbers,
+    check_complete,
     counts_rows,
     first_text,
     holds_lists,
     holds_numbers,
+    holds_text,
     with_lists,
 )
 from gammvae.data.formats.layout import Layout
@@ -40,6 +43,7 @@ class Columns(NamedTuple):
         notes: What the user should know about how the file was read.
         names: Of all columns of the file.
         hint: For a text table in which no header was found: how to say that it has one.
+        categories: The texts of each column of text, which is now several features.
     """
 
     table: "pyarrow.Table"
@@ -47,11 +51,12 @@ class Columns(NamedTuple):
     notes: list[str]
     names: Sequence[str]
     hint: str = ""
+    categories: Mapping[str, tuple[str, ...]] = {}
 
     def features(self) -> Iterator[NDArray]:
-        """Yields the values ``(N,)`` of every feature."""
-        for name, column in zip(self.table.column_names, self.table.columns, strict=True):
-            yield as_numbers(name, column)
+        """Yields the values ``(N,)`` of every feature, NaN where one is missing."""
+        for column in self.table.columns:
+            yield as_numbers(column)
 
 
 def check_names(names: Sequence[str], path: Path, request: Request) -> None:
@@ -85,7 +90,7 @@ def select(
         layout: How its lines were read, if it is a text table.
 
     Raises:
-        InputError: A feature is not numeric.
+        InputError: A feature is not numeric, or lacks a value.
         ValueError: No feature is left.
     """
     names, labels, classes = table.column_names, request.labels, None
@@ -108,7 +113,12 @@ def select(
     check_types(list(columns), request, layout)
     notes += remarks(table, request)
     table, notes = with_lists(table, notes)
-    return Columns(table, classes, notes, names)
+    if request.missing == "refuse":
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            check_complete(name, column, request)
+    encoded = with_indicators(table, request)
+    notes = [*notes, *encoded.notes]
+    return Columns(encoded.table, classes, notes, names, categories=encoded.categories)
 
 
 def check_types(
@@ -126,7 +136,12 @@ def check_types(
     Raises:
         InputError: A column holds something else; the message names settings that help.
     """
-    bad = [one for one in columns if not (holds_numbers(one[1]) or holds_lists(one[1]))]
+    bad = [
+        (name, kind, column)
+        for name, kind, column in columns
+        if not (holds_numbers(kind) or holds_lists(kind))
+        and not (holds_text(kind) and request.takes_text(name))
+    ]
     if not bad:
         return
     name, kind, column = bad[0]
@@ -140,6 +155,8 @@ def check_types(
         them = "it" if len(bad) == 1 else f"all {len(bad)} such columns"
         names = [*request.drop, *(name for name, *_ in bad)]
         settings += [(request.keys.drop, names, f"leaves {them} out")]
+    if request.categorical == "refuse" and all(holds_text(kind) for _, kind, _ in bad):
+        settings += [(request.keys.categorical, "onehot", "makes a feature of each of its texts")]
     if layout is not None and row == 0 and not layout.has_header:
         settings += [(request.keys.header, True, "takes the first line as names")]
     raise InputError(

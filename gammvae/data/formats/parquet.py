@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gammvae.data.formats.cells import holds_text
 from gammvae.data.formats.columns import Columns, check_names, check_types, select
 from gammvae.data.formats.request import Request
 from gammvae.data.formats.row_index import (
@@ -33,7 +34,12 @@ def read_parquet(path: Path, request: Request) -> Columns:
 
     labels = request.labels
     # as a dictionary, because a few bytes of it can stand for any number of equal long texts
-    texts = [labels] if labels and labels in read_schema(path).names else None
+    schema = read_schema(path)
+    texts = [
+        name
+        for name, kind in zip(schema.names, schema.types, strict=True)
+        if name == labels or (holds_text(kind) and request.takes_text(name))
+    ]
     with ParquetFile(path, read_dictionary=texts) as file:
         schema = file.schema_arrow
         check_names(schema.names, path, request)

@@ -1,6 +1,6 @@
 """What the user says of a file: which of its columns or arrays are samples, and which classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ class Keys:
     drop: str = "dataset.drop"
     header: str = "dataset.header"
     index: str = "dataset.index"
+    missing: str = "dataset.missing"
+    categorical: str = "dataset.categorical"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Request:
         header: Whether the first line of a text table holds names; ``None``: it is detected.
         index: What happens to a row index without a name. ``None``: it is left out; ``keep``: it
             is a feature; ``counting``: it is left out if it counts the rows.
+        missing: What happens to missing values; ``refuse``: a cell without a value is an error,
+            else it becomes NaN.
+        categorical: What happens to columns of text; ``refuse``: they are an error; ``onehot``:
+            each of their texts becomes a feature.
+        categories: The texts of each such column, if they are known.
         keys: The names of these settings, for messages.
     """
 
@@ -42,7 +49,15 @@ class Request:
     known: Sequence[str] = ()
     header: bool | None = None
     index: str | None = None
+    missing: str = "refuse"
+    categorical: str = "refuse"
+    categories: Mapping[str, Sequence[str]] | None = None
     keys: Keys = Keys()
+
+    def takes_text(self, name: str) -> bool:
+        """Whether a column of text may be a feature."""
+        known = self.categories is None or name in self.categories
+        return self.categorical == "onehot" and known
 
     def advice(self, *settings: tuple[str, Any, str]) -> str:
         """The end of a message: which settings help, after a semicolon.

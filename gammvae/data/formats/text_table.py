@@ -13,6 +13,8 @@ from gammvae.errors import InputError
 # Bytes that arrow reads at a time; more where lines are long, because a line must lie in two of
 # these blocks.
 BLOCK_BYTES = 2**20
+# Texts that stand for a missing value, besides those that arrow knows.
+MORE_MISSING = ("?", "-", ".", "na", "N/a", "none", "None", "NONE")
 
 
 def read_csv(path: Path, request: Request) -> Columns:
@@ -34,7 +36,11 @@ def read_csv(path: Path, request: Request) -> Columns:
     layout = find_layout(path, request.header, wanted)
     check_names(layout.names, path, request)
     source, comments = plain(path, layout)
-    classes = request.labels in layout.names
+    texts = [
+        name
+        for name in (request.labels, *(request.categories or ()))
+        if name is not None and name in layout.names
+    ]
     table = arrow_csv.read_csv(
         io.BytesIO(source) if isinstance(source, bytes) else source,
         arrow_csv.ReadOptions(
@@ -46,7 +52,8 @@ def read_csv(path: Path, request: Request) -> Columns:
         arrow_csv.ConvertOptions(
             strings_can_be_null=True,
             decimal_point=layout.decimal,
-            column_types={request.labels: pyarrow.string()} if classes else None,
+            null_values=null_values(request),
+            column_types={name: pyarrow.string() for name in texts},
         ),
     )
     if not len(table):
@@ -61,6 +68,14 @@ def read_csv(path: Path, request: Request) -> Columns:
         notes += ["the numbers of its first line could be names"]
     columns = select(table, request, unnamed(layout.names), notes, layout)
     return columns._replace(hint=hint)
+
+
+def null_values(request: Request) -> list[str]:
+    """The texts that stand for a missing value: more than arrow's if these are not refused."""
+    from pyarrow import csv as arrow_csv
+
+    usual = arrow_csv.ConvertOptions().null_values
+    return usual if request.missing == "refuse" else [*usual, *MORE_MISSING]
 
 
 def described(layout: Layout) -> str:
