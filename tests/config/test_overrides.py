@@ -131,9 +131,10 @@ def test_advice_about_a_column_works(name, tmp_path):
     with pytest.raises(InputError) as error:
         read(*shlex.split(place))
     words = advised(str(error.value))
-    assert len(words) == 2
-    for word in words:
-        assert read(*shlex.split(place), *shlex.split(word)).rows.shape == (12, 2)
+    assert len(words) == 3
+    for word in words:  # two kinds of text become two features
+        features = 4 if word == "dataset.categorical=onehot" else 2
+        assert read(*shlex.split(place), *shlex.split(word)).rows.shape == (12, features)
     write(path, ["u", name, "v"], [[row[0], i, row[1]] for i, row in enumerate(x)])
     if name == "":  # without a word: it is left out
         return
@@ -148,8 +149,9 @@ def test_advice_leaves_out_what_was_left_out_before(tmp_path):
     place = f"dataset.path={tmp_path}/x.csv"
     with pytest.raises(InputError) as error:
         read(place, 'dataset.drop=["p, p"]')
-    (word,) = advised(str(error.value))
+    (word, other) = advised(str(error.value))
     assert read(place, *shlex.split(word)).rows.shape == (9, 2)
+    assert read(place, 'dataset.drop=["p, p"]', other).rows.shape == (9, 4)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_advice_is_pasted_into_a_real_shell(tmp_path, in_process):
     call = ("dataset=file", 'dataset.path="x y.csv"', "model=kmeans", "n_clusters=2", "run_dir=run")
     refused = in_process("train", *call)
     assert refused.returncode == 2
-    (word,) = advised(refused.stderr)
+    word, _ = advised(refused.stderr)
     words = " ".join(shlex.quote(one) for one in (sys.executable, "-m", "gammvae", "train", *call))
     done = subprocess.run(
         ["bash", "-c", f"{words} report=false {word}"],
