@@ -169,7 +169,7 @@ def test_overrides_and_flags_may_be_mixed(given, ordered):
 def test_train_help_names_the_groups(gammvae):
     text = gammvae("train", "--help").stdout
     assert "gammvae train" in text
-    assert "dataset: digits, fashion_mnist, file, hhar, mnist, reuters10k, stl10, usps" in text
+    assert "dataset: digits, fashion_mnist, features, file, folder, hhar, mnist, reuters10k, stl10, usps" in text
 
 
 def test_a_users_own_dataset_runs_from_a_config_dir(tmp_path, gammvae):
@@ -235,7 +235,7 @@ BAD_CALLS = {
     "train architecture=transformer": f"options in 'architecture': {names('architecture')}",
     "train optimizer=lion": f"Available options in 'optimizer': {names('optimizer')}",
     "train init=spectral": "Available options in 'init': gmm kmeans labels",
-    "train experiment=paper": "Available options in 'experiment': long plain smoke",
+    "train experiment=paper": "Available options in 'experiment': dcn_2017 dec_2016 idec_2017 long",
     "train train.epoch=3": "unknown option train.epoch: train has agreement, anchored",
     "train lr=3": "unknown option lr: train has architecture, augmentation, batch_size",
     "train optimizer.rate=3": "unknown option optimizer.rate: optimizer has arguments",
