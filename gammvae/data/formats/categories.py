@@ -52,7 +52,8 @@ def with_indicators(table: "pyarrow.Table", request: Request) -> Encoded:
     for name, column in zip(table.column_names, table.columns, strict=True):
         known = (request.categories or {}).get(name)
         if known is None and not holds_text(column.type):
-            names, columns = [*names, name], [*columns, column]
+            names.append(name)
+            columns.append(column)
             continue
         categories = checked(name, column, known)
         texts = column.cast("string")
