@@ -119,7 +119,8 @@ def with_lists(table: "pyarrow.Table", notes: list[str]) -> "tuple[pyarrow.Table
     columns: list[Any] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         if not holds_lists(column.type):
-            names, columns = [*names, name], [*columns, column]
+            names.append(name)
+            columns.append(column)
             continue
         matrix = as_matrix(name, column)
         names += [f"{name}_{position}" for position in range(matrix.shape[1])]
