@@ -3,7 +3,6 @@
 Notation: ``N`` samples, ``F`` features.
 """
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +12,7 @@ from gammvae.data.formats.cells import counts_rows
 from gammvae.data.formats.layout import Layout, find_layout, plain
 from gammvae.data.formats.request import Request
 from gammvae.data.formats.row_index import index_of_pandas, is_index, unnamed
-from gammvae.data.formats.text_table import BLOCK_BYTES
+from gammvae.data.formats.text_table import all_columns
 from gammvae.data.rows import check_fits
 from gammvae.errors import InputError, reading
 from gammvae.system.paths import user_path
@@ -129,19 +128,7 @@ def index_of(table: "pyarrow.Table", known: set[str], request: Request) -> list[
 def read_text(path: Path, layout: Layout, as_text: bool) -> "pyarrow.Table":
     """All columns of a text table, with the types that they seem to have, or as texts."""
     import pyarrow
-    from pyarrow import csv
 
     source, _ = plain(path, layout)
     texts = dict.fromkeys(layout.names, pyarrow.string()) if as_text else None
-    return csv.read_csv(
-        io.BytesIO(source) if isinstance(source, bytes) else source,
-        csv.ReadOptions(
-            column_names=layout.names,
-            skip_rows=layout.skipped,
-            block_size=max(BLOCK_BYTES, 8 * layout.longest),
-        ),
-        csv.ParseOptions(delimiter=layout.separator),
-        csv.ConvertOptions(
-            strings_can_be_null=not as_text, decimal_point=layout.decimal, column_types=texts
-        ),
-    )
+    return all_columns(source, layout, strings_can_be_null=not as_text, column_types=texts)

@@ -19,25 +19,17 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gammvae.config.composition import composed
-from gammvae.config.ranges import MOST_SEED, MOST_WIDTH
-from gammvae.config.rules import Rule, at_least, between, positive
-from gammvae.data.rows import rows_per_chunk
-from gammvae.errors import InputError
+from gammvae.config.ranges import MOST_SEED
 from gammvae.estimators.fitted import FittedRun, TemporaryFolder
 from gammvae.estimators.fitting import fit_run
+from gammvae.estimators.generating import decoded, drawn, weights_of
 from gammvae.estimators.samples import Matrix, write_samples
 from gammvae.estimators.settings import check_name, different, options_of, overrides, parameter
 from gammvae.evaluation.assignments import Assignments
-from gammvae.evaluation.generation import draw
 from gammvae.evaluation.single import elbo_of_each
 from gammvae.runs.trained import Trained
 
 OWN = ("n_clusters", "random_state", "device", "verbose", "model")
-OF_SAMPLE = {
-    "n_samples": at_least(1, MOST_WIDTH),
-    "min_posterior": between(0, 1),
-    "temperature": positive(),
-}
 
 
 class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -150,7 +142,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             InputError: The method has no mixture.
         """
         trained = self._trained()
-        return _decoded(trained, check_array(X, dtype=np.float32))
+        return decoded(trained, check_array(X, dtype=np.float32))
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float32]:
         """The ELBO ``(N,)`` of each row of ``X`` ``(N, F)``, in nats.
@@ -190,26 +182,8 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             InputError: The method has no mixture, an argument is out of range, or too few draws
                 exceed ``min_posterior``.
         """
-        trained = self._trained()
-        given = {"n_samples": n_samples, "min_posterior": min_posterior, "temperature": temperature}
-        for name, value in given.items():
-            _check(name, value, OF_SAMPLE[name])
-        if cluster is None:
-            random = check_random_state(self.random_state)
-            seeds = random.randint(MOST_SEED, size=len(self.weights_))
-            counts = random.multinomial(n_samples, self.weights_)
-            several = [(k, int(counts[k]), int(seeds[k])) for k in np.flatnonzero(counts).tolist()]
-        else:
-            _check("cluster", cluster, between(0, trained.config.n_clusters - 1))
-            several = [(cluster, n_samples, trained.config.seed)]
-        x = np.concatenate(
-            [
-                draw(trained.model, k, n, min_posterior, temperature, seed).x.cpu().numpy()
-                for k, n, seed in several
-            ]
-        )
-        labels = np.repeat([k for k, *_ in several], [n for _, n, _ in several])
-        return trained.facts.preprocessing.original(x), labels.astype(np.int64)
+        trained, seed = self._trained(), self.random_state
+        return drawn(trained, n_samples, cluster, min_posterior, temperature, seed)
 
     def save(self, path: str | Path) -> None:
         """Writes the run to a new folder, as ``gammvae train`` does.
@@ -297,11 +271,9 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
     @torch.no_grad()
     def _keep_mixture(self) -> None:
         trained = self._trained()
-        prior = trained.model.prior()
-        weights = prior.weights.probs.cpu().numpy().astype(np.float64)
-        self.weights_ = weights / weights.sum()
-        self.means_ = prior.components.mean.cpu().numpy()
-        self.cluster_centers_ = _decoded(trained, self.means_)
+        self.weights_ = weights_of(trained)
+        self.means_ = trained.model.prior().components.mean.cpu().numpy()
+        self.cluster_centers_ = decoded(trained, self.means_)
 
     def _trained(self) -> Trained:
         check_is_fitted(self)
@@ -311,28 +283,3 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         check_is_fitted(self)
         parts = self._run.assigned(self._validated(X, reset=False), self.device)
         return Assignments(*map(np.concatenate, zip(*parts, strict=True)))
-
-
-def _check(name: str, value: float, rule: Rule) -> None:
-    """Refuses an argument that is out of range.
-
-    Raises:
-        InputError: It is.
-    """
-    if not rule.holds(value):
-        raise InputError(f"{name}={value} is out of range: it must be {rule.text}")
-
-
-@torch.no_grad()
-def _decoded(trained: Trained, z: NDArray[np.float32]) -> NDArray:
-    """Means of ``p(x|z)`` ``(N, F)`` in the units of the data, for ``z`` ``(N, D)``.
-
-    Raises:
-        InputError: ``z`` has another number of features.
-    """
-    expected = len(trained.model.prior.latents.center)
-    if z.shape[1] != expected:
-        raise InputError(f"X has {z.shape[1]} features: embeddings of this run have {expected}")
-    parts = torch.from_numpy(z).split(rows_per_chunk(trained.result["features"]))
-    decoded = [trained.model.decoder(part.to(trained.device)).mean.cpu().numpy() for part in parts]
-    return trained.facts.preprocessing.original(np.concatenate(decoded))

@@ -13,8 +13,7 @@ from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 # Where there are as many processors and points, processes of their own find the starts, at most
-# MOST_PROCESSES at a time. In threads they wait for each other: on 16 processors, 16 starts for
-# 70,000 points took 17 s in 16 threads, 11 s in 4, and 6 s in 8 processes.
+# MOST_PROCESSES at a time. In threads they wait for each other: k-means is many short operations.
 FEWEST_PROCESSES, MOST_PROCESSES, MANY = 4, 8, 20_000
 # A start merges this many small groups, enough to follow curved clusters.
 GROUPS, POINTS_PER_GROUP = 300, 10

@@ -57,7 +57,7 @@ def test_rates_are_numbers_or_are_read_from_the_device():
 
 
 class Stand:
-    """Stands for a CUDA graph: while it is recorded, the step adds to no total."""
+    """Stands for a CUDA graph, and counts its replays."""
 
     def __init__(self):
         self.replays = 0

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gammvae.data.formats.columns import Columns, check_names, select
 from gammvae.data.formats.layout import SEPARATORS, Layout, could_be_header, find_layout, plain
@@ -9,6 +10,9 @@ from gammvae.data.formats.request import Request
 from gammvae.data.formats.row_index import unnamed
 from gammvae.data.rows import check_fits
 from gammvae.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow
 
 # Bytes that arrow reads at a time; more where lines are long, because a line must lie in two of
 # these blocks.
@@ -29,7 +33,6 @@ def read_csv(path: Path, request: Request) -> Columns:
             numeric.
     """
     import pyarrow
-    from pyarrow import csv as arrow_csv
 
     check_fits(4 * path.stat().st_size, path)  # two characters can become a number of 8 bytes
     wanted = [*request.drop, *request.known, *filter(None, [request.labels])]
@@ -41,20 +44,12 @@ def read_csv(path: Path, request: Request) -> Columns:
         for name in (request.labels, *(request.categories or ()))
         if name is not None and name in layout.names
     ]
-    table = arrow_csv.read_csv(
-        io.BytesIO(source) if isinstance(source, bytes) else source,
-        arrow_csv.ReadOptions(
-            column_names=layout.names,
-            skip_rows=layout.skipped,
-            block_size=max(BLOCK_BYTES, 8 * layout.longest),
-        ),
-        arrow_csv.ParseOptions(delimiter=layout.separator),
-        arrow_csv.ConvertOptions(
-            strings_can_be_null=True,
-            decimal_point=layout.decimal,
-            null_values=null_values(request),
-            column_types={name: pyarrow.string() for name in texts},
-        ),
+    table = all_columns(
+        source,
+        layout,
+        strings_can_be_null=True,
+        null_values=null_values(request),
+        column_types={name: pyarrow.string() for name in texts},
     )
     if not len(table):
         raise InputError(f"{path} has a line of names and no rows below it")
@@ -68,6 +63,32 @@ def read_csv(path: Path, request: Request) -> Columns:
         notes += ["the numbers of its first line could be names"]
     columns = select(table, request, unnamed(layout.names), notes, layout)
     return columns._replace(hint=hint)
+
+
+def all_columns(
+    source: Path | bytes,
+    layout: Layout,
+    **conversion: Any,  # noqa: ANN401 - of the types of the options
+) -> "pyarrow.Table":
+    """All columns of a text table.
+
+    Args:
+        source: The file, or its lines without comments; see ``layout.plain``.
+        layout: How its lines are read.
+        conversion: Options of arrow's ``ConvertOptions``.
+    """
+    from pyarrow import csv as arrow_csv
+
+    return arrow_csv.read_csv(
+        io.BytesIO(source) if isinstance(source, bytes) else source,
+        arrow_csv.ReadOptions(
+            column_names=layout.names,
+            skip_rows=layout.skipped,
+            block_size=max(BLOCK_BYTES, 8 * layout.longest),
+        ),
+        arrow_csv.ParseOptions(delimiter=layout.separator),
+        arrow_csv.ConvertOptions(decimal_point=layout.decimal, **conversion),
+    )
 
 
 def null_values(request: Request) -> list[str]:
