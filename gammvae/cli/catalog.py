@@ -127,7 +127,7 @@ def overview(catalog: Catalog) -> str:
         rows.append(
             [
                 name,
-                *("?" if number is None else f"{number:,}" for number in shown),
+                *("?" if number is None else grouped(number) for number in shown),
                 config.dataset.likelihood,
                 about.licence or "?",
                 about.size or "?",
@@ -138,6 +138,11 @@ def overview(catalog: Catalog) -> str:
         if state.remark:
             remarks.append(f"{name}: {state.remark}")
     return "\n".join([table(HEADER, rows), *remarks])
+
+
+def grouped(number: int | str) -> str:
+    """A number with commas; the number of classes may be a text, see ``config.candidates``."""
+    return f"{number:,}" if isinstance(number, int) else number
 
 
 def folder_of(store: Store) -> str:

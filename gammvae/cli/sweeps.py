@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gammvae.cli.sweep_record import begin, end, record
 from gammvae.cli.terminal import DISK_ERRORS
+from gammvae.config.candidates import as_text
 from gammvae.errors import DivergenceError, InputError, first_line
 from gammvae.system.printing import say
 from gammvae.system.writing import append
@@ -115,13 +116,13 @@ SWEEPS: list[Sweep] = []
 
 
 def without_repetitions(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a sweep without repeated values.
+    """The arguments of a sweep without repeated values, or those of a single run.
 
     Raises:
         InputError: A sweep has no values or too many, or a flag is given that excludes ``-m``.
     """
     if not {"-m", "--multirun"} & set(arguments):
-        return list(arguments)
+        return [as_text(one) for one in arguments]
     if others := {"--cfg", "-c", "--info", "-i", "--run", "-r"} & set(arguments):
         raise InputError(f"{min(others)} does not go with -m: it is for a single run")
     return [once(one) if SWEPT.fullmatch(one) else one for one in arguments]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gammvae.config.candidates import number_or_candidates
 from gammvae.config.rules import Rule, at_least, between, matching, one_of, optional, positive
 
 REPARAMETERIZATIONS = {
@@ -51,7 +52,7 @@ OPTIMIZER: dict[str, Rule] = {
 }
 
 RULES: dict[str, Rule] = {
-    "dataset.n_clusters": at_least(1, MOST_CLUSTERS),
+    "dataset.n_clusters": number_or_candidates(MOST_CLUSTERS),
     "dataset.likelihood": one_of("auto", "bernoulli", "normal"),
     "dataset.shape": optional(list_of("one or more sizes", 1, MOST_SAMPLES)),
     "dataset.index": optional(one_of("keep", "counting")),
@@ -106,7 +107,7 @@ RULES: dict[str, Rule] = {
     "train.agreement": at_least(0),
     "train.targets_every": optional(at_least(1, MOST_STEPS)),
     "train.tolerance": optional(between(0, 1)),
-    "n_clusters": at_least(1, MOST_CLUSTERS),
+    "n_clusters": number_or_candidates(MOST_CLUSTERS),
     "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
     "batch_size": at_least(1, MOST_SAMPLES),
     "seed": Rule(lambda seed: 0 <= seed <= MOST_SEED, f"an integer from 0 to {MOST_SEED}"),

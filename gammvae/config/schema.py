@@ -21,7 +21,7 @@ class DatasetConfig:
     """The data; ``loader`` names a function that returns a ``Dataset``."""
 
     name: str = MISSING
-    n_clusters: int = MISSING
+    n_clusters: Any = MISSING  # as ``Config.n_clusters``
     likelihood: str = MISSING
     preprocess: str = MISSING
     root: str = MISSING
@@ -171,7 +171,10 @@ class TrainConfig(StageConfig):
 
 @dataclass
 class Config:
-    """All settings of ``gammvae train``; ``conf/train.yaml`` describes them."""
+    """All settings of ``gammvae train``; ``conf/train.yaml`` describes them.
+
+    ``n_clusters`` is a number, or a text until the data have chosen one; see ``candidates``.
+    """
 
     dataset: DatasetConfig = MISSING
     model: ModelConfig = MISSING
@@ -181,7 +184,7 @@ class Config:
     init: InitConfig = MISSING
     pretrain: PretrainConfig = MISSING
     train: TrainConfig = MISSING
-    n_clusters: int = MISSING
+    n_clusters: Any = MISSING
     preprocess: str = MISSING
     batch_size: int = MISSING
     seed: int = MISSING

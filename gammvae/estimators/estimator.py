@@ -48,7 +48,8 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
     model of the last checkpoint, which is a few seconds old.
 
     Args:
-        n_clusters: Number of clusters, ``K``.
+        n_clusters: Number of clusters, ``K``; ``"auto"``, or a text such as ``"range(2,16)"``, has
+            the data choose it.
         random_state: Seed of the run, and of ``sample``; ``None`` draws one.
         device: Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         verbose: Whether ``fit`` shows progress bars and the log.
@@ -56,6 +57,8 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         settings: Settings of ``gammvae train`` by name.
 
     Attributes:
+        n_clusters_: ``K``.
+        choice_: How the data have chosen ``K``, as in ``clusters.json``; ``None`` if it was given.
         labels_: Cluster of every training sample, ``(N,)``.
         cluster_sizes_: Number of training samples in every cluster, ``(K,)``.
         elbo_: Mean ELBO of the training samples in nats, as the run reports it; ``None`` if the
@@ -71,7 +74,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | str = 8,
         *,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
@@ -259,6 +262,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
     def _keep(self, run: FittedRun) -> Self:
         self._run, result = run, run.result
         found = run.directory.read_assignments(result["samples"], result["n_clusters"])
+        self.n_clusters_, self.choice_ = result["n_clusters"], run.directory.read_choice()
         self.labels_ = found["labels"]
         self.cluster_sizes_ = np.bincount(self.labels_, minlength=result["n_clusters"])
         self._n_features_out = found["embedding"].shape[1]

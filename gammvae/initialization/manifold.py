@@ -59,6 +59,14 @@ class Featured(Protocol):
         """Features of samples ``(B, F)``, one row each."""
 
 
+class Unchanged:
+    """Stands in for a network: the features of a sample are the sample."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """The samples ``(B, F)`` themselves."""
+        return x
+
+
 @torch.no_grad()
 def manifold_points(
     model: Featured, x: Samples, index: NDArray[np.int64], seed: int

@@ -10,7 +10,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from gammvae.runs.records import Choice
 
 # A placeholder, replaced by the page's text color.
 INK = "#010203"
@@ -111,6 +114,30 @@ def profiles(means: NDArray, names: Sequence[str]) -> str:
         axis.set_xlabel("cluster")
         figure.colorbar(image, ax=axis, location="top", label="deviations", aspect=30)
         return svg(figure, "Standardized feature means of every cluster")
+
+
+def numbers(choice: Choice) -> str:
+    """Plots the figures of every number of clusters that was tried, and marks the choice.
+
+    Args:
+        choice: How the data have chosen the number.
+    """
+    tried: list[Any] = list(choice["candidates"])
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 2.9), layout="constrained")
+        axis = figure.subplots()
+        for name in ("recovery", "agreement", "modularity", "silhouette"):
+            known = [(one["n_clusters"], one[name]) for one in tried if one[name] is not None]
+            if known:
+                thick = 2.0 if name == "recovery" else 1.0
+                axis.plot(*zip(*known, strict=True), label=name, linewidth=thick, marker=".")
+        axis.axvline(choice["n_clusters"], color=INK, linewidth=0.8, linestyle="--")
+        for one in choice["runners_up"]:
+            axis.axvline(one, color=INK, linewidth=0.8, linestyle=":")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlabel("number of clusters")
+        axis.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        return svg(figure, "Figures of every number of clusters that was tried")
 
 
 def safe(name: str) -> str:

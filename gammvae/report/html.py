@@ -19,7 +19,7 @@ from sklearn.manifold import TSNE
 
 from gammvae import __version__
 from gammvae.data.samples import subset
-from gammvae.report.charts import curves
+from gammvae.report.charts import curves, numbers
 from gammvae.report.panels import (
     cluster,
     embedded,
@@ -32,6 +32,7 @@ from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.report.subject import Subject
 from gammvae.runs.records import Result
 from gammvae.system.writing import write_text
+from gammvae.tables.choices import conclusion
 from gammvae.tables.summary import judgement
 
 # Dots on the map, its size in pixels, and steps of t-SNE: twice as many steps change little.
@@ -74,6 +75,8 @@ def described(subject: Subject) -> dict[str, Any]:
         "clusters": [cluster(subject, k, color) for k, color in enumerate(colors)],
         "profiles": None,
         "generation": judgement(subject.generation) if subject.generation else None,
+        "numbers": Markup(numbers(subject.choice)) if subject.choice else None,
+        "chosen": list(conclusion(subject.choice)) if subject.choice else [],
         "command": result.get("command") or f"gammvae train ...  # see {subject.path}/config.yaml",
         "made": f"{versions}; on {result['device']} in {result['precision']} with "
         f"{result['threads']} threads; digest of the data {result['dataset_digest'][:16]}",

@@ -15,7 +15,7 @@ from gammvae.evaluation.metrics import Matching, match
 from gammvae.model.vae import MixtureVAE
 from gammvae.runs.contents import METRICS
 from gammvae.runs.directory import RunDirectory
-from gammvae.runs.records import Generation, Record, Result
+from gammvae.runs.records import Choice, Generation, Record, Result
 
 
 class Subject(NamedTuple):
@@ -32,6 +32,7 @@ class Subject(NamedTuple):
         classes: Classes ``(N,)`` or ``None``.
         facts: Facts about the data.
         generation: Realism of its generated samples, or ``None`` if not measured.
+        choice: How the data have chosen the number of clusters, or ``None`` if it was given.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Subject(NamedTuple):
     classes: NDArray | None
     facts: Facts
     generation: Generation | None
+    choice: Choice | None = None
 
     @property
     def generates(self) -> bool:
@@ -98,6 +100,7 @@ def subject_of(
         classes=classes,
         facts=facts,
         generation=directory.read_generation(),
+        choice=directory.read_choice(),
     )
 
 

@@ -18,6 +18,8 @@ from gammvae.runs.readers import check_ordinary, check_unpacked
 from gammvae.runs.records import parse_lines
 
 FORMAT = "gammvae checkpoint 4"
+# The parameters of the mixture, which are zero until it is fitted.
+PRIOR = ("prior.logits", "prior.location", "prior.log_scale")
 
 
 class Checkpoint(NamedTuple):
@@ -151,8 +153,9 @@ def load_checkpoint(
             f"that of the dataset is {digest[:12]}"
         )
     try:
-        check_alike(checkpoint.model, model.state_dict())
-        model.load_state_dict(checkpoint.model)
+        stored = with_own_prior(checkpoint.model, model.state_dict())
+        check_alike(stored, model.state_dict())
+        model.load_state_dict(stored)
         if optimizer and checkpoint.optimizer is not None:
             check_optimizer(checkpoint.optimizer, after_a_step(optimizer))
             optimizer.load_state_dict(checkpoint.optimizer)
@@ -161,6 +164,20 @@ def load_checkpoint(
     with reading(path):
         set_random_state(checkpoint.random, next(model.parameters()).device)
     return checkpoint
+
+
+def with_own_prior(stored: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The stored weights, with components of the model's own in place of untrained ones.
+
+    A pretrained autoencoder does not depend on the number of clusters, and serves models with any.
+
+    Args:
+        stored: Weights by name.
+        own: Those of the untrained model that receives them.
+    """
+    tensors = tensors_of(stored)
+    untrained = all(name in tensors and not tensors[name].any() for name in PRIOR)
+    return {**stored, **{name: own[name] for name in PRIOR}} if untrained else stored
 
 
 def after_a_step(optimizer: Optimizer) -> dict[str, Any]:

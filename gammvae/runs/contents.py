@@ -12,11 +12,12 @@ result.json       the result; it exists only if the run is finished
 status.json       reason for the failure of a run
 report.html       report with figures and images
 generation.json   how realistic generated samples are
+clusters.json     how the data chose the number of clusters, if they did
 """
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
-GENERATION, DIGESTS = "generation.json", "digests.json"
+GENERATION, DIGESTS, CHOICE = "generation.json", "digests.json", "clusters.json"
 STAGES = ("pretrain", "init", "train")
 TRAINED = ("pretrain", "train")  # those of gradient steps
 # Outputs of a finished run besides its result, and weights from which they can be recomputed.
@@ -24,6 +25,6 @@ OUTPUTS, WEIGHTS = (METRICS, ASSIGNMENTS, DATA), ("pretrain.pt", "train.pt")
 # In the order of removal. The configuration is last, since it identifies the other files' run.
 FILES = (
     *(RESULT, DIGESTS, REPORT, GENERATION, ASSIGNMENTS, DATA, "train.pt", "pretrain.pt"),
-    *(METRICS, LOG, STATUS, CONFIG),
+    *(CHOICE, METRICS, LOG, STATUS, CONFIG),
 )
 LOCK = ".lock"

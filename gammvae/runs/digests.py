@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from gammvae.errors import InputError, reading
-from gammvae.runs.contents import DIGESTS, OUTPUTS, RESULT, WEIGHTS
+from gammvae.runs.contents import CHOICE, DIGESTS, OUTPUTS, RESULT, WEIGHTS
 from gammvae.runs.readers import check_ordinary, content
 from gammvae.runs.records import DIGESTS_JSON, parse
 
@@ -28,7 +28,7 @@ def digests_of(folder: Path, result: str) -> dict[str, str]:
         folder: Directory of the run, with all files except the result.
         result: Content of the result, which is written last.
     """
-    kept = [name for name in (*OUTPUTS, *WEIGHTS) if (folder / name).exists()]
+    kept = [name for name in (*OUTPUTS, *WEIGHTS, CHOICE) if (folder / name).exists()]
     digests = {name: file_digest(folder / name) for name in kept}
     return digests | {RESULT: "sha256:" + hashlib.sha256(result.encode()).hexdigest()}
 

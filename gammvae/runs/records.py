@@ -115,6 +115,30 @@ class Status(TypedDict):
 
 
 @strict
+class Candidate(TypedDict):
+    """A number of clusters that was tried; see ``initialization.number``."""
+
+    n_clusters: PositiveInt
+    recovery: Share
+    weakest: Share
+    agreement: Annotated[float, Field(ge=-1, le=1)]
+    modularity: float
+    silhouette: Annotated[float, Field(ge=-1, le=1)] | None
+
+
+@strict
+class Choice(TypedDict):
+    """Content of ``clusters.json``: how the data have chosen the number of clusters."""
+
+    n_clusters: PositiveInt
+    supported: bool
+    runners_up: list[PositiveInt]
+    candidates: Annotated[list[Candidate], Field(min_length=1)]
+    samples: PositiveInt
+    seconds: NonNegativeFloat
+
+
+@strict
 class Generation(TypedDict):
     """Content of ``generation.json``: the figures that ``realism.realism`` returns."""
 
@@ -156,6 +180,7 @@ class Settings(TypedDict):
 RESULT_JSON: TypeAdapter[Result] = TypeAdapter(Result)
 RECORD_JSON: TypeAdapter[Record] = TypeAdapter(Record)
 STATUS_JSON: TypeAdapter[Status] = TypeAdapter(Status)
+CHOICE_JSON: TypeAdapter[Choice] = TypeAdapter(Choice)
 GENERATION_JSON: TypeAdapter[Generation] = TypeAdapter(Generation)
 SETTINGS_YAML: TypeAdapter[Settings] = TypeAdapter(Settings)
 DIGESTS_JSON: TypeAdapter[dict[str, str]] = TypeAdapter(

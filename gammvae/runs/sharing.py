@@ -48,6 +48,8 @@ class Pretrained:
 
     def __init__(self, config: Config, surroundings: Mapping[str, Any]) -> None:
         unused = LATER if surroundings["augmented"] else (*LATER, "augmentation.")
+        if not config.pretrain.kl_weight:  # see checkpoints.with_own_prior
+            unused += ("n_clusters",)
         parts = {
             **{k: v for k, v in identity(config).items() if not k.startswith(unused)},
             **surroundings,

@@ -3,17 +3,20 @@
 The directory may come from an untrusted source: its files are checked, and treated only as data.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from gammvae.config.candidates import is_undecided
 from gammvae.config.identity import identity
 from gammvae.config.schema import Config
 from gammvae.config.stored import from_stored
 from gammvae.errors import InputError
 from gammvae.runs.contents import (
     ASSIGNMENTS,
+    CHOICE,
     CONFIG,
     FILES,
     GENERATION,
@@ -27,9 +30,11 @@ from gammvae.runs.contents import (
 from gammvae.runs.digests import check_digest
 from gammvae.runs.readers import check_array, content, read_arrays, read_yaml
 from gammvae.runs.records import (
+    CHOICE_JSON,
     GENERATION_JSON,
     RESULT_JSON,
     STATUS_JSON,
+    Choice,
     Content,
     Generation,
     Record,
@@ -63,7 +68,7 @@ class StoredRun:
         """
         if not (self / CONFIG).exists():
             return
-        there, here = identity(self.read_config()), identity(config)
+        there, here = identity(self._configuration()), identity(config)
         different = [
             f"{key} is {there.get(key)} there and {here.get(key)} here"
             for key in sorted(there.keys() | here.keys())
@@ -78,9 +83,27 @@ class StoredRun:
     def read_config(self) -> Config:
         """The stored configuration; ``reuse.usable_config`` makes it safe for loading data.
 
+        If the data have chosen the number of clusters, it has this number.
+
         Raises:
             InputError: The file is missing or damaged.
         """
+        config = self._configuration()
+        if is_undecided(config.n_clusters) and (choice := self.read_choice()):
+            return replace(config, n_clusters=choice["n_clusters"])
+        return config
+
+    def read_choice(self) -> Choice | None:
+        """How the data have chosen the number of clusters, or ``None`` if they have not.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        if (self / CHOICE).exists():
+            self.check_digest(CHOICE)
+        return self._if_there(CHOICE, CHOICE_JSON)
+
+    def _configuration(self) -> Config:
         path = self / CONFIG
         if not path.exists():
             raise InputError(f"{self.path} is not a run directory: no {CONFIG} in it")

@@ -16,6 +16,7 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.npz import NpzWriter
 from gammvae.runs.records import Result
 from gammvae.runs.trained import keep_facts
+from gammvae.training.choosing import check_candidates, choose_number
 from gammvae.training.method import method_of
 from gammvae.training.workspace import Workspace
 
@@ -42,7 +43,7 @@ def add_report(config: Config, directory: RunDirectory, result: Result) -> None:
     """
     experiment = Experiment(config, directory)
     with directory.open(config):
-        experiment.method.restore()
+        experiment.restore()
         write_report([experiment.subject(result)], directory / REPORT)
 
 
@@ -58,10 +59,10 @@ class Experiment:
     """
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
-        make = method_of(config)
-        self.config = config
+        self.config, self.make = config, method_of(config)
         self.work = Workspace(config, directory)
-        self.method = make(self.work)
+        self.method = self.make(self.work)
+        check_candidates(self.work)
 
     def run(self) -> Result:
         """Runs the stages that are left, and returns the result.
@@ -73,6 +74,7 @@ class Experiment:
         directory = self.work.directory
         with directory.open(self.config):
             self.work.introduce()
+            self._settle()
             for stage in self.method.stages():
                 stage()
             result = self.finish()
@@ -88,6 +90,7 @@ class Experiment:
         """
         directory = self.work.directory
         with directory.open(self.config):
+            self._settle()
             self.method.restore()
             directory.drop_metrics("train", read_checkpoint(directory / "train.pt").epoch)
             return self.finish()
@@ -100,6 +103,8 @@ class Experiment:
             work.directory.write(ASSIGNMENTS, arrays.pack)
         keep_facts(work.directory, work.facts)
         seconds, epochs = work.directory.seconds_by_stage(), work.directory.epochs_by_stage()
+        if choice := work.directory.read_choice():
+            seconds = {"choose": choice["seconds"], **seconds}
         steps = work.directory.steps_by_stage(work.steps_of_a_pass())
         result: Any = {
             **work.identity(),
@@ -113,13 +118,22 @@ class Experiment:
         work.directory.finish(result)
         return result
 
+    def restore(self) -> None:
+        """Restores the state of the finished run.
+
+        Raises:
+            InputError: See ``Method.restore``.
+        """
+        self._settle()
+        self.method.restore()
+
     def reevaluate(self) -> dict[str, Any]:
         """Recomputes the figures of the finished run; writes nothing.
 
         Raises:
             InputError: See ``Method.restore``.
         """
-        self.method.restore()
+        self.restore()
         return {**self.work.identity(), "metrics": self.method.evaluate(lambda _: None)}
 
     def subject(self, result: Result) -> Subject:
@@ -127,3 +141,10 @@ class Experiment:
         work = self.work
         known = work.model, work.x, work.classes, work.facts
         return subject_of(work.directory, work.config, result, *known)
+
+    def _settle(self) -> None:
+        """Has the data choose the number of clusters, unless it is given or was chosen before."""
+        if self.work.candidates:
+            choice = self.work.directory.read_choice() or choose_number(self.work)
+            self.work.decide(choice["n_clusters"])
+            self.method = self.make(self.work)

@@ -2,11 +2,14 @@
 
 import logging
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from gammvae.config.candidates import candidates, is_undecided
 from gammvae.config.schema import Config
 from gammvae.config.sizing import SMALL_TABLE, chosen_by_size, sized
 from gammvae.data.samples import samples_on, subset
@@ -18,6 +21,7 @@ from gammvae.evaluation.metrics import clustering_metrics
 from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import read_starting_labels
 from gammvae.model.building import build_augmentation, build_model, build_optimizer
+from gammvae.model.vae import MixtureVAE
 from gammvae.runs.checkpoints import held_of, load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.system.processes import count
@@ -48,6 +52,8 @@ class Workspace:
         filled: Share of nonzero values, in [0, 1].
         augment: Augmentation of the encoder's input, or ``None``.
         given_labels: Starting labels ``(N,)`` given by the user, or ``None``.
+        candidates: Numbers of clusters to choose among; empty if the number is known. Until one is
+            chosen, ``config`` has the first.
 
     Raises:
         InputError: Configuration, data and machine are not compatible.
@@ -62,6 +68,10 @@ class Workspace:
         n_samples, n_features = data.rows.shape
         self.chosen = chosen_by_size(config, n_samples, n_features)
         self.config = config = sized(config, n_samples, n_features)
+        self.candidates: Sequence[int] = ()
+        if is_undecided(config.n_clusters):
+            self.candidates = candidates(config.n_clusters, n_samples)
+            self.config = config = replace(config, n_clusters=self.candidates[0])
         if config.n_clusters > n_samples:
             raise InputError(
                 f"n_clusters={config.n_clusters} exceeds the {n_samples} samples of "
@@ -71,24 +81,27 @@ class Workspace:
         self.given_labels = (
             read_starting_labels(given, n_samples, config.n_clusters) if given else None
         )
+        self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
         self.augment = build_augmentation(config.augmentation, data.facts.shape)
-        torch.manual_seed(config.seed)
-        self.model = build_model(config, data.facts.shape, data.facts.likelihood).to(self.device)
+        self.x = samples_on(self.device, data.rows)
+        self.model = self._untrained()
         # refuse bad arguments before anything is written
         build_optimizer(config.optimizer, self.model)
         if config.train.optimizer is not None:
             build_optimizer(config.train.optimizer, self.model, "train.optimizer")
-        self.x = samples_on(self.device, data.rows)
-        if data.facts.likelihood == "normal" and config.architecture.units == "auto":
-            chosen = torch.from_numpy(subset(n_samples, UNIT_SAMPLES, config.seed))
-            self.model.set_units(self.x[chosen.to(self.device)])
         self.classes, self.digest = data.y, data.digest
         if config.score_every and self.classes is None:
             raise InputError(
                 f"score_every={config.score_every} needs known classes, which these data do not "
                 "have: it must be 0"
             )
-        self.facts, self.notes, self.filled = data.facts, data.notes, data.filled
+
+    def decide(self, n_clusters: int) -> None:
+        """Sets the number of clusters that was chosen, and begins with an untrained model."""
+        self.candidates = ()
+        self.chosen = {**self.chosen, "n_clusters": n_clusters}
+        self.config = replace(self.config, n_clusters=n_clusters)
+        self.model = self._untrained()
 
     def introduce(self) -> None:
         """Logs what is clustered, on which device, and the notes about the data.
@@ -153,6 +166,15 @@ class Workspace:
             raise InputError(f"{self.directory.path} holds no weights: {stage}.pt is missing")
         sizes = len(self.x), self.config.n_clusters
         return held_of(done, *sizes, self.directory / f"{stage}.pt")
+
+    def _untrained(self) -> MixtureVAE:
+        config, facts = self.config, self.facts
+        torch.manual_seed(config.seed)
+        model = build_model(config, facts.shape, facts.likelihood).to(self.device)
+        if facts.likelihood == "normal" and config.architecture.units == "auto":
+            chosen = torch.from_numpy(subset(len(self.x), UNIT_SAMPLES, config.seed))
+            model.set_units(self.x[chosen.to(self.device)])
+        return model
 
     def steps_of_a_pass(self) -> int:
         """Steps of a pass over the data: its batches, of which the last may be smaller."""

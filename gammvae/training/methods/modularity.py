@@ -6,7 +6,7 @@ themselves, not among features of a network. So it shows what the start owes to 
 The partition has no rule for samples that are not in the graph. Their nearest samples
 in it vote on their cluster, weighted by the inverse of their distance.
 
-Notation: ``N`` samples, ``B`` samples of a batch, ``C`` features of the points.
+Notation: ``N`` samples, ``C`` features of the points.
 """
 
 from functools import partial
@@ -14,23 +14,14 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gammvae.config.schema import Config
-from gammvae.initialization.manifold import first_resolution, manifold_start
+from gammvae.initialization.manifold import Unchanged, first_resolution, manifold_start
 from gammvae.training.fitted_once import FittedOnce
 from gammvae.training.partitioned import PartitionClusterer, neighbors_per_point
 from gammvae.training.workspace import Workspace
 
 OPTIONS = ("space",)
-
-
-class Unchanged:
-    """Stands in for a network: the features of a sample are the sample."""
-
-    def features(self, x: Tensor) -> Tensor:
-        """The samples ``(B, C)`` themselves."""
-        return x
 
 
 def modularity_partition(

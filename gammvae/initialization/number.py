@@ -1,0 +1,226 @@
+r"""Chooses the number of clusters: the smallest whose clusters are found again in other samples.
+
+For every candidate ``K``, the neighbor graph of the points is partitioned by modularity, and so are
+the graphs of a few random subsamples. A cluster :math:`C` is recovered in a subsample as far as the
+most similar cluster :math:`D` there has the same points of the subsample: by the Jaccard index
+:math:`|C \cap D| / |C \cup D|`. The recovery of a partition is the mean of this over its points.
+
+With too few clusters, which groups are put together depends on the subsample, because modularity
+prefers equal sizes. With the right number all partitions are the same. With too many they differ in
+where a cluster is divided, or agree, if all split off the same few points. So the choice is the
+smallest number that nearly has the best recovery.
+
+References:
+    Cluster-wise assessment of cluster stability (Hennig, 2007),
+    https://doi.org/10.1016/j.csda.2006.11.025, for the Jaccard index between a cluster and those of
+    resampled data, and for the values below which a cluster is no pattern
+    Clustering stability: an overview (von Luxburg, 2010), https://arxiv.org/abs/1007.1075
+
+Notation: ``N`` points, ``K`` clusters, ``P`` features of the points.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from gammvae.data.samples import subset
+from gammvae.evaluation.assignments import SILHOUETTE_SAMPLES, silhouette
+from gammvae.evaluation.metrics import agreement
+from gammvae.initialization.graph import (
+    Graph,
+    Labels,
+    Partition,
+    better,
+    graph_of,
+    graph_partitions,
+)
+from gammvae.initialization.neighbors import CPU, neighbors
+from gammvae.initialization.starts import KMeansStarts
+from gammvae.system.progress import hidden
+
+log = logging.getLogger(__name__)
+
+# Number of samples among which clusters are looked for; more show the same clusters.
+SAMPLES = 10_000
+# Subsamples, their share of the points, and starts of a partition of each and of all points.
+SUBSAMPLES, SHARE, STARTS_OF_SUBSAMPLE, STARTS = 4, 0.8, 2, 4
+# A graph with more neighbors connects clusters of fewer points than some times their number.
+NEIGHBORS, FEWEST, PART_OF_POINTS = 20, 3, 40
+# A number of clusters is as good as the best if its recovery is lower by at most this.
+NEARLY = 0.03
+# Clusters with less recovery than this are no stable ones (Hennig recommends .75 to .85).
+STABLE = 0.85
+MOST_RUNNERS_UP = 3
+
+
+class Candidate(NamedTuple):
+    """Figures of a number of clusters.
+
+    Attributes:
+        n_clusters: ``K``.
+        recovery: Mean recovery of the points' clusters in subsamples, in [0, 1].
+        weakest: Recovery of the cluster that is recovered least, in [0, 1].
+        agreement: Mean ARI between the partitions of two subsamples, on the points in both.
+        modularity: Of the partition of all points.
+        silhouette: Of this partition among the points, in [-1, 1]; ``None`` if it is undefined.
+    """
+
+    n_clusters: int
+    recovery: float
+    weakest: float
+    agreement: float
+    modularity: float
+    silhouette: float | None
+
+
+class Verdict(NamedTuple):
+    """The choice among candidates.
+
+    Attributes:
+        n_clusters: The number that is chosen.
+        supported: Whether its clusters are stable; if not, the data support no number.
+        runners_up: Other numbers that are nearly as good and better than those beside them.
+    """
+
+    n_clusters: int
+    supported: bool
+    runners_up: list[int]
+
+
+def verdict(curve: Sequence[Candidate]) -> Verdict:
+    """The smallest number of clusters that nearly has the best recovery.
+
+    Args:
+        curve: The candidates in ascending order, at least one.
+    """
+    recoveries = [one.recovery for one in curve]
+    enough = max(recoveries) - NEARLY
+    good = [one for one in curve if one.recovery >= enough]
+    beside = [-1.0, *recoveries, -1.0]
+    peaks = {
+        one.n_clusters
+        for one, before, after in zip(curve, beside, beside[2:], strict=False)
+        if one.recovery >= max(before, after)
+    }
+    others = [one for one in good[1:] if one.n_clusters in peaks]
+    others.sort(key=lambda one: -one.recovery)
+    return Verdict(
+        good[0].n_clusters,
+        good[0].recovery >= STABLE,
+        [one.n_clusters for one in others[:MOST_RUNNERS_UP]],
+    )
+
+
+class Sampled:
+    """Some of the points, with their neighbor graph and the groups that partitions merge.
+
+    Args:
+        points: Points ``(N, P)``.
+        resolution: Resolution of the modularity.
+        n_init: Number of starts of a partition.
+        most: The largest number of clusters.
+        seed: Seed of all starts.
+        device: Device that computes the neighbors.
+    """
+
+    def __init__(
+        self,
+        points: NDArray,
+        resolution: float,
+        n_init: int,
+        most: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        n_neighbors = max(FEWEST, min(NEIGHBORS, len(points) // PART_OF_POINTS))
+        self.graph: Graph = graph_of(neighbors(points, n_neighbors, device), resolution)
+        self.starts = KMeansStarts(points, most, n_init, seed)
+
+    def partition(self, n_clusters: int) -> Partition:
+        """The best partition of all starts into ``K`` clusters."""
+        found = graph_partitions(self.graph, self.starts, n_clusters)
+        best = next(found)
+        for other in found:
+            best = better(best, other)
+        return best
+
+
+def curve(
+    points: NDArray,
+    candidates: Sequence[int],
+    resolution: float,
+    seed: int,
+    device: torch.device = CPU,
+) -> Iterator[Candidate]:
+    """Yields the figures of every number of clusters.
+
+    Args:
+        points: Points ``(N, P)``.
+        candidates: Numbers of clusters, at most half of ``N``.
+        resolution: Resolution of the modularity.
+        seed: Seed of subsamples and starts.
+        device: Device that computes the neighbors.
+    """
+    seeds = iter(np.random.SeedSequence(seed).generate_state(2 * SUBSAMPLES + 2))
+    most, size = max(candidates), max(max(candidates), round(SHARE * len(points)))
+    whole = Sampled(points, resolution, STARTS, most, int(next(seeds)), device)
+    parts = [subset(len(points), size, int(next(seeds))) for _ in range(SUBSAMPLES)]
+    subsamples = [
+        Sampled(points[part], resolution, STARTS_OF_SUBSAMPLE, most, int(next(seeds)), device)
+        for part in parts
+    ]
+    shown = subset(len(points), SILHOUETTE_SAMPLES, int(next(seeds)))
+    for k in tqdm(candidates, desc="number", unit="K", disable=hidden()):
+        labels, reached = whole.partition(k)
+        found = [sampled.partition(k).labels for sampled in subsamples]
+        of_each = recovery(labels, parts, found, k)
+        sizes = np.bincount(labels, minlength=k)
+        yield Candidate(
+            k,
+            float((of_each * sizes).sum() / len(labels)),
+            float(of_each[sizes > 0].min()),
+            agreement_of_parts(parts, found),
+            float(reached),
+            silhouette(points[shown], labels[shown]),
+        )
+
+
+def recovery(
+    labels: Labels, parts: Sequence[NDArray[np.int64]], found: Sequence[Labels], n_clusters: int
+) -> NDArray[np.float64]:
+    """The mean recovery of each cluster in subsamples, ``(K,)``, in [0, 1].
+
+    Args:
+        labels: Clusters of all points, ``(N,)``.
+        parts: Indices of the points of each subsample.
+        found: Their clusters in a partition of the subsample.
+        n_clusters: ``K``.
+    """
+    indices = []
+    for part, clusters in zip(parts, found, strict=True):
+        both = np.zeros((n_clusters, n_clusters))
+        np.add.at(both, (labels[part], clusters), 1)
+        union = both.sum(1)[:, None] + both.sum(0) - both
+        indices.append((both / np.where(union > 0, union, 1)).max(1))
+    mean: NDArray[np.float64] = np.mean(indices, axis=0)
+    return mean
+
+
+def agreement_of_parts(parts: Sequence[NDArray[np.int64]], found: Sequence[Labels]) -> float:
+    """Mean ARI between the partitions of two subsamples, on the points that both have.
+
+    Args:
+        parts: Indices of the points of each subsample, ascending.
+        found: Their clusters.
+    """
+    values = []
+    for one, other in itertools.combinations(range(len(parts)), 2):
+        _, here, there = np.intersect1d(parts[one], parts[other], True, return_indices=True)
+        values.append(agreement([found[one][here], found[other][there]]))
+    return float(np.mean(values))
