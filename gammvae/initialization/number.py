@@ -1,19 +1,23 @@
-r"""Chooses the number of clusters: the smallest whose clusters are found again in other samples.
+r"""Chooses the number of clusters: the largest whose clusters are all found in other samples too.
 
 For every candidate ``K``, the neighbor graph of the points is partitioned by modularity, and so are
 the graphs of a few random subsamples. A cluster :math:`C` is recovered in a subsample as far as the
 most similar cluster :math:`D` there has the same points of the subsample: by the Jaccard index
-:math:`|C \cap D| / |C \cup D|`. The recovery of a partition is the mean of this over its points.
+:math:`|C \cap D| / |C \cup D|`. Its recovery is the mean over the subsamples, that of a partition
+the mean over its points.
 
-With too few clusters, which groups are put together depends on the subsample, because modularity
-prefers equal sizes. With the right number all partitions are the same. With too many they differ in
-where a cluster is divided, or agree, if all split off the same few points. So the choice is the
-smallest number that nearly has the best recovery.
+With too many clusters, where one is divided depends on the subsample. With too few, it may depend
+on the subsample which groups are put together; or it does not, if groups of clusters are clusters
+of a larger kind. So the choice is the largest number all of whose clusters are stable. If a cluster
+is unstable for every number, the data support none of them; the choice is then the smallest that
+has nearly the best recovery of a partition.
 
 References:
     Cluster-wise assessment of cluster stability (Hennig, 2007),
     https://doi.org/10.1016/j.csda.2006.11.025, for the Jaccard index between a cluster and those of
     resampled data, and for the values below which a cluster is no pattern
+    Cluster validation by prediction strength (Tibshirani and Walther, 2005),
+    https://doi.org/10.1198/106186005X59243, for the largest number whose worst cluster is stable
     Clustering stability: an overview (von Luxburg, 2010), https://arxiv.org/abs/1007.1075
 
 Notation: ``N`` points, ``K`` clusters, ``P`` features of the points.
@@ -49,13 +53,13 @@ log = logging.getLogger(__name__)
 # Number of samples among which clusters are looked for; more show the same clusters.
 SAMPLES = 10_000
 # Subsamples, their share of the points, and starts of a partition of each and of all points.
-SUBSAMPLES, SHARE, STARTS_OF_SUBSAMPLE, STARTS = 4, 0.8, 2, 4
+SUBSAMPLES, SHARE, STARTS_OF_SUBSAMPLE, STARTS = 10, 0.8, 2, 6
 # A graph with more neighbors connects clusters of fewer points than some times their number.
 NEIGHBORS, FEWEST, PART_OF_POINTS = 20, 3, 40
-# A number of clusters is as good as the best if its recovery is lower by at most this.
-NEARLY = 0.03
-# Clusters with less recovery than this are no stable ones (Hennig recommends .75 to .85).
+# Clusters are stable from this recovery on ("highly stable" in Hennig's words).
 STABLE = 0.85
+# The recovery of a partition is as good as the best if it is lower by at most this.
+NEARLY = 0.03
 MOST_RUNNERS_UP = 3
 
 
@@ -84,8 +88,9 @@ class Verdict(NamedTuple):
 
     Attributes:
         n_clusters: The number that is chosen.
-        supported: Whether its clusters are stable; if not, the data support no number.
-        runners_up: Other numbers that are nearly as good and better than those beside them.
+        supported: Whether all of its clusters are stable; if not, the data support no number.
+        runners_up: Others of the same kind whose recovery is higher than that of the numbers beside
+            them, the best first.
     """
 
     n_clusters: int
@@ -94,14 +99,15 @@ class Verdict(NamedTuple):
 
 
 def verdict(curve: Sequence[Candidate]) -> Verdict:
-    """The smallest number of clusters that nearly has the best recovery.
+    """The largest number of stable clusters, or if there is none the smallest that is nearly best.
 
     Args:
         curve: The candidates in ascending order, at least one.
     """
     recoveries = [one.recovery for one in curve]
     enough = max(recoveries) - NEARLY
-    good = [one for one in curve if one.recovery >= enough]
+    stable = [one for one in curve if one.weakest >= STABLE]
+    good = stable[::-1] or [one for one in curve if one.recovery >= enough]
     beside = [-1.0, *recoveries, -1.0]
     peaks = {
         one.n_clusters
@@ -110,11 +116,8 @@ def verdict(curve: Sequence[Candidate]) -> Verdict:
     }
     others = [one for one in good[1:] if one.n_clusters in peaks]
     others.sort(key=lambda one: -one.recovery)
-    return Verdict(
-        good[0].n_clusters,
-        good[0].recovery >= STABLE,
-        [one.n_clusters for one in others[:MOST_RUNNERS_UP]],
-    )
+    runners_up = [one.n_clusters for one in others[:MOST_RUNNERS_UP]]
+    return Verdict(good[0].n_clusters, bool(stable), runners_up)
 
 
 class Sampled:

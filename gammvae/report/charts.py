@@ -126,17 +126,17 @@ def numbers(choice: Choice) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 2.9), layout="constrained")
         axis = figure.subplots()
-        for name in ("recovery", "agreement", "modularity", "silhouette"):
+        for name in ("weakest", "recovery", "agreement", "modularity", "silhouette"):
             known = [(one["n_clusters"], one[name]) for one in tried if one[name] is not None]
             if known:
-                thick = 2.0 if name == "recovery" else 1.0
+                thick = 2.0 if name == "weakest" else 1.0
                 axis.plot(*zip(*known, strict=True), label=name, linewidth=thick, marker=".")
         axis.axvline(choice["n_clusters"], color=INK, linewidth=0.8, linestyle="--")
         for one in choice["runners_up"]:
             axis.axvline(one, color=INK, linewidth=0.8, linestyle=":")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_xlabel("number of clusters")
-        axis.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        axis.legend(fontsize=8, ncols=5, loc="lower left", bbox_to_anchor=(0, 1))
         return svg(figure, "Figures of every number of clusters that was tried")
 
 

@@ -26,23 +26,23 @@ def told(choice: Choice) -> Iterator[str]:
 
 def conclusion(choice: Choice) -> Iterator[str]:
     """Yields sentences about the choice, its runners-up, and whether the data support it."""
-    yield f"n_clusters={choice['n_clusters']} is chosen, {reason(choice)}"
-    if choice["runners_up"]:
-        yield f"nearly as good: {', '.join(map(str, choice['runners_up']))}"
-    if not choice["supported"]:
+    chosen, tried = choice["n_clusters"], choice["candidates"]
+    mine = next(one for one in tried if one["n_clusters"] == chosen)
+    if choice["supported"]:
         yield (
-            f"the data do not support this or any other number: clusters with a recovery below "
-            f"{STABLE} depend on which samples there are"
+            f"n_clusters={chosen} is chosen, the largest whose clusters are all stable: each is "
+            f"found in subsamples with a mean Jaccard index of at least {STABLE}"
         )
-
-
-def reason(choice: Choice) -> str:
-    """Why a number was chosen, in words."""
-    best = max(choice["candidates"], key=lambda one: one["recovery"])
-    mine = next(one for one in choice["candidates"] if one["n_clusters"] == choice["n_clusters"])
-    if best is mine:
-        return f"whose clusters are recovered best in subsamples ({mine['recovery']:.3f})"
-    return (
-        f"the smallest whose recovery in subsamples ({mine['recovery']:.3f}) is nearly that of the "
-        f"best ({best['recovery']:.3f} for {best['n_clusters']})"
-    )
+    else:
+        yield (
+            f"the data do not support any number of clusters: for every one, a cluster depends on "
+            f"which samples there are (recovery below {STABLE})"
+        )
+        yield (
+            f"n_clusters={chosen} is chosen, the smallest with nearly the best mean recovery "
+            f"({mine['recovery']:.3f})"
+        )
+    if choice["runners_up"]:
+        yield f"runners-up: {', '.join(map(str, choice['runners_up']))}"
+    if chosen == tried[-1]["n_clusters"]:
+        yield "this is the largest number that was tried: more may be as good"

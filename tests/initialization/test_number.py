@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
@@ -15,8 +13,9 @@ from gammvae.initialization.number import (
 )
 
 
-def candidate(n_clusters, recovery):
-    return Candidate(n_clusters, recovery, recovery, recovery, 0.5, None)
+def candidates(*pairs):
+    """Candidates from 2 on, with these pairs of recovery and weakest recovery."""
+    return [Candidate(k, *pair, 0.5, 0.5, None) for k, pair in enumerate(pairs, 2)]
 
 
 @pytest.mark.parametrize("true", [2, 3, 7])
@@ -66,24 +65,23 @@ def test_agreement_compares_common_points_only():
     assert agreement_of_parts(parts, [labels[:20], labels[10:]]) == 1
 
 
-def test_the_smallest_of_the_best_is_chosen():
-    enough = 0.95 - NEARLY + 1e-9
-    curves = [
-        candidate(k, r) for k, r in zip((2, 3, 4, 5, 6), (0.5, enough, 0.9, 0.95, 0.9), strict=True)
-    ]
-    assert verdict(curves) == (3, True, [5])
+def test_the_largest_number_of_stable_clusters_is_chosen():
+    curves = candidates((0.99, 0.98), (0.97, 0.6), (0.98, STABLE), (0.99, STABLE - 1e-6))
+    assert verdict(curves) == (4, True, [2])
+
+
+def test_without_stable_clusters_the_smallest_that_is_nearly_best_is_chosen():
+    best, weak = 0.8, STABLE - 0.1
+    nearly = best - NEARLY + 1e-9
+    curves = candidates((0.5, weak), (nearly, 0), (0.7, weak), (best, weak), (nearly, weak))
+    assert verdict(curves) == (3, False, [5])
 
 
 def test_numbers_beside_a_better_one_are_no_runners_up():
-    curves = [candidate(k, 0.9 + k / 1000) for k in range(2, 8)]
-    assert verdict(curves) == (2, True, [7])
-
-
-def test_unstable_clusters_are_not_supported():
-    assert not verdict([candidate(2, STABLE - 0.1), candidate(3, STABLE - 0.01)]).supported
+    curves = candidates(*((0.9 + k / 1000, 0.9) for k in range(6)), (0.5, 0.9))
+    assert verdict(curves) == (8, True, [7])
 
 
 def test_at_most_three_runners_up_are_named_best_first():
-    recoveries = [0.9] + list(itertools.chain(*[(0.9 + i / 1000, 0.89) for i in range(1, 6)]))
-    choice = verdict([candidate(k, r) for k, r in enumerate(recoveries, 2)])
-    assert choice.runners_up == [11, 9, 7]
+    curves = candidates(*((0.9 + k / 1000 if k % 2 else 0.89, 0.88) for k in range(11)), (0.8, 0.9))
+    assert verdict(curves) == (13, True, [11, 9, 7])
