@@ -23,10 +23,9 @@ from gammvae.cli.train import launched, warn_of_other_processes
 from gammvae.config.composition import composed
 from gammvae.config.identity import identity
 from gammvae.config.overrides import shell_word
-from gammvae.config.schema import Config
 from gammvae.data.samples import samples_on
 from gammvae.data.training_data import load_data
-from gammvae.errors import InputError
+from gammvae.errors import InputError, first_line
 from gammvae.runs.directory import RunDirectory
 from gammvae.search.names import AGREEMENT, FEWEST_SEEDS
 from gammvae.search.objectives import Objective, PredictabilityOfSeeds, agreement_of_seeds
@@ -54,6 +53,11 @@ class Searching:
     def __init__(
         self, space: Space, given: SearchSettings, words: Sequence[str], config_dir: str | None
     ) -> None:
+        if given.seeds < (fewest := FEWEST_SEEDS[given.objective]):
+            raise InputError(
+                f"seeds={given.seeds} is too few: objective={given.objective} needs at least "
+                f"{fewest}"
+            )
         self.space, self.given = space, given
         self.flags = [] if config_dir is None else ["--config-dir", config_dir]
         self.launcher = [word for word in words if word.startswith("hydra")]
@@ -64,7 +68,8 @@ class Searching:
         self.default = check_space(space, others, self.places)
         self.config = self.default.config
         self.seeds = list(range(given.seed, given.seed + given.seeds))
-        check_seeds_and_clusters(given, self.config)
+        if self.config.n_clusters < 2:
+            raise InputError(f"n_clusters={self.config.n_clusters}: a search needs at least 2")
 
     def folder(self) -> Path:
         """The folder of the search, named after all that decides its trials but their number."""
@@ -120,23 +125,25 @@ class Searching:
     def trial(self, study: Study, chosen: Chosen, objective: Objective) -> Outcome:
         """Computes the runs of a trial, or what is left of them, and judges them.
 
+        A trial fails if its settings exclude each other or its training becomes non-finite.
+
         Raises:
-            InputError: The default fails, or the data have changed.
+            InputError: The default fails, a run was refused or killed, or the data have changed.
         """
         settings = [f"{key}={value}" for key, value in chosen.settings.items()]
         try:
             composed([*self.places, *self.default.words, *settings])
-            jobs = launched(self.arguments(settings))
-            reason = next(sweeps.failures(jobs), "").partition(": ")[2]
         except InputError as error:
-            jobs, reason = [], str(error)
-        if reason and chosen.number == 0:
-            raise InputError(f"the default fails: {reason}")
-        if any(job.state == "lost" for job in jobs):
-            raise InputError(f"trial {chosen.number}: {reason}")
+            return study.end(chosen.number, None, [], first_line(error))
+        jobs = launched(self.arguments(settings))
         runs = sorted(job.path for job in jobs if job.path)
-        if reason:
-            return study.end(chosen.number, None, runs, reason)
+        for job in jobs:
+            if job.state in ("done", "skipped"):
+                continue
+            if chosen.number == 0 or job.refused or job.state == "lost":
+                reason = job.reason or "its process was killed; the same command continues it"
+                raise InputError(f"trial {chosen.number} ({job.overrides}): {reason}")
+            return study.end(chosen.number, None, runs, job.reason)
         for path in runs:
             study.check_data(RunDirectory(path).read_result()["dataset_digest"])
         partitions = [labels_of(Path(path)) for path in runs]
@@ -168,21 +175,6 @@ class Searching:
         )
         command = shlex.join(self.about().command)
         yield " ".join([command, *map(shell_word, overrides(best))])
-
-
-def check_seeds_and_clusters(given: SearchSettings, config: Config) -> None:
-    """Refuses a search whose objective would have no value.
-
-    Raises:
-        InputError: There are too few seeds or clusters.
-    """
-    fewest = FEWEST_SEEDS[given.objective]
-    if given.seeds < fewest:
-        raise InputError(
-            f"seeds={given.seeds} is too few: objective={given.objective} needs at least {fewest}"
-        )
-    if config.n_clusters < 2:
-        raise InputError(f"n_clusters={config.n_clusters}: a search needs at least 2 clusters")
 
 
 def labels_of(path: Path) -> NDArray[np.int64]:

@@ -17,6 +17,8 @@ from gammvae.system.writing import write_whole
 
 # Trials whose settings are drawn at random, before their results guide the choice.
 RANDOM_TRIALS = 8
+# Optuna avoids what it has pruned. It would try what has failed, without a value, again and again.
+FAILED = TrialState.PRUNED
 NAME, JOURNAL, DATA = "search", "journal.log", "dataset_digest"
 
 
@@ -78,7 +80,7 @@ class Study:
 
     def outcomes(self) -> list[Outcome]:
         """All trials that have ended, by number."""
-        ended = self.study.get_trials(states=(TrialState.COMPLETE, TrialState.FAIL))
+        ended = self.study.get_trials(states=(TrialState.COMPLETE, FAILED))
         return [self._outcome(one) for one in ended]
 
     def _outcome(self, trial: FrozenTrial) -> Outcome:
@@ -125,7 +127,7 @@ class Study:
         noted = Trial(self.study, trial._trial_id)
         noted.set_user_attr("runs", list(runs))
         noted.set_user_attr("reason", reason)
-        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        state = FAILED if value is None else TrialState.COMPLETE
         return self._outcome(self.study.tell(number, value, state=state))
 
     def check_data(self, digest: str) -> None:
