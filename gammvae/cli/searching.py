@@ -73,10 +73,9 @@ class Searching:
 
     def folder(self) -> Path:
         """The folder of the search, named after all that decides its trials but their number."""
-        decisive = [
-            *(self.space.settings, identity(self.config), self.default.words),
-            *(self.given.objective, self.given.seed, self.given.seeds),
-        ]
+        given = self.given
+        chosen = given.objective, given.seed, given.seeds
+        decisive = [self.space.settings, identity(self.config), *chosen]
         digest = hashlib.sha256(json.dumps(decisive, default=str).encode()).hexdigest()[:8]
         name = f"{self.config.dataset.name}-{self.space.name}-{self.given.objective}-{digest}"
         return Path(self.config.output_root) / FOLDER / name

@@ -120,7 +120,11 @@ class SearchSettings(Settings):
     }
 
     trials: int = about("number of trials, of which the first is the default", 20)
-    objective: str = about("what is to be large", OBJECTIVES[0])
+    objective: str = about(
+        "how a trial is judged: by the agreement of its seeds, or by how well clusters are "
+        "predicted from the samples",
+        OBJECTIVES[0],
+    )
     seeds: int = about("number of runs of each trial, which differ in their seeds", 3)
     seed: int = about("seed of the choices, and of the first run of each trial", 0)
 

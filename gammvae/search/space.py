@@ -185,7 +185,8 @@ def setting(key: str, value: Any, path: Path) -> Numbers | Choices:  # noqa: ANN
         return words_for(["settings", key, *place])
 
     if isinstance(value, list):
-        return Choices(tuple(parse(CHOICES_YAML, value, path, fault=FAULT, named=named)))
+        choices: list[Any] = parse(CHOICES_YAML, value, path, fault=FAULT, named=named)
+        return Choices(tuple(choices))
     if not isinstance(value, dict):
         raise InputError(
             f"{path} {FAULT}: settings, {key}: it must be a list of values, or a range such as "
