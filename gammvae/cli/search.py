@@ -14,9 +14,7 @@ SUMMARY = "Search for settings without classes: gammvae search SPACE [SETTING=VA
 def parser() -> argparse.ArgumentParser:
     """The argument parser: a space, settings and a flag."""
     made = words_parser("search", SUMMARY, settings(), "SPACE")
-    more = (
-        "Settings of gammvae train apply to all trials. The folder may hold search/*.yaml as well."
-    )
+    more = "Settings of gammvae train apply to all trials. The folder may hold search/*.yaml."
     made.epilog = f"{made.epilog}\n\n{more}"
     return made
 

@@ -190,7 +190,7 @@ def test_without_optuna_one_line_says_what_to_install(search, monkeypatch):
 
 def start(folder):
     """Starts a search in a process of its own."""
-    words = (*RUN, "pretrain.epochs=30", "train.epochs=30", "trials=3", "seeds=2")
+    words = (*RUN, "pretrain.epochs=10", "train.epochs=10", "trials=3", "seeds=2")
     command = ["search", "tiny.yaml", *words]
     return subprocess.Popen(
         [sys.executable, "-m", "gammvae", *command],
