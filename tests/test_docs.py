@@ -114,8 +114,9 @@ def test_every_setting_and_option_is_described():
     assert read_configuration().undescribed() == []
 
 
-def test_every_entry_of_a_table_is_described():
-    for file in sorted((ROOT / "conf/tables").iterdir()):
+@pytest.mark.parametrize("folder", ["tables", "search"])
+def test_every_entry_of_a_table_or_space_is_described(folder):
+    for file in sorted((ROOT / "conf" / folder).iterdir()):
         comments = read_comments(file)
         assert comments.head, file
         assert set(yaml.safe_load(file.read_text())) <= set(comments.keys), file
@@ -128,8 +129,8 @@ def test_the_page_of_settings_has_all_of_them():
     for key in configuration.types:
         assert f"\n### `{key}` {{#{key}}}\n" in page
     files = {f"{file.parent.name}={file.stem}" for file in (ROOT / "conf").rglob("*/*.yaml")}
-    tables = {file for file in files if file.startswith("tables=")}
-    assert len(tables) == 7
+    tables = {file for file in files if file.startswith(("tables=", "search="))}
+    assert len(tables) == 10
     assert not any(table in page for table in tables)
     files -= tables
     assert len(files) > 30

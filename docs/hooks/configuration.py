@@ -15,8 +15,8 @@ from gammvae.config.schema import Config
 
 CONF = Path(__file__).parents[2] / "conf"
 
-# Tables of gammvae reproduce, which are no settings of a run.
-TABLES = CONF / "tables"
+# Tables of gammvae reproduce and spaces of gammvae search, which are no settings of a run.
+NO_SETTINGS = (CONF / "tables", CONF / "search")
 # Defaults depend on the dataset: these are one's own data, and what is taken if none is named.
 OWN, UNNAMED = "file", "digits"
 
@@ -93,7 +93,8 @@ def setting_types(schema: type, prefix: str = "") -> dict[str, Any]:
 
 def all_options(types: dict[str, Any]) -> Iterator[Option]:
     """The files of all groups, by name."""
-    for path in sorted(set(CONF.rglob("*/*.yaml")) - set(TABLES.iterdir())):
+    files = (path for path in CONF.rglob("*/*.yaml") if path.parent not in NO_SETTINGS)
+    for path in sorted(files):
         group = path.parent.relative_to(CONF).as_posix()
         comments = read_comments(path)
         tree = yaml.safe_load(path.read_text())

@@ -15,6 +15,7 @@ from gammvae.cli import (
     report,
     reproduce,
     sample,
+    search,
     table,
     track,
     train,
@@ -67,6 +68,7 @@ COMMANDS: dict[str, Command] = {
     "table": table,
     "track": track,
     "reproduce": reproduce,
+    "search": search,
 }
 
 

@@ -15,6 +15,7 @@ from gammvae.config.overrides import escape_interpolations, override
 from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
 from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
 from gammvae.errors import InputError
+from gammvae.search.names import OBJECTIVES
 
 Kind = TypeVar("Kind", bound="Settings")
 
@@ -105,6 +106,27 @@ class TrackSettings(Settings):
     to: str = about("the tracker", "")
     folder: str = about("the folder in which the tracker's files are", ".")
     project: str = about("the name under which the tracker groups runs", "gammvae")
+
+
+@dataclass
+class SearchSettings(Settings):
+    """Settings of ``gammvae search``."""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "trials": at_least(1, 10_000),
+        "objective": one_of(*OBJECTIVES),
+        "seeds": at_least(1, 100),
+        "seed": at_least(0, MOST_SEED),
+    }
+
+    trials: int = about("number of trials, of which the first is the default", 20)
+    objective: str = about(
+        "how a trial is judged: by the agreement of its seeds, or by how well clusters are "
+        "predicted from the samples",
+        OBJECTIVES[0],
+    )
+    seeds: int = about("number of runs of each trial, which differ in their seeds", 3)
+    seed: int = about("seed of the choices, and of the first run of each trial", 0)
 
 
 def described(kind: type[Settings]) -> dict[str, str]:

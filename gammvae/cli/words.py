@@ -41,7 +41,7 @@ class RunAndWords(NamedTuple):
 
 
 def words_parser(
-    command: str, summary: str, settings: Mapping[str, str]
+    command: str, summary: str, settings: Mapping[str, str], first: str = "RUN"
 ) -> argparse.ArgumentParser:
     """The argument parser of a command that takes runs, settings and ``--config-dir``.
 
@@ -49,6 +49,7 @@ def words_parser(
         command: Name of the command.
         summary: What it does, in one line.
         settings: Descriptions of its settings, by key; ``--help`` lists them.
+        first: What it takes before settings.
     """
     parser = argparse.ArgumentParser(
         prog=f"gammvae {command}",
@@ -56,7 +57,7 @@ def words_parser(
         epilog="\n".join(["settings:", *(listed(key, text) for key, text in settings.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", nargs="*", metavar="RUN [SETTING=VALUE]")
+    parser.add_argument("words", nargs="*", metavar=f"{first} [SETTING=VALUE]")
     parser.add_argument(
         "--config-dir", "-cd", metavar="FOLDER", help="folder that holds your dataset/*.yaml"
     )

@@ -56,6 +56,11 @@ class Samples(Protocol):
         """All samples in order, ``split_size`` at a time."""
 
 
+def on_host(x: Samples, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The samples ``(n, F)`` at indices ``(n,)``, in the host's memory."""
+    return x[torch.from_numpy(index).to(x.device)].cpu().numpy()
+
+
 class StreamedSamples:
     """Samples that are read and sent to the device when they are needed.
 

@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
-from gammvae.data.samples import Samples, subset
+from gammvae.data.samples import Samples, on_host, subset
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import MIN_POSTERIOR, draw, sample_exactly
 from gammvae.evaluation.metrics import match
@@ -110,28 +110,23 @@ def realism(
     features: Callable[[NDArray], NDArray] = np.asarray
     if classes is not None:
         chosen = subset(len(x), JUDGED_BY, seed)
-        judge = Judge(rows(x, chosen), classes[chosen], seed)
+        judge = Judge(on_host(x, chosen), classes[chosen], seed)
         log.info("generation: accuracy of the judge %.1f %% on real samples", 100 * judge.accuracy)
         figures |= agreement(judge, generated, origin, classes, labels, len(model.prior.logits))
         features = judge.features
     chosen = np.random.default_rng(seed).permutation(len(x))[: 2 * len(generated)]
-    real, other = np.array_split(rows(x, chosen), 2)
+    real, other = np.array_split(on_host(x, chosen), 2)
     balls = [features(one).astype(np.float64) for one in (real, other, generated)]
     figures |= {
         "precision": within(balls[2], balls[0]),
         "recall": within(balls[0], balls[2]),
         "real_precision": within(balls[1], balls[0]),
         "real_recall": within(balls[0], balls[1]),
-        **memorized(rows(x, subset(len(x), SEARCHED, seed)), real, generated),
+        **memorized(on_host(x, subset(len(x), SEARCHED, seed)), real, generated),
         **log_likelihood(model, x, seed),
         "draws": DRAWS,
     }
     return figures
-
-
-def rows(x: Samples, index: NDArray) -> NDArray:
-    """Some samples on the host, ``(n, F)``."""
-    return x[torch.from_numpy(index).to(x.device)].cpu().numpy()
 
 
 @torch.no_grad()
