@@ -20,6 +20,7 @@ from gammvae.cli.catalog import user_folder
 from gammvae.cli.search_spaces import check_space, key_of
 from gammvae.cli.settings import SearchSettings
 from gammvae.cli.train import launched, warn_of_other_processes
+from gammvae.config.candidates import is_undecided
 from gammvae.config.composition import composed
 from gammvae.config.identity import identity
 from gammvae.config.overrides import shell_word
@@ -68,8 +69,10 @@ class Searching:
         self.default = check_space(space, others, self.places)
         self.config = self.default.config
         self.seeds = list(range(given.seed, given.seed + given.seeds))
-        if self.config.n_clusters < 2:
-            raise InputError(f"n_clusters={self.config.n_clusters}: a search needs at least 2")
+        if is_undecided(self.config.n_clusters) or self.config.n_clusters < 2:
+            raise InputError(
+                f"n_clusters={self.config.n_clusters}: a search needs a number of at least 2"
+            )
 
     def folder(self) -> Path:
         """The folder of the search, named after all that decides its trials but their number."""

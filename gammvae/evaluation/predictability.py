@@ -41,7 +41,7 @@ def predictability(x: Samples, labels: NDArray[np.int64], n_clusters: int, seed:
     References:
         The balanced accuracy and its posterior distribution (Brodersen et al., 2010),
         https://doi.org/10.1109/ICPR.2010.764
-        Clustering by means of predictability: prediction strength (Tibshirani and Walther, 2005),
+        Cluster validation by prediction strength (Tibshirani and Walther, 2005),
         https://doi.org/10.1198/106186005X59243
     """
     chosen = subset(len(x), COMPARED, seed)
