@@ -55,7 +55,7 @@ SAMPLES = 10_000
 # Subsamples, their share of the points, and starts of a partition of each and of all points.
 SUBSAMPLES, SHARE, STARTS_OF_SUBSAMPLE, STARTS = 10, 0.8, 2, 6
 # A graph with more neighbors connects clusters of fewer points than some times their number.
-NEIGHBORS, FEWEST, PART_OF_POINTS = 20, 3, 40
+NEIGHBORS, FEWEST, PART_OF_POINTS = 20, 3, 20
 # Clusters are stable from this recovery on ("highly stable" in Hennig's words).
 STABLE = 0.85
 # The recovery of a partition is as good as the best if it is lower by at most this.
