@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from gammvae.config.explain import explain
 from gammvae.config.overrides import escape_interpolations, override
-from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
+from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH, TRACKERS
 from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
 from gammvae.errors import InputError
 
@@ -100,7 +100,7 @@ class ExportSettings(Settings):
 class TrackSettings(Settings):
     """Settings of ``gammvae track``."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"to": one_of("tensorboard", "mlflow", "wandb")}
+    RULES: ClassVar[Mapping[str, Rule]] = {"to": one_of(*TRACKERS)}
 
     to: str = about("the tracker", "")
     folder: str = about("the folder in which the tracker's files are", ".")

@@ -12,11 +12,12 @@ result.json       the result; it exists only if the run is finished
 status.json       reason for the failure of a run
 report.html       report with figures and images
 generation.json   how realistic generated samples are
+tracking.json     what a tracker has of the run, with tracking=mlflow and so on
 """
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
-GENERATION, DIGESTS = "generation.json", "digests.json"
+GENERATION, DIGESTS, TRACKING = "generation.json", "digests.json", "tracking.json"
 STAGES = ("pretrain", "init", "train")
 TRAINED = ("pretrain", "train")  # those of gradient steps
 # Outputs of a finished run besides its result, and weights from which they can be recomputed.
@@ -24,6 +25,6 @@ OUTPUTS, WEIGHTS = (METRICS, ASSIGNMENTS, DATA), ("pretrain.pt", "train.pt")
 # In the order of removal. The configuration is last, since it identifies the other files' run.
 FILES = (
     *(RESULT, DIGESTS, REPORT, GENERATION, ASSIGNMENTS, DATA, "train.pt", "pretrain.pt"),
-    *(METRICS, LOG, STATUS, CONFIG),
+    *(TRACKING, METRICS, LOG, STATUS, CONFIG),
 )
 LOCK = ".lock"

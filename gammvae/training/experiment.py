@@ -17,6 +17,7 @@ from gammvae.runs.npz import NpzWriter
 from gammvae.runs.records import Result
 from gammvae.runs.trained import keep_facts
 from gammvae.training.method import method_of
+from gammvae.training.tracking import check_tracking, tracking
 from gammvae.training.workspace import Workspace
 
 
@@ -31,6 +32,7 @@ def run(config: Config, directory: RunDirectory) -> Result:
         InputError: Configuration, data or the contents of the directory do not allow the run.
         DivergenceError: Training became non-finite.
     """
+    check_tracking(config.tracking)
     return Experiment(config, directory).run()
 
 
@@ -71,13 +73,14 @@ class Experiment:
             DivergenceError: Training became non-finite.
         """
         directory = self.work.directory
-        with directory.open(self.config):
+        with directory.open(self.config), tracking(self.config, directory) as conclude:
             self.work.introduce()
             for stage in self.method.stages():
                 stage()
             result = self.finish()
             if self.config.report:
                 write_report([self.subject(result)], directory / REPORT)
+            conclude(result)
             return result
 
     def conclude(self) -> Result:
