@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gammvae import __version__
 from gammvae.cli import (
+    completion,
     datasets,
     evaluate,
     export,
@@ -67,6 +68,7 @@ COMMANDS: dict[str, Command] = {
     "table": table,
     "track": track,
     "reproduce": reproduce,
+    "completion": completion,
 }
 
 
