@@ -6,14 +6,14 @@ Every key press waits for this, so neither torch nor Hydra is imported.
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gammvae.cli.known import Known, allowed
 from gammvae.runs.contents import CONFIG
 from gammvae.system.paths import user_path
 
-Candidates = Mapping[str, str]  # descriptions, some of them empty, by the whole word
+Candidates = dict[str, str]  # descriptions, some of them empty, by the whole word
 
 TAKES_RUNS = ("evaluate", "sample", "predict", "export", "report", "track")
 TRAIN_FLAGS = {

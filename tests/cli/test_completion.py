@@ -142,7 +142,7 @@ def test_a_tab_completes(name, folder, shell):
         ("cluster=", "\x15gammvae train exper\tsmo\t"),  # and Ctrl-U before it
         ("experiment=smoke", "\x15gammvae train init.star\tkm\t"),
         ("init.start=kmeans", "\x15gammvae sample outp\t"),
-        ("outputs/usps/vade/seed=", "\x15exit\n"),
+        ("usps/vade/seed=", "\x15exit\n"),
     ]
     shown, _ = in_terminal(INTERACTIVE[name], folder, keys, shell, seconds=60)
     assert "command not found" not in shown
