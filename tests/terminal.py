@@ -1,9 +1,12 @@
 """Runs programs on a terminal of their own, as a user sees them."""
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
+import termios
 import time
 
 
@@ -18,11 +21,11 @@ def in_terminal(arguments, cwd, keys=(), environment=None, seconds=120):
         seconds: How long to wait for its end.
     """
     ours, its = pty.openpty()
-    size = {"COLUMNS": "200", "LINES": "50", "TERM": "xterm"}
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 50, 200, 0, 0))
     process = subprocess.Popen(
         arguments,
         cwd=cwd,
-        env={**os.environ, **size, **(environment or {})},
+        env={**os.environ, "TERM": "xterm", **(environment or {})},
         **dict.fromkeys(("stdin", "stdout", "stderr"), its),
         start_new_session=True,
         # its controlling terminal, so that Ctrl-C is a signal

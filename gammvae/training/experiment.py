@@ -16,6 +16,8 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.npz import NpzWriter
 from gammvae.runs.records import Result
 from gammvae.runs.trained import keep_facts
+from gammvae.system.progress import run_bar
+from gammvae.training.expected import expected, name_of
 from gammvae.training.method import method_of
 from gammvae.training.tracking import check_tracking, tracking
 from gammvae.training.workspace import Workspace
@@ -75,11 +77,16 @@ class Experiment:
         directory = self.work.directory
         with directory.open(self.config), tracking(self.config, directory) as conclude:
             self.work.introduce()
-            for stage in self.method.stages():
-                stage()
-            result = self.finish()
-            if self.config.report:
-                write_report([self.subject(result)], directory / REPORT)
+            stages = self.method.stages()
+            with run_bar(expected(self.work, stages)) as bar:
+                for stage in stages:
+                    bar.begin(name_of(stage))
+                    stage()
+                bar.begin("evaluate")
+                result = self.finish()
+                if self.config.report:
+                    bar.begin("report")
+                    write_report([self.subject(result)], directory / REPORT)
             conclude(result)
             return result
 

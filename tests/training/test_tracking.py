@@ -98,7 +98,7 @@ def of_trackio(folder):
     ("read", "ends"),
     [
         (of_tensorboard, None),
-        (of_mlflow, "FINISHED"),
+        pytest.param(of_mlflow, "FINISHED", marks=pytest.mark.slow),
         (of_wandb, [255, 0]),
         (of_trackio, ["killed"]),
     ],
