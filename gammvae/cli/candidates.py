@@ -7,7 +7,9 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from gammvae.cli.known import Known, allowed
 from gammvae.runs.contents import CONFIG
@@ -15,6 +17,11 @@ from gammvae.system.paths import user_path
 
 Candidates = dict[str, str]  # descriptions, some of them empty, by the whole word
 
+# The keys of ``main.COMMANDS``, which imports this.
+COMMANDS = (
+    *("train", "evaluate", "sample", "predict", "export", "report", "datasets", "table", "track"),
+    *("reproduce", "completion"),
+)
 TAKES_RUNS = ("evaluate", "sample", "predict", "export", "report", "track")
 TRAIN_FLAGS = {
     "--multirun": "all combinations of values",
@@ -37,9 +44,7 @@ def candidates(words: Sequence[str]) -> dict[str, str]:
     """
     current = words[-1]
     if len(words) == 1:
-        from gammvae.cli.main import COMMANDS
-
-        found: Candidates = {name: command.SUMMARY for name, command in COMMANDS.items()}
+        found: Candidates = {name: module_of(name).SUMMARY for name in COMMANDS}
     else:
         found = of_command(words[0], words[1:-1], current)
     return {word: text for word, text in found.items() if word.startswith(current)}
@@ -47,8 +52,6 @@ def candidates(words: Sequence[str]) -> dict[str, str]:
 
 def of_command(command: str, before: Sequence[str], current: str) -> Candidates:
     """What a word after a command can become, whether it begins like the current one or not."""
-    from gammvae.cli.main import COMMANDS
-
     known = Known(own_folder(before))
     if command not in COMMANDS:
         return {}
@@ -60,20 +63,23 @@ def of_command(command: str, before: Sequence[str], current: str) -> Candidates:
     if command == "train":
         names = {f"{name}=": "" for name in known.settings()}
         return names | {f"{group}=": "" for group in known.groups()}
-    settings = COMMANDS[command].settings()
+    settings = module_of(command).settings()
     if equals and key in settings:
         values = of_description(settings[key]) or list(known.options(key))
         return {f"{key}={value}": "" for value in values}
     return {f"{name}=": text for name, text in settings.items()} | others(command, known, current)
 
 
+def module_of(command: str) -> Any:  # noqa: ANN401 - see ``main.Command``
+    """The module of a command."""
+    return import_module(f"gammvae.cli.{command}")
+
+
 def flags(command: str) -> Candidates:
     """The flags of a command."""
-    from gammvae.cli.main import COMMANDS
-
     if command == "train":  # its parser is Hydra's
         return TRAIN_FLAGS
-    actions = COMMANDS[command].parser()._actions
+    actions = module_of(command).parser()._actions
     return {
         max(one.option_strings, key=len): one.help or "" for one in actions if one.option_strings
     }
