@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
 
 def settings() -> dict[str, str]:
     """The settings of the command and their descriptions."""
-    from gammvae.cli.reuse import PLACES
+    from gammvae.cli.places import PLACES
 
     text = "true: also measure how realistic generated samples are; false by default"
     return {"generation": text, **PLACES}
@@ -34,7 +34,8 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, the run or its data are invalid.
     """
-    from gammvae.cli.reuse import places, usable_config
+    from gammvae.cli.places import places
+    from gammvae.cli.reuse import usable_config
     from gammvae.runs.contents import CONFIG, GENERATION
     from gammvae.tables.summary import comparison, judgement
 

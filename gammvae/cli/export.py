@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
 
 def settings() -> dict[str, str]:
     """The settings of the command and their descriptions."""
-    from gammvae.cli.reuse import PLACES
+    from gammvae.cli.places import PLACES
     from gammvae.cli.settings import ExportSettings, described
 
     return {**described(ExportSettings), **PLACES}
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, the run or its data are invalid.
     """
-    from gammvae.cli.reuse import PLACES, places
+    from gammvae.cli.places import PLACES, places
     from gammvae.cli.settings import ExportSettings, read_settings
 
     directory, words, config_dir = split_run("export", parser(), arguments)

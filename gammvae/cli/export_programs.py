@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from gammvae import __version__
 from gammvae.cli.packing import Packed, check_packages, pack
-from gammvae.cli.reuse import Places, usable_config
+from gammvae.cli.places import Places
+from gammvae.cli.reuse import usable_config
 from gammvae.cli.run_data import data_of
 from gammvae.data.preprocessing import Preprocessing
 from gammvae.data.rows import as_float32

@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 from numpy.typing import NDArray
 
-from gammvae.cli.reuse import Places, usable_config
+from gammvae.cli.places import Places
+from gammvae.cli.reuse import usable_config
 from gammvae.cli.run_data import data_of
 from gammvae.cli.settings import ExportSettings
 from gammvae.cli.users_columns import is_table, users_columns

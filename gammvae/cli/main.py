@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gammvae import __version__
 from gammvae.cli import (
+    completion,
     datasets,
     evaluate,
     export,
@@ -69,6 +70,7 @@ COMMANDS: dict[str, Command] = {
     "track": track,
     "reproduce": reproduce,
     "search": search,
+    "completion": completion,
 }
 
 

@@ -11,7 +11,7 @@ from gammvae.system.paths import user_path
 from gammvae.system.printing import say
 
 if TYPE_CHECKING:
-    from gammvae.cli.reuse import Places
+    from gammvae.cli.places import Places
     from gammvae.report.subject import Subject
     from gammvae.runs.directory import RunDirectory
 
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
 
 def settings() -> dict[str, str]:
     """The settings of the command and their descriptions."""
-    from gammvae.cli.reuse import PLACES
+    from gammvae.cli.places import PLACES
 
     text = "the HTML file; by default report.html, in the folder of one run or else in this one"
     return {"out": text, **PLACES}
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: The arguments, a run or its data are invalid.
     """
-    from gammvae.cli.reuse import places
+    from gammvae.cli.places import places
     from gammvae.report.html import write_report
     from gammvae.runs.contents import REPORT
     from gammvae.runs.directory import RunDirectory

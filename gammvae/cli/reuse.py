@@ -6,10 +6,10 @@ the dataset's own YAML file, which ships with the program or is in a folder that
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 from gammvae.cli.catalog import USERS_OWN, Catalog
+from gammvae.cli.places import Places
 from gammvae.config.overrides import shell_word
 from gammvae.config.schema import Config, DatasetConfig
 from gammvae.data.by_name import store_of
@@ -18,18 +18,6 @@ from gammvae.runs.contents import CONFIG
 from gammvae.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
-
-# Settings for using a finished run again: where its data are and where to compute.
-PLACES = {
-    "device": "where to compute: auto, cpu, cuda, cuda:N or mps; by default the run's setting",
-    "dataset.root": "the folder of dataset files",
-    "dataset.cache": "the folder of prepared datasets",
-    "dataset.mirror": "another server to download from",
-    "dataset.download": "whether missing files are downloaded: true or false",
-    "dataset.path": "the new path of the file that the run was trained on, if it was moved",
-}
-Places = dict[str, str | bool]
-SWITCH = {"true": True, "false": False}
 
 
 def usable_config(directory: RunDirectory, where: Places, config_dir: str | None) -> Config:
@@ -57,23 +45,6 @@ def usable_config(directory: RunDirectory, where: Places, config_dir: str | None
         again = shell_word(f"dataset.root={former}")
         log.warning("dataset files are searched for in %s; the run used %s", dataset.root, again)
     return replace(config, dataset=dataset, device=str(where.get("device", config.device)))
-
-
-def places(words: Sequence[str]) -> Places:
-    """Parses ``key=value`` words; values are taken literally.
-
-    Raises:
-        InputError: A key is not in ``PLACES``, or ``dataset.download`` is neither true nor false.
-    """
-    found: Places = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if key not in PLACES or not equals:
-            raise InputError(f"{word} cannot be set: it must be one of {', '.join(PLACES)}")
-        if key == "dataset.download" and value not in SWITCH:
-            raise InputError(f"{word} is out of range: it must be true or false")
-        found[key] = SWITCH[value] if key == "dataset.download" else value
-    return found
 
 
 def dataset_of(config: Config, directory: RunDirectory, config_dir: str | None) -> DatasetConfig:

@@ -1,18 +1,15 @@
-"""The ``key=value`` settings of the commands that use a finished run."""
+"""The ``key=value`` settings of the commands that use a finished run.
+
+Descriptions are wanted at once, by the shell's completion, so what parses the values is imported
+where it is needed.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
-from gammvae.config.explain import explain
 from gammvae.config.overrides import escape_interpolations, override
-from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH
+from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH, TRACKERS
 from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
 from gammvae.errors import InputError
 from gammvae.search.names import OBJECTIVES
@@ -101,7 +98,7 @@ class ExportSettings(Settings):
 class TrackSettings(Settings):
     """Settings of ``gammvae track``."""
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"to": one_of("tensorboard", "mlflow", "wandb")}
+    RULES: ClassVar[Mapping[str, Rule]] = {"to": one_of(*TRACKERS)}
 
     to: str = about("the tracker", "")
     folder: str = about("the folder in which the tracker's files are", ".")
@@ -153,6 +150,13 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
     Raises:
         InputError: A setting is unknown, missing, of the wrong type or out of range.
     """
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    from gammvae.config.explain import explain
+
     names = [field.name for field in fields(kind)]
     for word in words:
         name, equals, _ = word.partition("=")
@@ -185,6 +189,9 @@ def read_value(word: str, types: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Om
     Raises:
         InputError: The setting needs a list and the value is none.
     """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
     name, _, text = word.partition("=")
     if types[name] in (str, str | None):
         return {name: escape_interpolations(text)}

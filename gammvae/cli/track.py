@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> None:
     from gammvae.cli.settings import TrackSettings, read_settings
     from gammvae.runs.sending import send
     from gammvae.runs.stored_run import StoredRun
-    from gammvae.runs.trackers import tracker_of
+    from gammvae.runs.trackers import check_installed, tracker_of
 
     words, _ = split(parser(), arguments)
     keys = tuple(f"{key}=" for key in settings())
@@ -44,6 +44,7 @@ def run(arguments: list[str]) -> None:
     if not runs:
         raise InputError("track needs a run directory: gammvae track RUN [RUN...] to=mlflow")
     log_to_terminal()
+    check_installed(given.to, "to")
     tracker = tracker_of(given.to, user_path(given.folder), given.project)
     for one in runs:
         send(one, tracker)

@@ -5,6 +5,7 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from gammvae.cli.sweeps import Job
     from gammvae.config.schema import Config
+    from gammvae.runs.directory import RunDirectory
     from gammvae.runs.records import Result
 
 log = logging.getLogger(__name__)
@@ -163,6 +165,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from gammvae.cli.sweeps import LISTENERS
     from gammvae.config.typed import to_config
     from gammvae.runs.contents import REPORT
     from gammvae.runs.directory import RunDirectory
@@ -194,7 +197,29 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
             experiment.add_report(config, directory, result)
     say(summary(result))
     say(path)
+    if hydra.mode == RunMode.RUN and sys.stdout.isatty() and not LISTENERS:
+        say("\n".join(what_next(directory, config)))
     job.elbo = result["metrics"].get("elbo", nan)
+
+
+def what_next(directory: "RunDirectory", config: "Config") -> Iterator[str]:
+    """Yields lines that say where the report is, and commands that use the finished run.
+
+    Args:
+        directory: Directory of the run.
+        config: Its configuration.
+    """
+    from gammvae.config.overrides import shell_word
+    from gammvae.runs.contents import REPORT
+
+    run = shell_word(str(directory.path))
+    if (directory / REPORT).exists():
+        yield f"report    {directory / REPORT}"
+    if config.model.has_mixture:
+        yield f"generate  gammvae sample {run} cluster=0"
+        yield f"assign    gammvae predict {run} data=FILE out=clusters.csv"
+    else:
+        yield f"a table   gammvae export {run} out=clusters.csv"
 
 
 def check_still_its_data(config: "Config", result: "Result") -> None:

@@ -20,6 +20,8 @@ VOLATILE = (
         "overwrite",
         "report",
         "tracking",
+        "tracking_folder",
+        "tracking_project",
         "score_every",
     ),
 )

@@ -21,6 +21,8 @@ METHODS = tuple(
     sorted(path.stem for path in (Path(__file__).parents[1] / "training/methods").glob("[a-z]*.py"))
 )
 
+TRACKERS = ("tensorboard", "mlflow", "wandb", "trackio")
+
 KL_SCHEDULES = ("constant", "warmup", "cyclic")
 
 # Upper bounds far beyond any practical value. Without them, a typing error could exhaust memory,
@@ -114,6 +116,6 @@ RULES: dict[str, Rule] = {
     "device": matching(r"auto|cpu|mps|cuda(:\d+)?", "one of auto, cpu, cuda, cuda:N, mps"),
     "precision": one_of("auto", "float32", "bfloat16"),
     "compile": Rule(lambda value: value in ("auto", True, False), "one of auto, true, false"),
-    "tracking": one_of("none", "tensorboard"),
+    "tracking": one_of("none", *TRACKERS),
     "score_every": at_least(0, MOST_STEPS),
 }

@@ -197,6 +197,8 @@ class Config:
     overwrite: bool = MISSING
     report: bool = False
     tracking: str = "none"
+    tracking_folder: str = "."
+    tracking_project: str = "gammvae"
     score_every: int = 0
 
     def __post_init__(self) -> None:

@@ -24,7 +24,10 @@ OWN = {
     "output_root": "save writes a run to a folder",
     "overwrite": "fit always begins anew",
     "score_every": "known classes are never read",
-    "tracking": "history_ has the figures of every epoch",
+    **dict.fromkeys(
+        ("tracking", "tracking_folder", "tracking_project"),
+        "history_ has the figures of every epoch",
+    ),
 }
 # Options of ``optimizer`` by the class of torch that they name.
 OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "SGD": "sgd"}

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
-from tqdm import tqdm
 
 from gammvae.config.schema import Config, InitConfig
 from gammvae.data.rows import rows_per_chunk
@@ -31,7 +30,7 @@ from gammvae.initialization.graph import (
 from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.shapes import affords_covariances, shaped
 from gammvae.initialization.starts import KMeansStarts
-from gammvae.system.progress import hidden
+from gammvae.system.progress import part_bar
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +267,7 @@ def stable_partition(
 ) -> tuple[Partition, float]:
     """The best partition of a graph, and its stability: the ARI between halves of the starts."""
     found = []
-    with tqdm(total=len(starts), desc="init", unit="start", disable=hidden()) as bar:
+    with part_bar("init", len(starts), "start") as bar:
         for partition in graph_partitions(graph, starts, n_clusters):
             found.append(partition)
             bar.update()

@@ -31,7 +31,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from gammvae.data.samples import subset
 from gammvae.evaluation.assignments import SILHOUETTE_SAMPLES, silhouette
@@ -46,7 +45,7 @@ from gammvae.initialization.graph import (
 )
 from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.starts import KMeansStarts
-from gammvae.system.progress import hidden
+from gammvae.system.progress import part_bar
 
 log = logging.getLogger(__name__)
 
@@ -179,19 +178,21 @@ def curve(
         for part in parts
     ]
     shown = subset(len(points), SILHOUETTE_SAMPLES, int(next(seeds)))
-    for k in tqdm(candidates, desc="number", unit="K", disable=hidden()):
-        labels, reached = whole.partition(k)
-        found = [sampled.partition(k).labels for sampled in subsamples]
-        of_each = recovery(labels, parts, found, k)
-        sizes = np.bincount(labels, minlength=k)
-        yield Candidate(
-            k,
-            float((of_each * sizes).sum() / len(labels)),
-            float(of_each[sizes > 0].min()),
-            agreement_of_parts(parts, found),
-            float(reached),
-            silhouette(points[shown], labels[shown]),
-        )
+    with part_bar("number", len(candidates), "K") as bar:
+        for k in candidates:
+            labels, reached = whole.partition(k)
+            found = [sampled.partition(k).labels for sampled in subsamples]
+            of_each = recovery(labels, parts, found, k)
+            sizes = np.bincount(labels, minlength=k)
+            yield Candidate(
+                k,
+                float((of_each * sizes).sum() / len(labels)),
+                float(of_each[sizes > 0].min()),
+                agreement_of_parts(parts, found),
+                float(reached),
+                silhouette(points[shown], labels[shown]),
+            )
+            bar.update()
 
 
 def recovery(

@@ -13,11 +13,13 @@ status.json       reason for the failure of a run
 report.html       report with figures and images
 generation.json   how realistic generated samples are
 clusters.json     how the data chose the number of clusters, if they did
+tracking.json     what a tracker has of the run, with tracking=mlflow and so on
 """
 
 CONFIG, LOG, METRICS, RESULT = "config.yaml", "run.log", "metrics.jsonl", "result.json"
 ASSIGNMENTS, DATA, STATUS, REPORT = "assignments.npz", "data.npz", "status.json", "report.html"
 GENERATION, DIGESTS, CHOICE = "generation.json", "digests.json", "clusters.json"
+TRACKING = "tracking.json"
 STAGES = ("pretrain", "init", "train")
 TRAINED = ("pretrain", "train")  # those of gradient steps
 # Outputs of a finished run besides its result, and weights from which they can be recomputed.
@@ -25,6 +27,6 @@ OUTPUTS, WEIGHTS = (METRICS, ASSIGNMENTS, DATA), ("pretrain.pt", "train.pt")
 # In the order of removal. The configuration is last, since it identifies the other files' run.
 FILES = (
     *(RESULT, DIGESTS, REPORT, GENERATION, ASSIGNMENTS, DATA, "train.pt", "pretrain.pt"),
-    *(CHOICE, METRICS, LOG, STATUS, CONFIG),
+    *(CHOICE, TRACKING, METRICS, LOG, STATUS, CONFIG),
 )
 LOCK = ".lock"

@@ -7,7 +7,7 @@ whole lines.
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -31,7 +31,7 @@ from gammvae.runs.contents import (
     WEIGHTS,
 )
 from gammvae.runs.digests import digests_of, read_digests
-from gammvae.runs.records import Result
+from gammvae.runs.records import Result, parse_lines
 from gammvae.runs.stored_run import StoredRun, inputs
 from gammvae.system.printing import log_to
 from gammvae.system.writing import (
@@ -56,6 +56,8 @@ class RunDirectory(StoredRun):
     def __init__(self, path: str | Path, command: str = "") -> None:
         super().__init__(path)
         self.command = command
+        # Called with records that were written to the metrics, and whether these are all.
+        self.listeners: list[Callable[[Sequence[Mapping[str, Any]], bool], None]] = []
 
     @contextmanager
     def open(self, config: Config) -> Iterator[None]:
@@ -136,6 +138,8 @@ class RunDirectory(StoredRun):
         """Appends one line to the metrics, whose stage must be one of ``STAGES``."""
         assert record["stage"] in STAGES, record["stage"]
         append(self / METRICS, json.dumps(record) + "\n")
+        for hear in self.listeners:
+            hear([record], False)
 
     def drop_metrics(self, stage: str, epoch: int) -> None:
         """Removes the records of all epochs after the one from which the run continues."""
@@ -150,6 +154,8 @@ class RunDirectory(StoredRun):
     def write_metrics(self, text: str) -> None:
         """Replaces the content of the metrics."""
         write_text(self / METRICS, text)
+        for hear in self.listeners:
+            hear(parse_lines(text.encode(), self / METRICS), True)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes an indented JSON file."""

@@ -160,6 +160,20 @@ class Generation(TypedDict):
 
 
 @strict
+class Tracked(TypedDict):
+    """What a tracker has of a run: the content of ``tracking.json``.
+
+    ``run`` is what ``Tracker.start`` returned, ``sent`` the number of steps that it was told.
+    """
+
+    kind: str
+    folder: str
+    project: str
+    run: Annotated[str, Field(pattern=r"^[^\x00-\x1f]*$")]
+    sent: NonNegativeInt
+
+
+@strict
 class Named(TypedDict):
     """The part of ``dataset`` or ``model`` in ``config.yaml`` that a table needs."""
 
@@ -182,6 +196,7 @@ RECORD_JSON: TypeAdapter[Record] = TypeAdapter(Record)
 STATUS_JSON: TypeAdapter[Status] = TypeAdapter(Status)
 CHOICE_JSON: TypeAdapter[Choice] = TypeAdapter(Choice)
 GENERATION_JSON: TypeAdapter[Generation] = TypeAdapter(Generation)
+TRACKED_JSON: TypeAdapter[Tracked] = TypeAdapter(Tracked)
 SETTINGS_YAML: TypeAdapter[Settings] = TypeAdapter(Settings)
 DIGESTS_JSON: TypeAdapter[dict[str, str]] = TypeAdapter(
     dict[str, Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]],

@@ -1,6 +1,6 @@
 """Sends a run from its directory to a tracker. ``metrics.jsonl`` stays what counts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from gammvae.errors import InputError
 from gammvae.runs.contents import ASSIGNMENTS, CONFIG, METRICS, REPORT, RESULT, STATUS
 from gammvae.runs.readers import check_ordinary
 from gammvae.runs.stored_run import StoredRun
-from gammvae.runs.trackers import Tracker
+from gammvae.runs.trackers import Ending, Tracker
 
 # Files that are sent; weights are not.
 ARTIFACTS = (CONFIG, METRICS, RESULT, ASSIGNMENTS, REPORT, STATUS)
@@ -17,9 +17,6 @@ ARTIFACTS = (CONFIG, METRICS, RESULT, ASSIGNMENTS, REPORT, STATUS)
 
 def send(run: StoredRun, tracker: Tracker) -> None:
     """Sends settings, curves, figures and files of a finished or failed run.
-
-    Every epoch of all stages is a step, and its figures have the stage in front: ``train/elbo``.
-    Those of the finished run are called ``final/acc`` and so on, one step later.
 
     Args:
         run: Directory of the run.
@@ -32,20 +29,45 @@ def send(run: StoredRun, tracker: Tracker) -> None:
     if not finished and run.read_status() is None:
         raise InputError(f"{run.path} is not a finished run: the command that made it continues it")
     parameters, records = identity(run.read_config()), run.read_metrics()
-    result: Mapping[str, Any] = run.read_result() if finished else {"metrics": {}}
+    result = run.read_result() if finished else None
     files = artifacts(run)
     tracker.start(str(run.path))
-    ended = False
+    ending: Ending = "failed"
     try:
         tracker.parameters(parameters)
-        for step, record in enumerate(records, 1):
-            tracker.metrics(step, figures(record["stage"], record))
-        if finished:
-            tracker.metrics(len(records) + 1, figures("final", result["metrics"]))
+        send_records(tracker, 0, records)
+        if result is not None:
+            send_result(tracker, len(records), result)
         tracker.artifacts(files)
-        ended = finished
+        if result is not None:
+            ending = "finished"
     finally:
-        tracker.end(ended)
+        tracker.end(ending)
+
+
+def send_records(tracker: Tracker, before: int, records: Iterable[Mapping[str, Any]]) -> None:
+    """Sends lines of ``metrics.jsonl``.
+
+    Every line is a step, and its figures have the stage in front: ``train/elbo``.
+
+    Args:
+        tracker: Where to send them.
+        before: Number of lines above them.
+        records: The lines.
+    """
+    for step, record in enumerate(records, before + 1):
+        tracker.metrics(step, figures(record["stage"], record))
+
+
+def send_result(tracker: Tracker, lines: int, result: Mapping[str, Any]) -> None:
+    """Sends the figures of a finished run as ``final/acc`` and so on, one step later.
+
+    Args:
+        tracker: Where to send them.
+        lines: Number of lines of ``metrics.jsonl``.
+        result: The result of the run.
+    """
+    tracker.metrics(lines + 1, figures("final", result["metrics"]))
 
 
 def figures(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:

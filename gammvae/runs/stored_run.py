@@ -24,6 +24,7 @@ from gammvae.runs.contents import (
     RESULT,
     STAGES,
     STATUS,
+    TRACKING,
     TRAINED,
     WEIGHTS,
 )
@@ -34,12 +35,14 @@ from gammvae.runs.records import (
     GENERATION_JSON,
     RESULT_JSON,
     STATUS_JSON,
+    TRACKED_JSON,
     Choice,
     Content,
     Generation,
     Record,
     Result,
     Status,
+    Tracked,
     parse,
     parse_lines,
 )
@@ -163,6 +166,14 @@ class StoredRun:
             InputError: The file is damaged.
         """
         return self._if_there(STATUS, STATUS_JSON)
+
+    def read_tracked(self) -> Tracked | None:
+        """What a tracker has of the run, or ``None`` if it was not tracked.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        return self._if_there(TRACKING, TRACKED_JSON)
 
     def _if_there(self, name: str, kind: TypeAdapter[Content]) -> Content | None:
         path = self / name

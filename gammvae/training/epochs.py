@@ -8,12 +8,12 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from tqdm import tqdm
 
 from gammvae.data.samples import Samples
 from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import MixtureVAE
 from gammvae.system.processes import count
+from gammvae.system.progress import Bar
 from gammvae.training.copies import WeightCopies
 from gammvae.training.objective import Batch, Loss, Outcome, Totals, batch_loss
 from gammvae.training.recording import Rates, RecordedStep
@@ -104,7 +104,7 @@ class Epochs:
         self.take = RecordedStep(self.step) if stage.recorded else self.step
 
     def run(
-        self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: tqdm
+        self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: Bar
     ) -> Totals:
         """Trains for one epoch, on samples in random order.
 

@@ -16,8 +16,11 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.npz import NpzWriter
 from gammvae.runs.records import Result
 from gammvae.runs.trained import keep_facts
+from gammvae.system.progress import run_bar
 from gammvae.training.choosing import check_candidates, choose_number
+from gammvae.training.expected import expected, name_of
 from gammvae.training.method import method_of
+from gammvae.training.tracking import check_tracking, tracking
 from gammvae.training.workspace import Workspace
 
 
@@ -32,6 +35,7 @@ def run(config: Config, directory: RunDirectory) -> Result:
         InputError: Configuration, data or the contents of the directory do not allow the run.
         DivergenceError: Training became non-finite.
     """
+    check_tracking(config.tracking)
     return Experiment(config, directory).run()
 
 
@@ -72,14 +76,19 @@ class Experiment:
             DivergenceError: Training became non-finite.
         """
         directory = self.work.directory
-        with directory.open(self.config):
+        with directory.open(self.config), tracking(self.config, directory) as conclude:
             self.work.introduce()
-            self._settle()
-            for stage in self.method.stages():
-                stage()
-            result = self.finish()
-            if self.config.report:
-                write_report([self.subject(result)], directory / REPORT)
+            with run_bar(expected(self.work, self.method.stages())) as bar:
+                self._settle()
+                for stage in self.method.stages():
+                    bar.begin(name_of(stage))
+                    stage()
+                bar.begin("evaluate")
+                result = self.finish()
+                if self.config.report:
+                    bar.begin("report")
+                    write_report([self.subject(result)], directory / REPORT)
+            conclude(result)
             return result
 
     def conclude(self) -> Result:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
-from tqdm import tqdm
 
 from gammvae.data.samples import Samples
 from gammvae.devices import random_state
@@ -18,7 +17,7 @@ from gammvae.errors import DivergenceError
 from gammvae.evaluation.metrics import used_clusters
 from gammvae.initialization.anchor import Held
 from gammvae.model.vae import MixtureVAE
-from gammvae.system.progress import hidden
+from gammvae.system.progress import Bar, part_bar
 from gammvae.training.epochs import Epoch, Epochs, Stage
 from gammvae.training.objective import TERMS, Totals
 from gammvae.training.schedules import KL_SCHEDULES
@@ -76,13 +75,7 @@ def fit(
     """
     steps = stage.steps_of(len(x))
     epochs = Epochs(model, x, stage, optimizer)
-    with tqdm(
-        total=stage.epochs * steps,
-        initial=first_epoch * steps,
-        desc=stage.name,
-        unit="batch",
-        disable=hidden(),
-    ) as bar:
+    with part_bar(stage.name, stage.epochs * steps, "batch", first_epoch * steps) as bar:
         for epoch in range(first_epoch, stage.epochs):
             began = time.perf_counter()
             labels = guide(epoch) if guide else None
@@ -178,7 +171,7 @@ def figures(model: MixtureVAE, totals: Totals, kl_weight: float) -> dict[str, fl
     return record
 
 
-def report(record: dict[str, Any], stage: Stage, bar: tqdm) -> None:
+def report(record: dict[str, Any], stage: Stage, bar: Bar) -> None:
     """Shows an epoch's figures on the progress bar, and every few epochs in the log."""
     shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
     bar.set_postfix_str(", ".join(shown), refresh=False)

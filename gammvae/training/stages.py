@@ -22,7 +22,6 @@ from gammvae.training.objective import Loss, batch_loss, squared_error
 from gammvae.training.recording import is_recorded
 from gammvae.training.schedules import LearningRate
 from gammvae.training.together import meet, send
-from gammvae.training.tracking import tracking
 from gammvae.training.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -120,20 +119,18 @@ def train(
     send(Training(work.model, optimizer, stage, work.digest))
     meet()
     used, saved, cost, done = work.config.n_clusters, time.perf_counter(), 0.0, first_epoch
-    with tracking(work.config.tracking, work.directory.path, name, first_epoch) as track:
-        for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
-            is_last = record["epoch"] == epochs or (guide is not None and guide.ended)
-            if name == "train":
-                record |= work.scores(record["epoch"], is_last)
-            work.directory.append_metrics(record)
-            track(record)
-            used = warn_of_collapse(record, work.config.n_clusters, used)
-            held = guide.held if guide else held
-            done, now = record["epoch"], time.perf_counter()
-            # that the stage has ended is known only from its last checkpoint, without optimizer
-            if not is_last and now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
-                save(work, name, done, optimizer, held)
-                saved, cost = (then := time.perf_counter()), then - now
+    for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
+        is_last = record["epoch"] == epochs or (guide is not None and guide.ended)
+        if name == "train":
+            record |= work.scores(record["epoch"], is_last)
+        work.directory.append_metrics(record)
+        used = warn_of_collapse(record, work.config.n_clusters, used)
+        held = guide.held if guide else held
+        done, now = record["epoch"], time.perf_counter()
+        # that the stage has ended is known only from its last checkpoint, without optimizer
+        if not is_last and now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
+            save(work, name, done, optimizer, held)
+            saved, cost = (then := time.perf_counter()), then - now
     save(work, name, done, None, held)
     return held
 

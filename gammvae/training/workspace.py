@@ -26,7 +26,6 @@ from gammvae.runs.checkpoints import held_of, load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.system.processes import count
 from gammvae.training.precision import choose_precision, faulty_layers
-from gammvae.training.tracking import check_tracking
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,6 @@ class Workspace:
         self.directory = directory
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        check_tracking(config.tracking)
         data = load_data(config.dataset, config.preprocess, config.device)
         n_samples, n_features = data.rows.shape
         self.chosen = chosen_by_size(config, n_samples, n_features)

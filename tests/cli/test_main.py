@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from gammvae.cli import main
-from gammvae.cli.reuse import places
+from gammvae.cli.places import places
 from gammvae.cli.settings import PredictSettings, SampleSettings, read_settings
 
 COMMANDS = pytest.mark.parametrize("name", main.COMMANDS)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from gammvae.cli.reuse import places, usable_config
+from gammvae.cli.places import places
+from gammvae.cli.reuse import usable_config
 from gammvae.errors import InputError
 from gammvae.runs.directory import RunDirectory
 from tests.conftest import a_result, compose_config

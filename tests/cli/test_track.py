@@ -7,8 +7,11 @@ from tests.conftest import TINY
     ("words", "message"),
     [
         ("to=mlflow", "track needs a run directory: gammvae track RUN"),
-        ("run", "to= is out of range: it must be one of tensorboard, mlflow, wandb"),
-        ("run to=aim", "to=aim is out of range: it must be one of tensorboard, mlflow, wandb"),
+        ("run", "to= is out of range: it must be one of tensorboard, mlflow, wandb, trackio"),
+        (
+            "run to=aim",
+            "to=aim is out of range: it must be one of tensorboard, mlflow, wandb, trackio",
+        ),
         ("none to=tensorboard", "none is not a finished run"),
     ],
 )

@@ -30,7 +30,8 @@ def test_all_settings_but_those_about_files_are_parameters():
         except InputError:
             refused.append(name)
     outside = [name for name in refused if not name.startswith("dataset__")]
-    assert outside == ["output_root", "overwrite", "run_dir", "score_every", "seed", "tracking"]
+    tracking = ["tracking", "tracking_folder", "tracking_project"]
+    assert outside == ["output_root", "overwrite", "run_dir", "score_every", "seed", *tracking]
     assert not {f"dataset__{name}" for name in OF_SAMPLES} & set(refused)
 
 

@@ -58,7 +58,7 @@ def test_a_finished_run_is_sent_in_order(run):
         ("metrics", 3, {"final/used_clusters": 2.0, "final/assignment_entropy": 0.2}),
     ]
     assert [path.name for path in tracker.told[5][1]] == [CONFIG, METRICS, RESULT]
-    assert tracker.told[-1] == ("end", True)
+    assert tracker.told[-1] == ("end", "finished")
 
 
 def test_a_failed_run_ends_as_failed(run):
@@ -70,14 +70,14 @@ def test_a_failed_run_ends_as_failed(run):
     send(run, tracker)
     assert tracker.told[-2:] == [
         ("artifacts", [run / CONFIG, run / METRICS, run / STATUS]),
-        ("end", False),
+        ("end", "failed"),
     ]
 
 
 def test_a_tracker_that_fails_is_told_the_end(run):
     with pytest.raises(OSError, match="no connection"):
         send(run, tracker := Listening(fails=True))
-    assert tracker.told[-1] == ("end", False)
+    assert tracker.told[-1] == ("end", "failed")
 
 
 def test_only_the_runs_own_files_are_sent(run, tmp_path):

@@ -1,26 +1,35 @@
 """Every tracker is tested with its own package, and read by the means of that package."""
 
 import json
+import os
+import sqlite3
 import struct
 
 import pytest
 
 from gammvae.errors import InputError
 from gammvae.runs import trackers
-from gammvae.runs.trackers import PACKAGES, tracker_of
+from gammvae.runs.trackers import PACKAGES, check_installed, tracker_of
 
 PARAMETERS = {f"group.{i}": [i, "text"] for i in range(150)}
 CURVE = [-3.0, -2.0, -1.5]
 
 
-def tracked(kind, folder, monkeypatch, success=True):
-    """A run sent to a tracker, which may use nothing outside of the folder."""
-    for name in PACKAGES[kind]:
-        pytest.importorskip(name)
+def alone(kind, folder, monkeypatch):
+    """Lets a tracker use nothing outside of a folder; skips the test if it is not installed."""
     for name in ("MLFLOW_TRACKING_URI", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
         monkeypatch.setenv(name, str(folder / "home"))
+    # Trackio reads it once in a process
+    monkeypatch.setenv("TRACKIO_DIR", os.environ.get("TRACKIO_DIR", str(folder / "trackio")))
+    for name in PACKAGES[kind]:
+        pytest.importorskip(name)
+
+
+def tracked(kind, folder, monkeypatch, how="finished"):
+    """A run sent to a tracker, which may use nothing outside of the folder."""
+    alone(kind, folder, monkeypatch)
     (folder / "kept.txt").write_text("kept")
     tracker = tracker_of(kind, folder / "new", "project")
     tracker.start("outputs/a run/seed=0")
@@ -28,7 +37,7 @@ def tracked(kind, folder, monkeypatch, success=True):
     for step, value in enumerate(CURVE, 1):
         tracker.metrics(step, {"train/elbo": value, "train/kl_z": 2 * value})
     tracker.artifacts([folder / "kept.txt"])
-    tracker.end(success)
+    tracker.end(how)
     return folder / "new"
 
 
@@ -44,16 +53,15 @@ def test_tensorboard(tmp_path, monkeypatch):
     assert "group.149: [149, 'text']" in text.tensor_proto.string_val[0].decode()
 
 
-@pytest.mark.parametrize(("success", "status"), [(True, "FINISHED"), (False, "FAILED")])
-def test_mlflow(success, status, tmp_path, monkeypatch):
-    folder = tracked("mlflow", tmp_path, monkeypatch, success)
+def test_mlflow(tmp_path, monkeypatch):
+    folder = tracked("mlflow", tmp_path, monkeypatch, "failed")
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("project")
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.run_name == "outputs/a run/seed=0"
-    assert run.info.status == status
+    assert run.info.status == "FAILED"
     assert run.data.params == {name: str(value) for name, value in PARAMETERS.items()}
     history = client.get_metric_history(run.info.run_id, "train/elbo")
     assert [(one.step, one.value) for one in history] == list(enumerate(CURVE, 1))
@@ -85,9 +93,9 @@ def wandb_records(content):
     return records
 
 
-@pytest.mark.parametrize("success", [True, False])
-def test_weights_and_biases(success, tmp_path, monkeypatch):
-    folder = tracked("wandb", tmp_path, monkeypatch, success)
+@pytest.mark.parametrize(("how", "code"), [("finished", 0), ("failed", 1)])
+def test_weights_and_biases(how, code, tmp_path, monkeypatch):
+    folder = tracked("wandb", tmp_path, monkeypatch, how)
     import wandb
 
     wandb.teardown()  # waits for its second process, as the end of this one does
@@ -109,13 +117,36 @@ def test_weights_and_biases(success, tmp_path, monkeypatch):
         if one.WhichOneof("record_type") == "history"
     ]
     assert [(row["_step"], row["train/elbo"]) for row in rows] == list(enumerate(CURVE, 1))
-    assert records[kinds.index("exit")].exit.exit_code == (0 if success else 1)
+    assert records[kinds.index("exit")].exit.exit_code == code
     assert kinds.count("artifact") == 1
 
 
+def trackio_rows(table):
+    """The rows of a table of Trackio's project ``project``."""
+    from trackio.utils import TRACKIO_DIR
+
+    with sqlite3.connect(TRACKIO_DIR / "project.db") as database:
+        database.row_factory = sqlite3.Row
+        return list(database.execute(f"select * from {table}"))
+
+
+@pytest.mark.parametrize("how", ["finished", "failed"])
+def test_trackio(how, tmp_path, monkeypatch, capfd):
+    tracked("trackio", tmp_path, monkeypatch, how)
+    assert capfd.readouterr() == ("", "")
+    *_, config = trackio_rows("configs")
+    rows = [row for row in trackio_rows("metrics") if row["run_id"] == config["run_id"]]
+    found = [(row["step"], json.loads(row["metrics"])["train/elbo"]) for row in rows]
+    assert found == list(enumerate(CURVE, 1))
+    assert json.loads(config["config"]).items() >= PARAMETERS.items()
+    alerts = [row["title"] for row in trackio_rows("alerts") if row["run_id"] == config["run_id"]]
+    assert alerts == ([] if how == "finished" else ["failed"])
+    links = [row["run_id"] for row in trackio_rows("run_artifact_links")]
+    assert config["run_id"] in links
+
+
 @pytest.mark.parametrize("kind", PACKAGES)
-def test_a_missing_package_is_named(kind, monkeypatch, tmp_path):
+def test_a_missing_package_is_named(kind, monkeypatch):
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=f"to={kind} needs the package {kind}: pip install"):
-        tracker_of(kind, tmp_path / "new", "project")
-    assert not (tmp_path / "new").exists()
+        check_installed(kind, "to")
