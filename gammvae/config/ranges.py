@@ -4,6 +4,8 @@ from pathlib import Path
 
 from gammvae.config.rules import Rule, at_least, between, matching, one_of, optional, positive
 
+# The family and the method whose code is the user's.
+OWN = "own"
 REPARAMETERIZATIONS = {
     "gamma": (
         "normal_to_gamma",
@@ -13,6 +15,7 @@ REPARAMETERIZATIONS = {
         "implicit",
     ),
     "normal": ("location_scale",),
+    OWN: (OWN,),
 }
 
 # Every file in that folder is a method.
