@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from torch.distributions import Independent
+from torch.distributions import Independent, kl_divergence
 from torch.distributions import Laplace as TorchLaplace
-from torch.distributions import kl_divergence
 
 from gammvae import GammMVAE
 from gammvae.config.code import Stored, as_stored, digest_of_code, made
