@@ -13,7 +13,7 @@ from torch.distributions import Independent, kl_divergence
 from torch.distributions import Laplace as TorchLaplace
 
 from gammvae import GammMVAE
-from gammvae.config.code import Stored, as_stored, digest_of_code, made
+from gammvae.config.code import Stored, as_stored, digest_of_code, made, with_code
 from gammvae.config.identity import identity
 from gammvae.config.schema import CODE
 from gammvae.config.stored import from_stored
@@ -28,12 +28,20 @@ from tests.test_docs import BLOCK, DOCS
 SHORT = {"pretrain__updates": 4, "train__updates": 4, "architecture__latent_dim": 3}
 # How a crafted run can name a function, by the setting.
 CRAFTED = {
-    "architecture.layers": ("architecture.hidden=[]", "architecture.channels=[]"),
-    "augmentation.change": (),
-    "model.latents": ("model.family=own", "model.reparameterization=own", "model.gain=null"),
-    "model.peer": ("model.method=own",),
+    "architecture.layers": {"hidden": [], "channels": []},
+    "augmentation.change": {},
+    "model.latents": {"family": "own", "reparameterization": "own", "gain": None},
+    "model.peer": {"method": "own"},
 }
-HARMFUL = "{_target_: os.mkdir, path: hacked}"
+HARMFUL = {"_target_": "os.mkdir", "path": "hacked"}
+
+
+def crafted(key, function=HARMFUL, **others):
+    """A stored configuration that names a function."""
+    tree = dataclasses.asdict(compose_config(*TINY))
+    section, name = key.split(".")
+    tree[section] |= {name: function, **others}
+    return tree
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +117,8 @@ def test_numbers_are_those_of_the_run(saved, mine, tmp_path):
 @pytest.mark.parametrize("key", CODE)
 @pytest.mark.parametrize("command", ["evaluate", "report"])
 def test_a_stored_function_is_not_called(key, command, in_process, tmp_path):
-    config = compose_config(*CRAFTED[key], f"{key}={HARMFUL}")
     (run := tmp_path / "run").mkdir()
-    (run / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    (run / "config.yaml").write_text(yaml.safe_dump(crafted(key, **CRAFTED[key])))
     (run / "result.json").write_text(json.dumps(a_result()))
     result = in_process(command, "run")
     assert result.returncode == 2
@@ -124,41 +131,39 @@ def test_a_stored_function_is_not_called(key, command, in_process, tmp_path):
 def test_stored_functions_are_refused_wherever_they_are_called(tmp_path):
     with pytest.raises(InputError, match="does not come with gammvae"):
         made("model.peer", Stored(_target_="os.mkdir", path=str(tmp_path / "hacked")))
-    config = compose_config(*CRAFTED["model.peer"], f"model.peer={HARMFUL}")
-    assert isinstance(from_stored(dataclasses.asdict(config)).model.peer, Stored)
+    config = from_stored(crafted("model.peer", method="own"))
+    assert isinstance(config.model.peer, Stored)
     assert as_stored(config) == config
     assert not (tmp_path / "hacked").exists()
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("key", "function", "others", "message"),
     [
-        (["model.family=own", "model.reparameterization=own", "model.gain=null"], "model.latents="),
-        (["model.method=own"], "model.peer must be given if and only if model.method=own"),
-        (["model.peer={_target_: a.b}"], "model.peer must be given if and only if"),
-        (["architecture.layers={_target_: a.b}"], r"both must be \[\]"),
-        (["augmentation.change={size: 1}"], "names no function: it must have a _target_"),
+        ("model.latents", None, CRAFTED["model.latents"], "model.latents must be given if and"),
+        ("model.peer", None, {"method": "own"}, "model.peer must be given if and only if"),
+        ("model.peer", HARMFUL, {}, "model.peer must be given if and only if model.method=own"),
+        ("architecture.layers", HARMFUL, {}, r"both must be \[\]"),
+        ("augmentation.change", {"size": 1}, {}, "names no function: it must have a _target_"),
     ],
 )
-def test_functions_that_other_settings_leave_without_use(overrides, message):
+def test_functions_that_other_settings_leave_without_use(key, function, others, message):
     with pytest.raises(InputError, match=message):
-        compose_config(*TINY, *overrides)
+        from_stored(crafted(key, function, **others))
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
         ("nowhere.f", "architecture.layers._target_=nowhere.f cannot be imported"),
-        ("math.prod", "architecture.layers=math.prod must return a tuple, but returned int"),
-        ("builtins.dict", "architecture.layers=builtins.dict must return a tuple"),
-        ("math.hypot", "architecture.layers=math.hypot must return a tuple, but returned float"),
+        ("argparse.Namespace", "must return a tuple, but returned Namespace"),
+        ("math.prod", "architecture.layers does not suit math.prod: "),
         ("residual.Residual", "architecture.layers does not suit residual.Residual: missing"),
     ],
 )
 def test_functions_that_do_not_suit(mine, x, target, message):
-    arguments = {"iterable": [1]} if target == "math.prod" else {}
-    layers = {"_target_": target, **arguments}
-    model = GammMVAE(3, architecture__layers=layers, architecture__hidden=[], device="cpu")
+    own = {"config_dir": mine / "mine", "architecture": "residual"}
+    model = GammMVAE(3, **own, architecture__layers={"_target_": target}, device="cpu")
     with pytest.raises(InputError, match=message):
         model.fit(x)
 
@@ -168,13 +173,11 @@ def test_pretrained_autoencoders_are_not_shared_across_other_code(mine, monkeypa
     assert not any(key.startswith(CODE) for key in identity(usual))
     assert digest_of_code(usual, CODE) == ""
     assert not any(key.startswith(LATER) for key in CODE[:3])
-    own = compose_config("augmentation.change={_target_: jitter.jitter}")
+    own = with_code(usual, {"augmentation.change": {"_target_": "jitter.jitter"}})
     before = digest_of_code(own, CODE)
     assert before
-    source = mine / "jitter.py"
     monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: str(path).encode())
     assert digest_of_code(own, CODE) != before
-    assert source.exists()
 
 
 def test_the_divergence_of_an_own_family_is_that_of_torch(mine):
