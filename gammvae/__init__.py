@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gammvae.data.dataset import Dataset
+    from gammvae.data.named import load_dataset
     from gammvae.estimators.estimator import GammMVAE
     from gammvae.mixture.estimator import GammaMixture
 
-__all__ = ["Dataset", "GammMVAE", "GammaMixture", "__version__"]
+__all__ = ["Dataset", "GammMVAE", "GammaMixture", "__version__", "load_dataset"]
 __version__ = "0.1.0"
 
 # Imported when they are asked for, so that the command line answers at once.
 HOMES = {
     "Dataset": "gammvae.data.dataset",
+    "load_dataset": "gammvae.data.named",
     "GammMVAE": "gammvae.estimators.estimator",
     "GammaMixture": "gammvae.mixture.estimator",
 }

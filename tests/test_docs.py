@@ -22,7 +22,7 @@ PAGES = [*READ_ELSEWHERE, *sorted(DOCS.rglob("*.md"))]
 # Pages whose code is run. Their blocks in sh or py are for reading only.
 RUN = (
     *("start", "tutorials/table", "tutorials/text", "tutorials/sweep"),
-    *("how-to/datasets", "how-to/python"),
+    *("how-to/datasets", "how-to/python", "how-to/extend"),
 )
 LONG = pytest.param("tutorials/images", marks=pytest.mark.slow)
 BLOCK = re.compile(
@@ -52,7 +52,8 @@ def run(text, folder):
     """Runs the code of a page in an empty folder, with no dataset at hand."""
     for name in ("work", "data"):
         (folder / name).mkdir()
-    (script := folder / "page.py").write_text(program(text))
+    # in the folder of work, so that Python finds modules that the page writes
+    (script := folder / "work/page.py").write_text(program(text))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     places = {"PATH": path, "HOME": str(folder), "GAMMVAE_DATA": str(folder / "data")}
     return subprocess.run(

@@ -11,7 +11,7 @@ from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 
-from gammvae.config.composition import composed, composing
+from gammvae.config.composition import composed, composing, search_path
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
 from gammvae.data.by_name import load_dataset, store_of
@@ -21,7 +21,6 @@ from gammvae.data.published.transfer import size_of
 from gammvae.data.rows import as_float32, chunks
 from gammvae.errors import InputError
 from gammvae.runs.naming import run_path
-from gammvae.system.paths import user_path
 from gammvae.tables.summary import table
 
 HEADER = (
@@ -42,10 +41,7 @@ class Catalog:
     """
 
     def __init__(self, config_dir: str | None, overrides: Sequence[str]) -> None:
-        self.overrides = list(overrides)
-        if config_dir is not None:
-            folder = user_folder(config_dir)
-            self.overrides.append(f"hydra.searchpath=['file://{folder}']")
+        self.overrides = [*overrides, *search_path(config_dir)]
 
     def names(self) -> list[str]:
         """The possible values of ``dataset=``, except those of the user's own data."""
@@ -76,18 +72,6 @@ class Catalog:
         """
         config, choices = composed([*self.overrides, *overrides])
         return config, run_path(config, choices, overrides)
-
-
-def user_folder(config_dir: str) -> Path:
-    """The folder of the user's own configuration files.
-
-    Raises:
-        InputError: It is no folder.
-    """
-    folder = user_path(config_dir).resolve()
-    if not folder.is_dir():
-        raise InputError(f"--config-dir {config_dir} is not a folder")
-    return folder
 
 
 class State(NamedTuple):

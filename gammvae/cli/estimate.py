@@ -1,10 +1,11 @@
 """How long missing runs take, from finished ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
+from gammvae.config.schema import Config
 from gammvae.tables.results import Run
 
 
@@ -14,8 +15,8 @@ class Estimate(NamedTuple):
     Attributes:
         seconds: Sum over the runs whose time is known.
         same_row: Number of runs judged by finished runs of the same row and dataset.
-        same_dataset: Number of runs judged by other rows of the same dataset.
-        unknown: Number of runs on datasets that have no finished run.
+        same_dataset: Number of runs judged by other rows of the same dataset and kind.
+        unknown: Number of runs without such a finished run.
     """
 
     seconds: float
@@ -25,7 +26,10 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         """The estimate in words, and what it is based on; empty if no run is missing."""
-        sources = {"row and dataset": self.same_row, "dataset": self.same_dataset}
+        sources = {
+            "row and dataset": self.same_row,
+            "dataset and length of pretraining": self.same_dataset,
+        }
         based = [
             f"{number} by runs of the same {what}" for what, number in sources.items() if number
         ]
@@ -33,8 +37,29 @@ class Estimate(NamedTuple):
         if known:
             texts.append(f"about {duration(self.seconds)} for {runs(known)} ({', '.join(based)})")
         if self.unknown:
-            texts.append(f"unknown for {runs(self.unknown)} of datasets without a finished run")
+            texts.append(f"unknown for {runs(self.unknown)} unlike all finished ones")
         return ", ".join(texts)
+
+
+class Kind(NamedTuple):
+    """What runs have in common that take similarly long: the length of pretraining.
+
+    Attributes:
+        on_samples: Whether samples are clustered as they are, without a network.
+        epochs: ``pretrain.epochs``.
+        updates: ``pretrain.updates``.
+    """
+
+    on_samples: bool
+    epochs: int | None
+    updates: int | None
+
+
+def kind_of(config: Config) -> Kind:
+    """The kind of runs with this configuration."""
+    if config.model.on_samples:
+        return Kind(True, None, None)
+    return Kind(False, config.pretrain.epochs, config.pretrain.updates)
 
 
 class Times:
@@ -42,12 +67,15 @@ class Times:
 
     Args:
         finished: Finished runs in their folders.
+        kinds: Kinds of finished and missing runs, by the folder of their seeds.
         device: Kind of device that the missing runs will use, such as ``cpu``; the times of others
             are not used.
     """
 
-    def __init__(self, finished: Iterable[Run], device: str) -> None:
+    def __init__(self, finished: Iterable[Run], kinds: Mapping[Path, Kind], device: str) -> None:
+        self.kinds = kinds
         self.by_row: dict[Path, list[float]] = {}
+        self.by_kind: dict[tuple[str, Kind], list[float]] = {}
         self.by_dataset: dict[str, list[float]] = {}
         different = {run.path: run for run in finished}  # tables may have runs in common
         for run in different.values():
@@ -55,6 +83,8 @@ class Times:
                 seconds = run.figures["seconds"]
                 self.by_row.setdefault(run.path.parent, []).append(seconds)
                 self.by_dataset.setdefault(run.dataset, []).append(seconds)
+                of_kind = run.dataset, kinds[run.path.parent]
+                self.by_kind.setdefault(of_kind, []).append(seconds)
 
     def estimate(self, missing: Iterable[tuple[str, Path]], unknown: int) -> Estimate:
         """The time of some missing runs.
@@ -68,9 +98,13 @@ class Times:
             mean(self.by_row[path.parent]) for _, path in missing if path.parent in self.by_row
         ]
         others = [
-            mean(self.by_dataset[name]) for name, path in missing if path.parent not in self.by_row
+            self.by_kind.get((name, self.kinds[path.parent]))
+            for name, path in missing
+            if path.parent not in self.by_row
         ]
-        return Estimate(sum(of_row + others), len(of_row), len(others), unknown)
+        alike = [mean(seconds) for seconds in others if seconds is not None]
+        unlike = len(others) - len(alike)
+        return Estimate(sum(of_row + alike), len(of_row), len(alike), unknown + unlike)
 
 
 def duration(seconds: float) -> str:

@@ -24,6 +24,7 @@ from gammvae.errors import InputError
 from gammvae.evaluation.assignments import assign
 from gammvae.evaluation.generation import draw
 from gammvae.evaluation.programs import ClusterProgram, DecoderProgram
+from gammvae.runs.code import config_with_code
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.trained import Trained, load_trained
 from gammvae.system.writing import write_whole
@@ -69,7 +70,7 @@ def export_programs(
     check_packages(target)
     second = target.with_name(f"{target.stem}_decoder{target.suffix}")
     directory.check_output("out", second)
-    trained = load_trained(directory, "cpu")
+    trained = load_trained(directory, "cpu", config_with_code(directory, config_dir))
     trained.model.eval().requires_grad_(False)
     x, source = samples(directory, trained, where, config_dir)
     facts, kind = trained.facts, target.suffix.lower()

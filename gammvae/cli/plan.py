@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from gammvae.cli.estimate import Kind, kind_of
 from gammvae.cli.run_finder import NOT_RUN, RunFinder
 from gammvae.errors import InputError
 from gammvae.tables.described import Description, Row, about, published
@@ -64,6 +65,17 @@ class Plan:
             if dataset not in self.absent
         }
         return {dataset: seeds for dataset, seeds in lacking.items() if seeds}
+
+    def kinds(self) -> dict[Path, Kind]:
+        """The kind of the runs in each folder of seeds, on datasets that have any run."""
+        rows = [row.get("overrides", ()) for row in self.table["rows"]]
+        found = (
+            self.finder.composed(overrides, dataset)
+            for dataset in self.table["datasets"]
+            if self.finder.begun(dataset)
+            for overrides in rows
+        )
+        return {folder: kind_of(config) for config, folder in found}
 
     def to_do(self, datasets: Container[str]) -> Iterator[tuple[str, Path]]:
         """Yields dataset and folder of each missing run on some of the datasets that are here."""

@@ -32,11 +32,13 @@ def run(arguments: list[str]) -> None:
     """
     from gammvae.cli.predict_file import predict
     from gammvae.cli.settings import PredictSettings, read_settings
+    from gammvae.runs.code import config_with_code
     from gammvae.runs.trained import load_trained
 
     given = split_run("predict", parser(), arguments)
     settings = read_settings(PredictSettings, "predict", given.words)
     log_to_terminal()
-    trained = load_trained(given.directory, settings.device)
+    config = config_with_code(given.directory, given.config_dir)
+    trained = load_trained(given.directory, settings.device, config)
     for line in predict(given.directory, trained, settings):
         say(line)

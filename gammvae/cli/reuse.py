@@ -2,7 +2,8 @@
 
 A run's folder may come from an untrusted source. It must not decide which code is called, which
 addresses are contacted and where files are written. Loader and published files therefore come from
-the dataset's own YAML file, which ships with the program or is in a folder that the user gives.
+the dataset's own YAML file, which ships with the program or is in a folder that the user gives, and
+so do functions for layers, families, augmentations and methods.
 """
 
 import logging
@@ -14,6 +15,7 @@ from gammvae.config.overrides import shell_word
 from gammvae.config.schema import Config, DatasetConfig
 from gammvae.data.by_name import store_of
 from gammvae.errors import InputError
+from gammvae.runs.code import config_with_code
 from gammvae.runs.contents import CONFIG
 from gammvae.runs.directory import RunDirectory
 
@@ -31,7 +33,7 @@ def usable_config(directory: RunDirectory, where: Places, config_dir: str | None
     Raises:
         InputError: The dataset is unknown, or its loader differs from the run's.
     """
-    config = directory.read_config()
+    config = config_with_code(directory, config_dir)
     known = dataset_of(config, directory, config_dir)
     settings = {
         "loader": known.loader,

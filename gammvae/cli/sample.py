@@ -31,10 +31,12 @@ def run(arguments: list[str]) -> None:
     """
     from gammvae.cli.sample_clusters import sample
     from gammvae.cli.settings import SampleSettings, read_settings
+    from gammvae.runs.code import config_with_code
     from gammvae.runs.trained import load_trained
 
     given = split_run("sample", parser(), arguments)
     settings = read_settings(SampleSettings, "sample", given.words)
-    trained = load_trained(given.directory, settings.device)
+    config = config_with_code(given.directory, given.config_dir)
+    trained = load_trained(given.directory, settings.device, config)
     for line in sample(given.directory, trained, settings):
         say(line)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gammvae.cli.estimate import Estimate, Times, runs
 from gammvae.cli.plan import Plan, span
 from gammvae.devices import choose_device
+from gammvae.tables.formats import listed
 from gammvae.tables.summary import table
 
 
@@ -19,10 +20,11 @@ def overview(plans: Sequence[Plan], device: str) -> str:
     return "\n\n".join("\n".join(about(plan, times)) for plan in plans)
 
 
-def times_of(plans: Iterable[Plan], device: str) -> Times:
+def times_of(plans: Sequence[Plan], device: str) -> Times:
     """The times of all finished runs on the kind of device that is given, as in ``train``."""
     finished = [run for plan in plans for run in plan.all_runs() if run.figures]
-    return Times(finished, choose_device(device).type)
+    kinds = {folder: kind for plan in plans for folder, kind in plan.kinds().items()}
+    return Times(finished, kinds, choose_device(device).type)
 
 
 def rest(plans: Iterable[Plan], times: Times) -> Estimate:
@@ -62,7 +64,7 @@ def line(plan: Plan, dataset: str) -> list[str]:
             whole = len(seeds) == len(found)
             of = "" if whole else f" {span(seeds)}"
             lacking.setdefault(of, []).append(row["name"])
-    texts = [f"{', '.join(rows)}{seeds}" for seeds, rows in lacking.items()]
+    texts = [f"{listed(rows)}{seeds}" for seeds, rows in lacking.items()]
     if finished == 0:
         texts = ["all"]
     files = plan.absent.get(dataset)

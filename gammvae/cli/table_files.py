@@ -4,7 +4,7 @@ import importlib.resources
 from collections.abc import Sequence
 from pathlib import Path
 
-from gammvae.cli.catalog import user_folder
+from gammvae.config.composition import user_folder
 from gammvae.errors import InputError
 from gammvae.tables.described import Description, read_description
 

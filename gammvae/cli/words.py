@@ -59,7 +59,10 @@ def words_parser(
     )
     parser.add_argument("words", nargs="*", metavar=f"{first} [SETTING=VALUE]")
     parser.add_argument(
-        "--config-dir", "-cd", metavar="FOLDER", help="folder that holds your dataset/*.yaml"
+        "--config-dir",
+        "-cd",
+        metavar="FOLDER",
+        help="folder of your own YAML files, such as dataset/*.yaml",
     )
     return parser
 

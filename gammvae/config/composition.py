@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from hydra import compose, initialize_config_module
@@ -12,6 +13,8 @@ from omegaconf import open_dict
 from gammvae.config.explain import explained
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
+from gammvae.errors import InputError
+from gammvae.system.paths import user_path
 
 
 class Composed(NamedTuple):
@@ -53,3 +56,26 @@ def composed(overrides: Sequence[str]) -> Composed:
     with open_dict(found):
         del found["hydra"]
     return Composed(to_config(found), choices)
+
+
+def user_folder(config_dir: str) -> Path:
+    """The folder of the user's own configuration files.
+
+    Raises:
+        InputError: It is no folder.
+    """
+    folder = user_path(config_dir).resolve()
+    if not folder.is_dir():
+        raise InputError(f"--config-dir {config_dir} is not a folder")
+    return folder
+
+
+def search_path(config_dir: str | None) -> list[str]:
+    """The override that adds the user's own configuration files; none without such a folder.
+
+    Raises:
+        InputError: It is no folder.
+    """
+    if config_dir is None:
+        return []
+    return [f"hydra.searchpath=['file://{user_folder(config_dir)}']"]

@@ -9,12 +9,13 @@ from typing import Any, get_args
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from gammvae.config import overrides
+from gammvae.config import overrides, schema
 from gammvae.config.schema import Config
 from gammvae.errors import InputError
 
-# What Hydra asserts of a setting in a section that is null, of which there is one.
+# What Hydra asserts of a setting in a section that is null, without its name.
 NULL_SECTION = "Unexpected type for root: NoneType"
+CODE = " or ".join(schema.CODE)
 
 
 def options(key: str) -> list[str]:
@@ -48,8 +49,8 @@ def explained() -> Iterator[None]:
         if str(error) != NULL_SECTION:
             raise
         raise InputError(
-            "train.optimizer is null and has no settings: +optimizer@train.optimizer=adam gives it "
-            "some, which others can then change"
+            "a section that is null has no settings: +optimizer@train.optimizer=adam gives some to "
+            f"train.optimizer, which others can then change, and an option of yours to {CODE}"
         ) from error
 
 

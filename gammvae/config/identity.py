@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from gammvae.config.schema import Config
+from gammvae.config.schema import CODE, Config
 
 # Settings that do not change the result. Whether two runs use the same data is decided by the
 # digest of the data, not by these paths.
@@ -33,6 +33,7 @@ AS_BEFORE = {
     "dataset.missing": "refuse",
     "dataset.categorical": "refuse",
     "dataset.network": None,
+    **dict.fromkeys(CODE),
 }
 
 

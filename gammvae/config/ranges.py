@@ -5,6 +5,8 @@ from pathlib import Path
 from gammvae.config.candidates import number_or_candidates
 from gammvae.config.rules import Rule, at_least, between, matching, one_of, optional, positive
 
+# The family and the method whose code is the user's.
+OWN = "own"
 REPARAMETERIZATIONS = {
     "gamma": (
         "normal_to_gamma",
@@ -14,6 +16,7 @@ REPARAMETERIZATIONS = {
         "implicit",
     ),
     "normal": ("location_scale",),
+    OWN: (OWN,),
 }
 
 # Every file in that folder is a method.

@@ -12,8 +12,11 @@ from omegaconf import MISSING
 
 import gammvae.config.by_dataset  # noqa: F401 - registers what experiments use
 from gammvae.config.published import AboutConfig
-from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
+from gammvae.config.ranges import OWN, REPARAMETERIZATIONS, RULES
 from gammvae.errors import InputError
+
+# Settings that name a function of the user, as ``dataset.loader`` does.
+CODE = ("architecture.layers", "augmentation.change", "model.latents", "model.peer")
 
 
 @dataclass
@@ -48,22 +51,24 @@ class ModelConfig:
     """How clusters are found, and the family of prior and posterior.
 
     ``method`` names a file in ``gammvae/training/methods``, which defines the stages of the run.
-    The last four fields are options of some methods only.
+    ``latents`` names the user's own family. The last five fields are options of some methods only.
     """
 
     name: str = MISSING
     family: str = MISSING
     reparameterization: str = MISSING
     gain: float | None = None
+    latents: dict[str, Any] | None = None
     method: str = "mixture"
     space: str = "code"
     covariance: str | None = None
     components: int | None = None
     starts: int | None = None
+    peer: dict[str, Any] | None = None
 
     def options(self) -> dict[str, Any]:
         """The options of some methods only, by name."""
-        names = "space", "covariance", "components", "starts"
+        names = "space", "covariance", "components", "starts", "peer"
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -79,7 +84,10 @@ class ModelConfig:
 
 @dataclass
 class ArchitectureConfig:
-    """Layers of the encoder, which the decoder mirrors, their first weights, and their units."""
+    """Layers of the encoder, which the decoder mirrors, their first weights, and their units.
+
+    ``layers`` names the user's own, in place of ``hidden`` and ``channels``.
+    """
 
     name: str = MISSING
     hidden: list[int] | None = MISSING
@@ -88,6 +96,7 @@ class ArchitectureConfig:
     units: str = "auto"
     weights: str = "glorot"
     decoder_gain: float = 10.0
+    layers: dict[str, Any] | None = None
 
 
 @dataclass
@@ -108,7 +117,10 @@ class OptimizerConfig:
 
 @dataclass
 class AugmentationConfig:
-    """Largest random changes of the encoder's input; ``noise``: share of features replaced."""
+    """Largest random changes of the encoder's input; ``noise``: share of features replaced.
+
+    ``change`` names the user's own.
+    """
 
     name: str = MISSING
     degrees: float = MISSING
@@ -116,6 +128,7 @@ class AugmentationConfig:
     scale: float = MISSING
     shear: float = MISSING
     noise: float = MISSING
+    change: dict[str, Any] | None = None
 
 
 @dataclass
@@ -221,17 +234,18 @@ def check_rules_between_fields(config: Config) -> None:
             f"model.family={model.family} it must be one of "
             + ", ".join(REPARAMETERIZATIONS[model.family])
         )
-    if model.family == "normal" and model.gain is not None:
+    if model.family != "gamma" and model.gain is not None:
         raise InputError(
-            f"model.gain={model.gain} must be null for model.family=normal: it says how asymmetric "
-            "Gamma distributions are"
+            f"model.gain={model.gain} must be null for model.family={model.family}: it says how "
+            "asymmetric Gamma distributions are"
         )
     architecture = config.architecture
-    if (architecture.hidden != []) == bool(architecture.channels):
+    if architecture.layers is None and (architecture.hidden != []) == bool(architecture.channels):
         raise InputError(
             f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
             f"{architecture.channels}: exactly one of them must be given and not be empty"
         )
+    check_code(config)
     if (init.start == "labels") != (init.labels is not None):
         raise InputError(
             f"init.labels={init.labels} does not go with init.start={init.start}: "
@@ -245,4 +259,29 @@ def check_rules_between_fields(config: Config) -> None:
     if "_target_" not in config.dataset.loader:
         raise InputError(
             f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
+        )
+
+
+def check_code(config: Config) -> None:
+    """Refuses functions of the user that name none, or that other settings leave without use."""
+    model, architecture = config.model, config.architecture
+    for key in CODE:
+        value = attrgetter(key)(config)
+        if value is not None and not isinstance(value.get("_target_"), str):
+            raise InputError(f"{key}={value} names no function: it must have a _target_")
+    if (model.latents is not None) != (model.family == OWN):
+        raise InputError(
+            f"model.latents={model.latents} does not go with model.family={model.family}: "
+            f"model.latents must be given if and only if model.family={OWN}"
+        )
+    if (model.peer is not None) != (model.method == OWN):
+        raise InputError(
+            f"model.peer={model.peer} does not go with model.method={model.method}: "
+            f"model.peer must be given if and only if model.method={OWN}"
+        )
+    if architecture.layers is not None and (architecture.hidden != [] or architecture.channels):
+        raise InputError(
+            f"architecture.layers={architecture.layers} does not go with architecture.hidden="
+            f"{architecture.hidden} and architecture.channels={architecture.channels}: both must "
+            "be []"
         )

@@ -46,7 +46,8 @@ def chosen_by_size(config: Config, n_samples: int, n_features: int) -> dict[str,
     architecture, optimizer = config.architecture, config.optimizer
     small = n_samples * n_features < SMALL_TABLE
     suitable = NARROW if small else WIDE
-    narrow = (architecture.hidden or suitable) == NARROW and not architecture.channels
+    own = architecture.channels or architecture.layers
+    narrow = (architecture.hidden or suitable) == NARROW and not own
     fast = narrow and optimizer.lr is None and optimizer.name in ("Adam", "AdamW")
     rate = NARROW_RATE if fast else RATE
     values = {

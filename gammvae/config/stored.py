@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gammvae.config.code import as_stored
 from gammvae.config.schema import Config
 from gammvae.config.typed import literal, to_config
 
@@ -20,8 +21,8 @@ MOVED_LOADERS = {
 def from_stored(tree: dict[str, Any]) -> Config:
     """The typed configuration of a stored run.
 
-    Texts are taken literally. Addresses and digests of published files are left out, because the
-    folder may come from an untrusted source.
+    Texts are taken literally. Addresses and digests of published files are left out, and functions
+    are marked as not to be called, because the folder may come from an untrusted source.
 
     Args:
         tree: Content of ``config.yaml``.
@@ -32,7 +33,7 @@ def from_stored(tree: dict[str, Any]) -> Config:
     tree = with_present_names(tree)
     if isinstance(dataset := tree.get("dataset"), dict):
         tree = {**tree, "dataset": {**dataset, "about": {}}}
-    return to_config(literal(tree))
+    return as_stored(to_config(literal(tree)))
 
 
 def with_present_names(tree: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ published files, the user's ``path``, ``array``, ``labels``, ``drop``, ``shape``
 in the dataset's YAML file below ``loader``.
 """
 
-import importlib
 import inspect
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from gammvae.config.code import function_of
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.published.downloads import Store
@@ -75,11 +75,7 @@ def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
     """
     arguments = dict(config.loader)
     target = arguments.pop("_target_")
-    try:
-        module, _, attribute = target.rpartition(".")
-        load: Callable[..., Dataset] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"dataset.loader._target_={target} cannot be imported: {error}") from error
+    load = function_of("dataset.loader", target)
     parameters = inspect.signature(load).parameters
     offered = {
         "root": str(user_path(config.root)),

@@ -18,7 +18,7 @@ from sklearn.base import (
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gammvae.config.composition import composed
+from gammvae.config.composition import composed, search_path
 from gammvae.config.ranges import MOST_SEED
 from gammvae.estimators.fitted import FittedRun, TemporaryFolder
 from gammvae.estimators.fitting import fit_run
@@ -29,7 +29,7 @@ from gammvae.evaluation.assignments import Assignments
 from gammvae.evaluation.single import elbo_of_each
 from gammvae.runs.trained import Trained
 
-OWN = ("n_clusters", "random_state", "device", "verbose", "model")
+OWN = ("n_clusters", "random_state", "device", "verbose", "model", "config_dir")
 
 
 class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -54,6 +54,8 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         device: Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         verbose: Whether ``fit`` shows progress bars and the log.
         model: The method.
+        config_dir: Folder with YAML files of your own, whose names can then be used as ``model``,
+            ``architecture``, ``augmentation`` and so on.
         settings: Settings of ``gammvae train`` by name.
 
     Attributes:
@@ -80,6 +82,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         device: str = "auto",
         verbose: bool = False,
         model: str = "gammvae",
+        config_dir: str | Path | None = None,
         **settings: Any,  # noqa: ANN401 - of the types of the settings
     ) -> None:
         self.n_clusters = n_clusters
@@ -87,6 +90,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         self.device = device
         self.verbose = verbose
         self.model = model
+        self.config_dir = config_dir
         self._settings = {parameter(name): value for name, value in settings.items()}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -198,7 +202,9 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         self._run.save(path)
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+    def load(
+        cls, path: str | Path, *, device: str = "auto", config_dir: str | Path | None = None
+    ) -> Self:
         """Reads a finished run of ``gammvae train`` or of ``save``.
 
         The parameters are those with which ``fit`` repeats the run on the same samples.
@@ -206,14 +212,21 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         Args:
             path: Folder of the run.
             device: Where to compute.
+            config_dir: Folder with YAML files of your own. A run that names code of yours, such as
+                an architecture, is refused unless a file in it names the same.
 
         Raises:
-            InputError: The folder holds no finished run, or is damaged.
+            InputError: The folder holds no finished run, is damaged, or names other code.
         """
-        run = FittedRun.copied(path)
+        folder = None if config_dir is None else str(config_dir)
+        run = FittedRun.copied(path, folder)
         config, facts = run.config, run.facts
         loaded = cls(
-            config.n_clusters, random_state=config.seed, device=device, model=config.model.name
+            config.n_clusters,
+            random_state=config.seed,
+            device=device,
+            model=config.model.name,
+            config_dir=config_dir,
         )
         loaded.set_params(**options_of(config))
         usual = composed(["dataset=file", *loaded._words()]).config
@@ -246,7 +259,9 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             "seed": seed,
             "device": self.device,
         }
-        return overrides(own | {"report": False} | self._settings)
+        folder = None if self.config_dir is None else str(self.config_dir)
+        words = overrides(own | {"report": False} | self._settings)
+        return [*search_path(folder), *words]
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Matrix:
         least = 2 if reset else 1

@@ -5,21 +5,23 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gammvae.config.code import check_own, code_of, with_code
 from gammvae.config.schema import Config
 from gammvae.data.samples import Samples, samples_on
 from gammvae.data.training_data import Facts
 from gammvae.devices import choose_device, random_numbers_kept
-from gammvae.errors import InputError
+from gammvae.errors import InputError, blaming
 from gammvae.estimators.samples import Matrix, rows_like
 from gammvae.evaluation.assignments import Assigner, Assignments, assign
-from gammvae.runs.contents import FILES
+from gammvae.runs.code import config_with_code
+from gammvae.runs.contents import CONFIG, FILES
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.readers import check_ordinary
 from gammvae.runs.records import Result
@@ -58,6 +60,7 @@ class FittedRun:
         assigner: Assigns samples, for methods whose runs do not store how; ``None`` for others.
         device: Device of the assigner's networks.
         interrupted: How far training came, if it was interrupted.
+        code: Settings of the run that name functions, by key, if these may be called.
     """
 
     def __init__(
@@ -66,29 +69,39 @@ class FittedRun:
         assigner: Assigner | None = None,
         device: str = "cpu",
         interrupted: str = "",
+        code: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         self.folder, self.assigner, self.interrupted = folder, assigner, interrupted
+        self.code = dict(code or {})
         self.device = device
         self.directory = RunDirectory(folder.path / RUN)
         self._trained: dict[str, Trained] = {}
 
     @classmethod
-    def copied(cls, path: str | Path) -> "FittedRun":
+    def copied(cls, path: str | Path, config_dir: str | None) -> "FittedRun":
         """A copy of a finished run of the command line or of another estimator.
 
+        Args:
+            path: Folder of the run.
+            config_dir: Folder with the user's own configuration files, or ``None``.
+
         Raises:
-            InputError: The folder holds no finished run, or a file of it is damaged.
+            InputError: The folder holds no finished run, a file of it is damaged, or it names
+                functions that the user's files do not.
         """
         source = RunDirectory(path)
         source.read_result()
-        fitted = cls(TemporaryFolder())
+        code = code_of(config_with_code(source, config_dir))
+        with blaming(source / CONFIG):
+            check_own(code)
+        fitted = cls(TemporaryFolder(), code=code)
         copy_files(source.path, fitted.directory.path)
         return fitted
 
     @cached_property
     def config(self) -> Config:
-        """The stored configuration."""
-        return self.directory.read_config()
+        """The stored configuration, with the functions that may be called."""
+        return with_code(self.directory.read_config(), self.code)
 
     @cached_property
     def result(self) -> Result:
@@ -108,7 +121,7 @@ class FittedRun:
         """
         if device not in self._trained:
             with random_numbers_kept(choose_device(device)):
-                self._trained = {device: load_trained(self.directory, device)}
+                self._trained = {device: load_trained(self.directory, device, self.config)}
         return self._trained[device]
 
     def samples(self, x: Matrix, device: str) -> Samples:
@@ -155,12 +168,14 @@ class FittedRun:
             "files": {name: (path / name).read_bytes() for name in names},
             "assigner": assigner.getvalue(),
             "interrupted": self.interrupted,
+            "code": self.code,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # a pickle is trusted, and what was on a GPU is loaded where there may be none
         assigner = torch.load(io.BytesIO(state["assigner"]), map_location="cpu", weights_only=False)
-        FittedRun.__init__(self, TemporaryFolder(), assigner, "cpu", state["interrupted"])
+        code = state.get("code")  # which earlier versions did not have
+        FittedRun.__init__(self, TemporaryFolder(), assigner, "cpu", state["interrupted"], code)
         self.directory.path.mkdir()
         for name, content in state["files"].items():
             (self.directory / name).write_bytes(content)

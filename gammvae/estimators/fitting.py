@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from sklearn.exceptions import ConvergenceWarning
 
+from gammvae.config.code import code_of
 from gammvae.config.composition import composed
 from gammvae.config.overrides import in_grammar
 from gammvae.config.schema import Config
@@ -54,7 +55,7 @@ def fit_run(words: Sequence[str], folder: TemporaryFolder, *, verbose: bool) -> 
                     raise
                 experiment, interrupted = concluded(config, directory)
     assigner = None if config.model.has_mixture else experiment.method.assigner()
-    return FittedRun(folder, assigner, str(device), interrupted)
+    return FittedRun(folder, assigner, str(device), interrupted, code_of(config))
 
 
 def concluded(config: Config, directory: RunDirectory) -> tuple[Experiment, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gammvae.config.code import code_of
 from gammvae.config.explain import options
 from gammvae.config.identity import VOLATILE
 from gammvae.config.overrides import Value, in_grammar
@@ -130,11 +131,12 @@ def different(config: Config, usual: Config) -> dict[str, Any]:
 
 
 def options_of(config: Config) -> dict[str, str]:
-    """The options of optimizers in a configuration, as parameters, where they are not the usual."""
+    """The options in a configuration, as parameters: other optimizers than the usual, and code."""
     own = config.train.optimizer
     chosen = {"optimizer": config.optimizer.name, OWN_OPTIMIZER: own.name if own else None}
     usual = {"optimizer": "Adam", OWN_OPTIMIZER: None}
-    return {
+    sections = {key.partition(".")[0] for key in code_of(config)} - {"model"}
+    return {section: getattr(config, section).name for section in sorted(sections)} | {
         parameter(name): OPTIMIZERS[kind]
         for name, kind in chosen.items()
         if kind in OPTIMIZERS and kind != usual[name]

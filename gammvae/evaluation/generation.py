@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from gammvae.errors import InputError
+from gammvae.model.distributions import LatentDistribution
 from gammvae.model.log_gamma import LogGamma
 from gammvae.model.vae import MixtureVAE
 
@@ -87,8 +88,13 @@ def tempered(components: Any, cluster: int, temperature: float) -> Any:  # noqa:
     return type(components)(**named, validate_args=False)
 
 
-def sample_exactly(distribution: Any, n: int) -> Tensor:  # noqa: ANN401 - either family, any shape
-    """Draws ``n`` samples with torch's own sampler, not with the one used in training."""
+def sample_exactly(distribution: Any, n: int) -> Tensor:  # noqa: ANN401 - any family and shape
+    """Draws ``n`` samples with torch's own sampler, not with the one used in training.
+
+    A family of the user's own is drawn from by its own sampler.
+    """
+    if isinstance(distribution, LatentDistribution):
+        return distribution.sample(torch.Size([n]))
     exact = Normal if isinstance(distribution, Normal) else LogGamma
     named = {name: getattr(distribution, name) for name in distribution.arg_constraints}
     return exact(**named, validate_args=False).sample(torch.Size([n]))

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from gammvae.data.samples import Samples, in_order
+from gammvae.model.distributions import LatentDistribution
 from gammvae.model.log_gamma import log_quantile, precise
 from gammvae.model.vae import MixtureVAE
 
@@ -49,12 +50,14 @@ def quantile(q_z: Independent, eps: Tensor) -> Tensor:
     """The values ``(B, D)`` of ``q(z|x)`` below which it is as probable as a normal below ``eps``.
 
     Args:
-        q_z: Distributions of either family with batch shape ``(B,)`` and event shape ``(D,)``.
+        q_z: Distributions of any family with batch shape ``(B,)`` and event shape ``(D,)``.
         eps: ``(D,)``.
     """
     q = q_z.base_dist
     if isinstance(q, Normal):
         return q.loc + q.scale * eps
+    if isinstance(q, LatentDistribution):
+        return q.icdf(torch.special.ndtr(eps))
     alpha = precise(q.concentration)
     ratio = log_quantile(alpha, precise(eps)) - alpha.log()
     return q.loc + q.gain * ratio.to(q.loc)

@@ -11,7 +11,7 @@ Notation: ``N`` samples, ``K`` clusters, ``D`` latent features, ``F`` features o
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from gammvae.mixture.em import (
     expectation_maximization,
     kmeans_labels,
 )
+from gammvae.model.distributions import LatentDistribution
 from gammvae.model.latents import (
     LOG_SCALE_RANGE,
     MAX_CONCENTRATION,
@@ -102,6 +103,11 @@ def expected_statistics(q_z: Independent) -> tuple[Family, Array]:
     if isinstance(base, Normal):
         return NormalFamily(MIN_SCALE), in_chunks(
             lambda mean, scale: (mean, mean**2 + scale**2), base.loc, base.scale
+        )
+    if isinstance(base, LatentDistribution):
+        kind: Any = type(base)
+        return base.family(MIN_SCALE), in_chunks(
+            lambda loc, scale: kind(loc=loc, scale=scale).statistics(), base.loc, base.scale
         )
     raise TypeError(f"no sufficient statistics for {type(base).__name__}")
 

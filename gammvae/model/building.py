@@ -2,12 +2,13 @@
 
 import inspect
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from gammvae.config.code import made
 from gammvae.config.schema import (
     ArchitectureConfig,
     AugmentationConfig,
@@ -23,6 +24,8 @@ from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
 from gammvae.model.networks import DECODERS, MLP, Encoder, Units, glorot, redraw_by_fan_in
 from gammvae.model.vae import MixturePrior, MixtureVAE
 from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
+
+Kind = TypeVar("Kind")
 
 FLOAT_BYTES = 4
 # Where model.gain is null, as in configurations of versions that had no such setting.
@@ -64,8 +67,9 @@ def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> N
     # batch, with its intermediate results, some in float64.
     needed = FLOAT_BYTES * (4 * n_values + 8 * table if trained else n_values)
     if needed > (memory := memory_of_machine()):
-        layers = architecture.channels or architecture.hidden
-        kind = "channels" if architecture.channels else "hidden"
+        kinds = "layers", "channels", "hidden"
+        kind = next(name for name in kinds if getattr(architecture, name))
+        layers = getattr(architecture, kind)
         raise InputError(
             f"architecture.{kind}={layers} and architecture.latent_dim={architecture.latent_dim} "
             f"make {n_values} weights for n_clusters={config.n_clusters} and samples of "
@@ -92,6 +96,9 @@ def build_latents(config: Config) -> Latents:
     """The latent features of the model's family."""
     model, architecture = config.model, config.architecture
     latent_dim, decoder_gain = architecture.latent_dim, architecture.decoder_gain
+    if model.latents is not None:
+        sizes = {"latent_dim": latent_dim, "decoder_gain": decoder_gain}
+        return of_type(Latents, "model.latents", model.latents, **sizes)
     if model.family == "normal":
         return NormalLatents(latent_dim, decoder_gain)
     reparameterization = GAMMA_REPARAMETERIZATIONS[model.reparameterization]
@@ -101,7 +108,23 @@ def build_latents(config: Config) -> Latents:
 def build_bodies(
     config: ArchitectureConfig, shape: tuple[int, ...]
 ) -> tuple[nn.Module, int, nn.Module, nn.Module]:
-    """The encoder's body and its output width, and the decoder's body and last layer."""
+    """The encoder's body and its output width, and the decoder's body and last layer.
+
+    Raises:
+        InputError: Convolutions are configured for samples that are not images, or the user's own
+            layers are not such a tuple.
+    """
+    if config.layers is not None:
+        sizes = {"shape": shape, "latent_dim": config.latent_dim}
+        own = of_type(tuple, "architecture.layers", config.layers, **sizes)
+        kinds = nn.Module, int, nn.Module, nn.Module
+        if len(own) != 4 or not all(map(isinstance, own, kinds)):
+            raise InputError(
+                f"architecture.layers={config.layers['_target_']} must return the encoder's body, "
+                "its output width, and the decoder's body and last layer, but returned "
+                + ", ".join(type(one).__name__ for one in own)
+            )
+        return own
     if config.channels:
         image = image_shape(shape, f"architecture={config.name}")
         convolutions = Convolutions(image, config.channels)
@@ -115,6 +138,27 @@ def build_bodies(
         MLP([config.latent_dim, *reversed(hidden)]),
         glorot(nn.Linear(hidden[0], features)),
     )
+
+
+def of_type(kind: type[Kind], key: str, setting: dict[str, Any], **offered: Any) -> Kind:  # noqa: ANN401
+    """What the user's function returns.
+
+    Args:
+        kind: What it must return.
+        key: Setting that names the function, for messages.
+        setting: Value of the setting.
+        offered: See ``code.made``.
+
+    Raises:
+        InputError: It returns something else, or see ``code.made``.
+    """
+    found = made(key, setting, **offered)
+    if not isinstance(found, kind):
+        raise InputError(
+            f"{key}={setting['_target_']} must return a {kind.__name__}, but returned "
+            f"{type(found).__name__}"
+        )
+    return found
 
 
 def image_shape(shape: tuple[int, ...], wanted_by: str) -> tuple[int, int, int]:
@@ -135,11 +179,12 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
     """Builds the augmentation of the encoder's input, ``None`` if there is none.
 
     Args:
-        config: Settings of affine maps and swapped features.
+        config: Settings of affine maps, swapped features and the user's own change.
         shape: Shape of a sample.
 
     Raises:
-        InputError: Affine maps are configured for samples that are not images.
+        InputError: Affine maps are configured for samples that are not images, or the user's own
+            change cannot be made.
     """
     changes: list[Augmentation] = []
     if any((config.degrees, config.translate, config.scale, config.shear)):
@@ -148,6 +193,14 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
         changes.append(RandomAffine(image, *limits))
     if config.noise:
         changes.append(Swapping(config.noise))
+    if config.change is not None:
+        change = made("augmentation.change", config.change, shape=shape)
+        if not callable(change):
+            raise InputError(
+                f"augmentation.change={config.change['_target_']} must return a function, but "
+                f"returned {type(change).__name__}"
+            )
+        changes.append(change)
     return Chain(changes) if changes else None
 
 

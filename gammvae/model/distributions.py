@@ -15,9 +15,45 @@ from torch.distributions import (
     Normal,
 )
 
+from gammvae.mixture.em import Family, NormalFamily
 from gammvae.model.log_gamma import LogGamma, precise
 
-Family = TypeVar("Family", LogGamma, Normal)
+Kind = TypeVar("Kind", bound=Distribution)
+
+
+class LatentDistribution(Distribution):
+    """Base class for distributions of a family of the user's own.
+
+    ``arg_constraints`` of a subclass has ``loc`` and ``scale``, in this order, in which it is
+    vectorized. It has ``mean``, ``variance``, ``entropy``, ``log_prob``, ``icdf`` and a
+    reparameterized ``rsample``, as torch's distributions have.
+    """
+
+    loc: Tensor
+    scale: Tensor
+
+    def expected_log_density(self, components: Any) -> Tensor:  # noqa: ANN401 - of the same class
+        """``E_q[log p_k(z)]``, summed over features, of every pair in nats, ``(B, K)``.
+
+        Args:
+            components: Distributions ``(K, D)`` of the same class; this one has shape ``(B, D)``.
+        """
+        raise NotImplementedError
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """The expected sufficient statistics of each feature, ``(N, D)`` both; here of a normal.
+
+        A family that is not exponential starts from normal components with its first two moments.
+        """
+        return self.mean, self.mean**2 + self.variance
+
+    def family(self, min_scale: float) -> Family:
+        """The family with these ``statistics``, whose ``maximize`` returns location and scale.
+
+        Args:
+            min_scale: The least ``scale`` of a component.
+        """
+        return NormalFamily(min_scale)
 
 
 class Mixture(MixtureSameFamily):
@@ -67,7 +103,7 @@ def pairwise_kl(q: Independent, components: Independent) -> Tensor:
     0.05 to 1e6.
 
     Args:
-        q: Gamma or normal distributions with batch shape ``(B,)`` and event shape ``(D,)``.
+        q: Distributions of any family with batch shape ``(B,)`` and event shape ``(D,)``.
         components: Distributions of the same family with batch shape ``(K,)`` and event shape
             ``(D,)``.
 
@@ -78,6 +114,10 @@ def pairwise_kl(q: Independent, components: Independent) -> Tensor:
     if isinstance(q.base_dist, Normal):
         normal, normals = (wide(Normal, one.base_dist) for one in (q, components))
         entropy, expected = normal.entropy(), normal_log_density(normal, normals)
+    elif isinstance(q.base_dist, LatentDistribution):
+        kind = type(q.base_dist)
+        own, owns = (wide(kind, side.base_dist) for side in (q, components))
+        entropy, expected = own.entropy(), own.expected_log_density(owns)
     else:
         one, several = (wide(LogGamma, side.base_dist) for side in (q, components))
         entropy, expected = one.entropy(), log_gamma_log_density(one, several)
@@ -104,7 +144,12 @@ def normal_log_density(q: Normal, p: Normal) -> Tensor:
     return q.loc @ (precision * p.loc).T - squares @ (precision / 2).T + normalizer
 
 
-def wide(family: type[Family], distribution: Any) -> Family:  # noqa: ANN401 - of the family
+def wide(kind: type[Kind], distribution: Any) -> Kind:  # noqa: ANN401 - of that kind
     """A distribution in float64, on the CPU if its device has no float64."""
-    parameters = {name: precise(getattr(distribution, name)) for name in family.arg_constraints}
-    return cast(Family, cast(Any, family)(**parameters, validate_args=False))
+    parameters = {name: precise(getattr(distribution, name)) for name in parameters_of(kind)}
+    return cast(Kind, cast(Any, kind)(**parameters, validate_args=False))
+
+
+def parameters_of(kind: type[Distribution]) -> list[str]:
+    """The names of a distribution's parameters."""
+    return list(cast(Any, kind).arg_constraints)

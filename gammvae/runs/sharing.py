@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 
 import gammvae
+from gammvae.config.code import digest_of_code
 from gammvae.config.identity import identity
 from gammvae.config.schema import Config, ModelConfig
 from gammvae.errors import InputError
@@ -35,6 +36,8 @@ LATER = (
     *("dataset.", "init.", "train.", "pretrain.augment"),
     *(f"model.{name}" for name in ("name", "method", *ModelConfig().options())),
 )
+# Settings that name functions of the user that pretraining calls; the last if it augments.
+PRETRAINING_CODE = "architecture.layers", "model.latents", "augmentation.change"
 
 
 class Pretrained:
@@ -58,6 +61,9 @@ class Pretrained:
             "processes": count(),
             "program": program_digest(),
         }
+        used = PRETRAINING_CODE if surroundings["augmented"] else PRETRAINING_CODE[:-1]
+        if code := digest_of_code(config, used):
+            parts["code"] = code
         text = json.dumps(parts, sort_keys=True, default=str)
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
         folder = config.pretrained or (

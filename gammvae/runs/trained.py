@@ -73,17 +73,21 @@ def keep_facts(directory: RunDirectory, facts: Facts) -> None:
     directory.write(DATA, lambda file: cast(Any, np.savez)(file, **arrays))
 
 
-def load_trained(directory: RunDirectory, device_name: str) -> Trained:
+def load_trained(
+    directory: RunDirectory, device_name: str, config: Config | None = None
+) -> Trained:
     """Loads a finished run from its directory.
 
     Args:
         directory: Directory of the run.
         device_name: Device for the model, see ``devices.choose_device``.
+        config: Configuration of the run, if functions that it names may be called; by default as
+            stored, of which none is called.
 
     Raises:
         InputError: The run is not finished, its model has no mixture, or a file is damaged.
     """
-    result, config = directory.read_result(), directory.read_config()
+    result, config = directory.read_result(), config or directory.read_config()
     if not config.model.has_mixture:
         raise InputError(
             f"{directory.path} holds a run of model={config.model.name}: "

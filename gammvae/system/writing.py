@@ -140,4 +140,6 @@ def reporting_missing_folder(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         if path.parent.is_dir():
             raise
-        raise InputError(f"{path.parent} is gone: {path.name} cannot be written to it") from error
+        raise InputError(
+            f"{path.parent} does not exist: {path.name} cannot be written to it"
+        ) from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gammvae.tables.formats import latex
+from gammvae.tables.formats import latex, latex_notes
 
 
 def to_terminal(about: Mapping[str, str]) -> str:
@@ -30,5 +30,4 @@ def literal(text: str) -> str:
 def to_latex(about: Mapping[str, str]) -> str:
     """Notes in small type, as wide as the text, which need no package; see ``to_terminal``."""
     lines = (rf"\textbf{{{latex(row)}}}: {latex(sentence)}\par" for row, sentence in about.items())
-    begin = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
-    return "\n".join([begin, *lines, r"\end{minipage}"]) + "\n"
+    return "\n".join(latex_notes(lines)) + "\n"

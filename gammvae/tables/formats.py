@@ -5,6 +5,7 @@ its header, and its booktabs format escapes all cells, so none can be bold. pand
 cell bold, but not only the mean, and superscript marks would still require LaTeX code here.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gammvae.tables.summary import table
@@ -67,7 +68,7 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """A LaTeX tabular for booktabs; the best means are bold, marks are superscripts."""
+    """A LaTeX tabular for booktabs; the best means are bold, marks superscripts, notes below."""
 
     def text(entry: Entry) -> str:
         mean = latex(entry.mean)
@@ -83,9 +84,16 @@ def to_latex(grid: Grid) -> str:
         *(" & ".join(text(entry) for entry in line) + r" \\" for line in grid.lines),
         r"\bottomrule",
         r"\end{tabular}",
-        *(f"% {note}" for note in grid.notes),
     ]
+    if grid.notes:
+        lines += latex_notes(rf"{latex(note)}\par" for note in grid.notes)
     return "\n".join(lines) + "\n"
+
+
+def latex_notes(lines: Iterable[str]) -> list[str]:
+    """Lines of LaTeX as notes in small type, as wide as the text, which need no package."""
+    begin = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
+    return [begin, *lines, r"\end{minipage}"]
 
 
 def latex(text: str) -> str:
@@ -96,3 +104,8 @@ def latex(text: str) -> str:
 def superscript(marks: str) -> str:
     """Marks as a superscript."""
     return f"$^{{{marks}}}$" if marks else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names separated by commas; those that have commas themselves are in quotes."""
+    return ", ".join(f"'{name}'" if "," in name else name for name in names)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.tables.comparison import best, difference, paired
-from gammvae.tables.formats import Entry, Grid
+from gammvae.tables.formats import Entry, Grid, listed
 from gammvae.tables.origins import Origins
 from gammvae.tables.results import EFFORT, Cell, Cells, cell, origins
 
@@ -111,9 +111,13 @@ def footnotes(
     found = [cell(cells.get((row, dataset), []), metric) for row in rows for dataset in datasets]
     few = any(value is not None and len(value.values) < FEW_SEEDS for value in found)
     notes = [f"{FEW} fewer than {FEW_SEEDS} seeds"] if few else []
+    return [*notes, *notes_of_missing(cells, rows, datasets), *made.notes()]
+
+
+def notes_of_missing(cells: Cells, rows: Sequence[str], datasets: Sequence[str]) -> list[str]:
+    """The footnote that explains the mark of missing runs, if there are any."""
     lacking = "; ".join(all_missing(cells, rows, datasets))
-    notes += [f"{MISSING} without {lacking}"] if lacking else []
-    return [*notes, *made.notes()]
+    return [f"{MISSING} without {lacking}"] if lacking else []
 
 
 def all_missing(cells: Cells, rows: Sequence[str], datasets: Sequence[str]) -> list[str]:
@@ -127,7 +131,7 @@ def all_missing(cells: Cells, rows: Sequence[str], datasets: Sequence[str]) -> l
             for reason, which in seeds.items():
                 lacking.setdefault((dataset, ", ".join(which), reason), []).append(row)
     return [
-        f"{'seeds' if ',' in seeds else 'seed'} {seeds} of {', '.join(of)} on {dataset} ({reason})"
+        f"{'seeds' if ',' in seeds else 'seed'} {seeds} of {listed(of)} on {dataset} ({reason})"
         for (dataset, seeds, reason), of in lacking.items()
     ]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.errors import InputError
-from gammvae.tables.formats import Entry, Grid
-from gammvae.tables.grids import SHARES
+from gammvae.tables.formats import Entry, Grid, listed
+from gammvae.tables.grids import MISSING, SHARES, missing, notes_of_missing
 from gammvae.tables.ranks import Friedman, critical_difference, friedman, groups, ranks
 from gammvae.tables.results import Cells, cell
 
@@ -27,6 +27,8 @@ class Ranking(NamedTuple):
         test: Friedman's test of these ranks.
         difference: Nemenyi's critical difference of average ranks.
         lacking: Datasets that the other rows lack.
+        incomplete: Ranked row and dataset of every mean that lacks seeds.
+        notes: Which seeds these are.
     """
 
     metric: str
@@ -36,6 +38,8 @@ class Ranking(NamedTuple):
     test: Friedman
     difference: float
     lacking: dict[str, list[str]]
+    incomplete: set[tuple[str, str]]
+    notes: list[str]
 
     @property
     def average(self) -> list[float]:
@@ -51,10 +55,17 @@ class Ranking(NamedTuple):
         """A line for every row: average rank, and rank on every dataset; notes with the tests."""
         header = [f"rank by {self.metric.upper()}", "average", *self.datasets]
         lines = [
-            [Entry(row), Entry(f"{mean:.2f}"), *(Entry(f"{rank:g}") for rank in column)]
+            [Entry(row), Entry(f"{mean:.2f}"), *self._ranks(row, column)]
             for row, mean, column in zip(self.rows, self.average, self.ranks.T, strict=True)
         ]
         return Grid(header, lines, self._notes())
+
+    def _ranks(self, row: str, column: NDArray[np.float64]) -> list[Entry]:
+        ranked = zip(self.datasets, column, strict=True)
+        return [
+            Entry(f"{rank:g}", marks=MISSING if (row, name) in self.incomplete else "")
+            for name, rank in ranked
+        ]
 
     def _notes(self) -> list[str]:
         test = self.test
@@ -70,6 +81,7 @@ class Ranking(NamedTuple):
             f"Nemenyi's critical difference of average ranks at the 5 % level: "
             f"{self.difference:.2f}; {told}",
         ]
+        notes += self.notes
         return notes + ([f"not ranked: {lacks(self.lacking)}"] if self.lacking else [])
 
 
@@ -120,12 +132,14 @@ def ranking(cells: Cells, rows: Sequence[str], datasets: Sequence[str], metric: 
         friedman(ranked),
         critical_difference(len(datasets), len(complete)),
         lacking,
+        {(row, name) for row in complete for name in datasets if missing(cells, row, name)},
+        notes_of_missing(cells, complete, datasets),
     )
 
 
 def too_few(complete: Sequence[str], lacking: dict[str, list[str]], metric: str) -> str:
     """Why rows cannot be ranked, and what can be done."""
-    ready = f"{len(complete)} ({', '.join(complete)})" if complete else "none"
+    ready = f"{len(complete)} ({listed(complete)})" if complete else "none"
     others = f"; {lacks(lacking)}" if lacking else ""
     advice = "--datasets can choose fewer"
     if len(complete) == 2:
@@ -143,4 +157,4 @@ def probability(p_value: float) -> str:
 
 def lacks(lacking: dict[str, list[str]]) -> str:
     """Rows and the datasets that they lack, as text."""
-    return "; ".join(f"{row} lacks {', '.join(names)}" for row, names in lacking.items())
+    return "; ".join(f"{listed([row])} lacks {listed(names)}" for row, names in lacking.items())

@@ -55,7 +55,7 @@ def test_without_a_table_all_are_listed_and_nothing_is_run(tmp_path, in_process)
         "-------  --------  -------  --------------------------------------------",
         "digits   0 of 6    all      here",
         "usps     0 of 6    all      not here: gammvae datasets fetch usps (8 MB)",
-        "the rest, where files are here: unknown for 6 runs of datasets without a finished run",
+        "the rest, where files are here: unknown for 6 runs unlike all finished ones",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
@@ -97,12 +97,13 @@ def test_the_rest_is_estimated_from_finished_runs(tmp_path, in_process):
     assert lines[4].split("  ", 1)[1].strip() == "2 of 6    k-means seed 1; nine  here"
     assert lines[-1] == (
         "the rest, where files are here: about 3 min for 4 runs "
-        "(1 by runs of the same row and dataset, 3 by runs of the same dataset)"
+        "(1 by runs of the same row and dataset, "
+        "3 by runs of the same dataset and length of pretraining)"
     )
     for seed in (0, 2):  # times of another kind of device say nothing
         path = tmp_path / f"{RUN}{seed}/result.json"
         path.write_text(path.read_text().replace('"device": "cpu"', '"device": "mps"'))
-    assert state(in_process)[-1].endswith("unknown for 4 runs of datasets without a finished run")
+    assert state(in_process)[-1].endswith("unknown for 4 runs unlike all finished ones")
 
 
 def test_finished_runs_are_not_repeated_and_settings_reach_the_runs(tmp_path, in_process):

@@ -351,7 +351,7 @@ def test_parameters_are_those_of_scikit_learn(fitted):
         copy.predict(X)
     assert GammMVAE().get_params() == {
         **{"n_clusters": 8, "random_state": 0, "device": "auto", "verbose": False},
-        "model": "gammvae",
+        **{"model": "gammvae", "config_dir": None},
     }
 
 

@@ -146,7 +146,7 @@ def test_a_run_whose_folder_is_removed_says_so(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     with directory.open(compose_config()):
         shutil.rmtree(tmp_path / "run")
-        with pytest.raises(InputError, match="run is gone: metrics.jsonl cannot be written to it"):
+        with pytest.raises(InputError, match="run does not exist: metrics.jsonl cannot be"):
             directory.append_metrics({"stage": "train", "epoch": 1, "seconds": 1.0})
 
 

@@ -82,7 +82,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 def test_a_folder_that_is_gone_is_named(tmp_path):
     for write in (write_text, append):
-        with pytest.raises(InputError, match=r"gone is gone: x cannot be written to it"):
+        with pytest.raises(InputError, match=r"gone does not exist: x cannot be written to it"):
             write(tmp_path / "gone" / "x", "text")
 
 

@@ -58,6 +58,15 @@ def test_rows_that_lack_a_dataset_are_named_and_left_out(runs):
     assert re.search("^gammvae +1.17 ", ranked, re.MULTILINE)
 
 
+def test_ranks_by_means_that_lack_seeds_are_marked(runs):
+    write_run(runs, "usps", "vade", 2, 0.5)
+    _, ranked = publish([runs], RANKED, []).split("rank by")
+    lines = {line.split()[0]: line.split()[1:] for line in ranked.splitlines()[2:]}
+    assert lines["vade"] == ["2.33", "2", "2", "3"]
+    assert lines["dec"] == ["2.67", "3", "3+", "2"]
+    assert "+ without seed 2 of dec, gammvae on usps (not run)" in ranked
+
+
 def test_every_share_is_ranked_and_nothing_else(runs):
     cells = grouped(collect([runs]))
     shown = list(MEANS), ["mnist", "usps"], ["nmi", "seconds", "acc", "elbo"]

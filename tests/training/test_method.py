@@ -44,7 +44,8 @@ def test_every_file_is_a_method():
     for name in METHODS:
         covariance = "full" if name == "gmm" else "null"
         settings = f"model.method={name}", f"model.covariance={covariance}"
-        assert callable(method_of(compose_config(*settings)))
+        if name != "own":  # which needs a function of the user
+            assert callable(method_of(compose_config(*settings)))
 
 
 @pytest.mark.parametrize(
