@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from hydra.errors import HydraException
 
-from gammvae.cli.catalog import user_folder
 from gammvae.cli.sweeps import combinations
-from gammvae.config.composition import composed
+from gammvae.config.composition import composed, user_folder
 from gammvae.config.explain import explain
 from gammvae.config.identity import flatten
 from gammvae.config.schema import Config

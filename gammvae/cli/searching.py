@@ -16,12 +16,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from gammvae.cli import sweeps
-from gammvae.cli.catalog import user_folder
 from gammvae.cli.search_spaces import check_space, key_of
 from gammvae.cli.settings import SearchSettings
 from gammvae.cli.train import launched, warn_of_other_processes
 from gammvae.config.candidates import is_undecided
-from gammvae.config.composition import composed
+from gammvae.config.composition import composed, search_path
 from gammvae.config.identity import identity
 from gammvae.config.overrides import shell_word
 from gammvae.data.samples import samples_on
@@ -62,9 +61,7 @@ class Searching:
         self.space, self.given = space, given
         self.flags = [] if config_dir is None else ["--config-dir", config_dir]
         self.launcher = [word for word in words if word.startswith("hydra")]
-        self.places: list[str] = []
-        if config_dir is not None:
-            self.places = [f"hydra.searchpath=['file://{user_folder(config_dir)}']"]
+        self.places = search_path(config_dir)
         others = [word for word in words if not word.startswith("hydra")]
         self.default = check_space(space, others, self.places)
         self.config = self.default.config
