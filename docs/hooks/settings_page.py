@@ -165,6 +165,8 @@ def in_words(kind: Any) -> str:  # noqa: ANN401 - of any kind that a field may h
         return " or ".join(in_words(part) for part in get_args(kind))
     if get_origin(kind) is list:
         return f"list of {PLURALS[get_args(kind)[0]]}"
+    if kind is Any:
+        return "integer or text"
     is_mapping = get_origin(kind) is dict or dataclasses.is_dataclass(kind)
     return "mapping" if is_mapping else WORDS[kind]
 

@@ -20,7 +20,7 @@ Candidates = dict[str, str]  # descriptions, some of them empty, by the whole wo
 # The keys of ``main.COMMANDS``, which imports this.
 COMMANDS = (
     *("train", "evaluate", "sample", "predict", "export", "report", "datasets", "table", "track"),
-    *("reproduce", "completion"),
+    *("reproduce", "search", "completion"),
 )
 TAKES_RUNS = ("evaluate", "sample", "predict", "export", "report", "track")
 TRAIN_FLAGS = {
@@ -67,6 +67,8 @@ def of_command(command: str, before: Sequence[str], current: str) -> Candidates:
     if equals and key in settings:
         values = of_description(settings[key]) or list(known.options(key))
         return {f"{key}={value}": "" for value in values}
+    if command == "search" and equals:  # settings of all trials
+        return of_setting(known, key, typed)
     return {f"{name}=": text for name, text in settings.items()} | others(command, known, current)
 
 
@@ -93,6 +95,8 @@ def others(command: str, known: Known, current: str) -> Candidates:
         return DATASETS_WORDS | known.options("dataset")
     if command == "reproduce":
         return {"all": "all tables"} | known.options("tables")
+    if command == "search":
+        return known.options("search") | {f"{name}=": "" for name in known.settings()}
     return dict.fromkeys(SHELLS, "") if command == "completion" else {}
 
 

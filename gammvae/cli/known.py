@@ -16,7 +16,7 @@ GLOBAL = "# @package _global_"
 # Parts of the files that are no settings of a run, or not given on the command line.
 NO_SETTINGS = ("defaults", "hydra", "loader", "about")
 # Folders of conf/ that are no groups of settings.
-NO_GROUPS = ("tables", "hydra", "__pycache__")
+NO_GROUPS = ("tables", "search", "hydra", "__pycache__")
 LAUNCHER = "hydra/launcher"
 # A word in the list of values that a rule allows.
 VALUE = re.compile(r"[\w.-]+")
@@ -39,7 +39,7 @@ class Known:
         return sorted(names - set(NO_GROUPS)) + [LAUNCHER]
 
     def options(self, group: str) -> dict[str, str]:
-        """The options of a group and the first sentence of their files; also of ``tables``."""
+        """The options of a group, ``tables`` or ``search``, and the first sentence of their files."""
         files = sorted(path for folder in self.folders for path in (folder / group).glob("*.yaml"))
         found = {path.stem: sentence(path.read_text(errors="replace")) for path in files}
         return {"joblib": "Runs several jobs at a time"} | found if group == LAUNCHER else found

@@ -150,7 +150,7 @@ def test_a_trial_that_diverges_fails_and_the_search_goes_on(search, tmp_path, mo
         (("tiny.yaml", "model.starts=2"), "model.starts=2 cannot be given: the space tiny"),
         (("tiny.yaml", "run_dir=here"), "run_dir=here cannot be given"),
         (("tiny.yaml", "batch_size=1,2"), "stands for several runs"),
-        (("tiny.yaml", "n_clusters=1"), "n_clusters=1: a search needs at least 2"),
+        (("tiny.yaml", "n_clusters=1"), "a search needs a number of at least 2"),
         (("tiny.yaml", "no_setting=1"), "no_setting"),
         (("unknown.yaml",), "space unknown, model.start=1: unknown option model.start"),
         (("refused.yaml",), "space refused, batch_size=0: batch_size=0 is out of range"),
