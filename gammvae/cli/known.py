@@ -39,7 +39,7 @@ class Known:
         return sorted(names - set(NO_GROUPS)) + [LAUNCHER]
 
     def options(self, group: str) -> dict[str, str]:
-        """The options of a group, ``tables`` or ``search``, and the first sentence of their files."""
+        """Options of a group, ``tables`` or ``search``, and the first sentence of their files."""
         files = sorted(path for folder in self.folders for path in (folder / group).glob("*.yaml"))
         found = {path.stem: sentence(path.read_text(errors="replace")) for path in files}
         return {"joblib": "Runs several jobs at a time"} | found if group == LAUNCHER else found
