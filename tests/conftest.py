@@ -94,8 +94,9 @@ def forks() -> Iterator[list[str]]:
         listener.listen()
         number, program = listener.fileno(), forkserver.__file__
         serve = [sys.executable, program, "serve", str(number)]
-        with subprocess.Popen(serve, stdin=subprocess.PIPE, pass_fds=[number]):
+        with subprocess.Popen(serve, stdin=subprocess.PIPE, pass_fds=[number]) as server:
             yield [sys.executable, "-IS", program, address]
+            server.terminate()
 
 
 @pytest.fixture
