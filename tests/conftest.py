@@ -3,9 +3,11 @@
 import hashlib
 import logging
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from omegaconf import OmegaConf
 from gammvae.cli import main as cli
 from gammvae.config.published import FileConfig
 from gammvae.config.schema import Config
+from tests import forkserver
 
 # Several tests run at a time: one thread each, here and in the processes that they start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -80,13 +83,29 @@ def without_report(arguments: tuple[str, ...]) -> list[str]:
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[list[str]]:
+    """The command before ``gammvae`` or a Python file that runs it quickly: see ``forkserver``."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener,
+    ):
+        listener.bind(address := f"{folder}/socket")
+        listener.listen()
+        number, program = listener.fileno(), forkserver.__file__
+        serve = [sys.executable, program, "serve", str(number)]
+        with subprocess.Popen(serve, stdin=subprocess.PIPE, pass_fds=[number]) as server:
+            yield [sys.executable, "-IS", program, address]
+            server.terminate()
+
+
 @pytest.fixture
-def gammvae(tmp_path: Path) -> Command:
-    """Runs ``python -m gammvae`` in an empty folder, without dataset files and without network."""
+def gammvae(tmp_path: Path, forks: list[str]) -> Command:
+    """Runs ``gammvae`` in another process, in an empty folder, without dataset files."""
 
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "gammvae", *without_report(arguments)],
+            [*forks, "gammvae", *without_report(arguments)],
             cwd=tmp_path,
             env={**os.environ, "GAMMVAE_DATA": str(tmp_path / "data"), **environment},
             capture_output=True,
@@ -101,7 +120,7 @@ def gammvae(tmp_path: Path) -> Command:
 def in_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
-    """Like ``gammvae``, in this process, which saves the seconds that importing torch takes."""
+    """Like ``gammvae``, in this process."""
 
     # what other processes do must not show in the output
     monkeypatch.setattr("gammvae.cli.train.cores_in_use", lambda: 0.0)

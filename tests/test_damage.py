@@ -11,14 +11,12 @@ import copy
 import functools
 import hashlib
 import http.server
-import importlib
 import io
 import json
 import logging
 import math
 import os
 import pickle
-import pkgutil
 import random
 import re
 import resource
@@ -39,9 +37,9 @@ import pytest
 import torch
 import yaml
 
-import gammvae
 from gammvae.cli import main as cli
 from tests.conftest import TINY, compose_config
+from tests.forkserver import load_everything
 
 SEED = 0
 SECONDS = 30  # a case takes one; one that takes longer hangs
@@ -87,6 +85,7 @@ ENDS_AFTER = {"interrupted": ("train", 12), "pretraining": ("pretrain", 12)}
 def bases(tmp_path_factory, address) -> dict[str, Base]:
     """All run folders, each made once."""
     load_everything()
+    compose_config()
     home = tmp_path_factory.mktemp("bases")
     made = {name: make(name, home / name, own(address)) for name in MADE}
     base = made["gammvae"]
@@ -95,16 +94,6 @@ def bases(tmp_path_factory, address) -> dict[str, Base]:
     status = {"status": "failed", "reason": "the disk was full"}
     (made["interrupted"].folder / "study" / "status.json").write_text(json.dumps(status))
     return made
-
-
-def load_everything() -> None:
-    """Imports what the commands import, so that a forked process need not."""
-    for module in pkgutil.walk_packages(gammvae.__path__, "gammvae."):
-        if module.name != "gammvae.__main__":
-            importlib.import_module(module.name)
-    for name in ("matplotlib.pyplot", "sklearn.neighbors", "sklearn.mixture", "sklearn.svm"):
-        importlib.import_module(name)
-    compose_config()
 
 
 def own(address: str) -> str:

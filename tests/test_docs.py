@@ -1,5 +1,6 @@
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -48,16 +49,20 @@ def program(text):
     return "\n".join(parts)
 
 
-def run(text, folder):
+def run(text, folder, forks):
     """Runs the code of a page in an empty folder, with no dataset at hand."""
-    for name in ("work", "data"):
+    for name in ("work", "data", "bin"):
         (folder / name).mkdir()
+    (command := folder / "bin/gammvae").write_text(
+        f'#!/bin/sh\nexec {shlex.join(forks)} gammvae "$@"\n'
+    )
+    command.chmod(0o755)
     # in the folder of work, so that Python finds modules that the page writes
     (script := folder / "work/page.py").write_text(program(text))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     places = {"PATH": path, "HOME": str(folder), "GAMMVAE_DATA": str(folder / "data")}
     return subprocess.run(
-        [sys.executable, script],
+        [*forks, script],
         cwd=folder / "work",
         env={**os.environ, **places},
         capture_output=True,
@@ -66,19 +71,19 @@ def run(text, folder):
 
 
 @pytest.mark.parametrize("name", [*RUN, LONG])
-def test_the_code_of_a_page_runs(name, tmp_path):
-    result = run((DOCS / f"{name}.md").read_text(), tmp_path)
+def test_the_code_of_a_page_runs(name, tmp_path, forks):
+    result = run((DOCS / f"{name}.md").read_text(), tmp_path, forks)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_code_runs_in_order_and_output_is_no_code(tmp_path):
+def test_code_runs_in_order_and_output_is_no_code(tmp_path, forks):
     page = (
         "```bash\necho 1 >n\n```\n```text\nnot a command\n```\n"
         "- Item\n\n    ```python\n    n = int(open('n').read())\n    ```\n"
         '```py title="a/b.txt"\n  c\n```\n```sh\nexit 3\n```\n'
         "```python\nprint(n + 1, open('a/b.txt').read())\n```\n"
     )
-    result = run(page, tmp_path)
+    result = run(page, tmp_path, forks)
     assert (result.returncode, result.stdout) == (0, "2 c\n\n"), result.stderr
 
 
@@ -92,8 +97,8 @@ def test_commands_can_be_copied_as_they_stand(page):
 
 
 @pytest.mark.parametrize("code", ["```bash\nfalse\ntrue\n```\n", "```python\n1 / 0\n```\n"])
-def test_code_that_fails_is_noticed(code, tmp_path):
-    assert run(code, tmp_path).returncode != 0
+def test_code_that_fails_is_noticed(code, tmp_path, forks):
+    assert run(code, tmp_path, forks).returncode != 0
 
 
 @pytest.mark.parametrize("page", READ_ELSEWHERE, ids=lambda page: page.name)

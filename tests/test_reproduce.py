@@ -26,11 +26,14 @@ rows:
 """
 
 
-def reproduce(folder, *arguments, **streams):
+COMMAND = (sys.executable, "-m", "gammvae")
+
+
+def reproduce(folder, *arguments, command=COMMAND, **streams):
     """Starts the command in a folder, in which its outputs lie."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "gammvae", "reproduce", *arguments],
+        [*command, "reproduce", *arguments],
         cwd=folder,
         env={**os.environ, "GAMMVAE_DATA": str(folder / "data")},
         text=True,
@@ -63,7 +66,7 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.01)
 
 
-def test_killed_after_its_first_run_it_ends_with_the_same_table(tmp_path):
+def test_killed_after_its_first_run_it_ends_with_the_same_table(tmp_path, forks):
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         own_table(folder)
@@ -79,7 +82,7 @@ def test_killed_after_its_first_run_it_ends_with_the_same_table(tmp_path):
     assert not (first.parents[1] / "seed=2/result.json").exists()
     lines = []
     for folder in folders:
-        process = reproduce(folder, *flags, **quiet)
+        process = reproduce(folder, *flags, command=(*forks, "gammvae"), **quiet)
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors[-2000:]
         lines.append(errors.splitlines())

@@ -53,12 +53,12 @@ def test_a_log_that_cannot_be_written_ends_the_run():
 @pytest.mark.parametrize(
     "closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", "2</dev/null"]
 )
-def test_streams_that_are_closed_take_nothing_with_them(closed, tmp_path):
+def test_streams_that_are_closed_take_nothing_with_them(closed, tmp_path, forks):
     train = (
         *("train", "dataset=digits", "model=kmeans", "device=cpu", "report=false"),
         *("run_dir=run", "init.max_samples=200"),
     )
-    command = shlex.join([sys.executable, "-m", "gammvae", *train])
+    command = shlex.join([*forks, "gammvae", *train])
     result = subprocess.run(["bash", "-c", f"{command} {closed}"], cwd=tmp_path, check=False)
     assert result.returncode == 0
     said = (tmp_path / "run" / "metrics.jsonl").read_bytes()

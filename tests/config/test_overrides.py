@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -191,7 +190,7 @@ def test_other_advice_works(make, words, tmp_path):
         assert word not in text
 
 
-def test_advice_is_pasted_into_a_real_shell(tmp_path, in_process):
+def test_advice_is_pasted_into_a_real_shell(tmp_path, in_process, forks):
     """Of a whole call: names that a shell, Hydra and OmegaConf each would take apart."""
     header = ["u", "v", "petal, w", "${x} (it's)"]
     rng = np.random.default_rng(0)
@@ -200,7 +199,7 @@ def test_advice_is_pasted_into_a_real_shell(tmp_path, in_process):
     refused = in_process("train", *call)
     assert refused.returncode == 2
     word, _ = advised(refused.stderr)
-    words = " ".join(shlex.quote(one) for one in (sys.executable, "-m", "gammvae", "train", *call))
+    words = " ".join(shlex.quote(one) for one in (*forks, "gammvae", "train", *call))
     done = subprocess.run(
         ["bash", "-c", f"{words} report=false {word}"],
         cwd=tmp_path,

@@ -3,7 +3,6 @@ import os
 import pickle
 import shutil
 import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -54,13 +53,15 @@ def fitted():
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
+def python(tmp_path_factory, forks):
     """Runs a program in a second Python process."""
 
     def call(program, *arguments):
+        folder = tmp_path_factory.mktemp("python")
+        (folder / "program.py").write_text(program)
         done = subprocess.run(
-            [sys.executable, "-c", program, *map(str, arguments)],
-            cwd=tmp_path_factory.mktemp("python"),
+            [*forks, "program.py", *map(str, arguments)],
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=300,

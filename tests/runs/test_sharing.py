@@ -2,7 +2,6 @@ import json
 import logging
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -150,17 +149,17 @@ def test_where_it_is_kept():
     assert place() != place("batch_size=64")
 
 
-def test_a_second_process_waits_for_the_first(tmp_path):
+def test_a_second_process_waits_for_the_first(tmp_path, forks):
     def start(name, *overrides):
         where = (f"run_dir={tmp_path / name}", f"pretrained={tmp_path / 'shared'}")
-        command = [sys.executable, "-m", "gammvae", "train", *SMOKE, *where, *overrides]
+        command = [*forks, "gammvae", "train", *SMOKE, *where, *overrides]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    first = start("a", "pretrain.epochs=60")
+    first = start("a", "pretrain.epochs=30")
     while not (tmp_path / "a" / "metrics.jsonl").exists():
         time.sleep(0.05)
         assert first.poll() is None
-    second = start("b", "pretrain.epochs=60", "init.n_init=2")
+    second = start("b", "pretrain.epochs=30", "init.n_init=2")
     assert (first.wait(120), second.wait(120)) == (0, 0)
     said = (tmp_path / "b" / "run.log").read_text()
     assert "the autoencoder is taken from" in said

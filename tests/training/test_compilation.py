@@ -23,9 +23,14 @@ needs_compiler = pytest.mark.skipif(not has_compiler(), reason="needs a C++ comp
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path_factory):
-    """Keeps what is compiled, for all tests of the session, out of the user's folder."""
+    """Keeps what is compiled, for all tests of the session, out of the user's folder.
+
+    torch neither compiles programs to find out what the processor can do, nor starts processes.
+    """
     folder = tmp_path_factory.getbasetemp() / "compiled"
     monkeypatch.setenv(CACHE, str(folder))
+    with torch._inductor.config.patch({"cpp.vec_isa_ok": True, "compile_threads": 1}):
+        yield
 
 
 def test_long_stages_on_the_processor_are_compiled(monkeypatch):
