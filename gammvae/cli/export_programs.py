@@ -74,7 +74,7 @@ def export_programs(
     trained.model.eval().requires_grad_(False)
     x, source = samples(directory, trained, where, config_dir)
     facts, kind = trained.facts, target.suffix.lower()
-    clusters = ClusterProgram(trained.model, facts.preprocessing)
+    clusters = ClusterProgram(trained.model, facts.preprocessing, facts.medians)
     decoder = DecoderProgram(trained.model, facts.preprocessing, facts.shape)
     x = x.astype(np.float32 if clusters.preprocess.dtype == torch.float32 else np.float64)
     x = x.reshape(-1, *facts.shape)
@@ -177,6 +177,8 @@ def about(trained: Trained, program: ClusterProgram | DecoderProgram) -> dict[st
         "shape": facts.shape,
         "features": facts.names,
         "preprocess": facts.preprocessing.name,
+        "missing": "refuse" if facts.medians is None else "median",
+        "categories": facts.categories,
     }
 
 
@@ -196,8 +198,15 @@ def summary(
     included = "" if name == "none" else f", before preprocess={name}, which is included"
     lost = "" if facts.preprocessing.invertible else f" after preprocess={name}"
     dim, k = trained.config.architecture.latent_dim, trained.config.n_clusters
+    filled = "" if facts.medians is None else "; missing values, NaN, become medians of the run"
+    texts = ", ".join(facts.categories)
     return [
-        f"input: x ({shape}) {kind}, in the units of the data{included}",
+        f"input: x ({shape}) {kind}, in the units of the data{included}{filled}",
+        *(
+            [f"columns of text ({texts}) are its features of 0 and 1, one for each text"]
+            if texts
+            else []
+        ),
         f"outputs: embedding (N, {dim}), responsibilities (N, {k}), label (N,)",
         f"the decoder: from embedding (N, {dim}) float32 to x ({shape}){lost}",
         f"checked on {n} {source}: {found.labels} labels differ; the largest differences are "

@@ -62,6 +62,8 @@ def users_columns(
     path = user_path(str(config.path))
     with reading(path):
         table, index = read(path, config, verbatim)
+    if config.missing == "drop" and dataset.samples:  # the positions of those that are left
+        table = table.take([int(position) for position in dataset.samples])
     if len(table) != dataset.x.shape[0]:
         raise InputError(
             f"{path} has {len(table)} rows and {dataset.x.shape[0]} samples: "

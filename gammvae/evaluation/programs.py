@@ -21,9 +21,10 @@ class Preprocess(nn.Module):
 
     Args:
         preprocessing: The transformation, as it was fitted.
+        medians: Values ``(F,)`` in place of missing ones, or ``None`` if none may be missing.
     """
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Preprocessing, medians: NDArray | None = None) -> None:
         super().__init__()
         self.name, self.invertible = preprocessing.name, preprocessing.invertible
         figures = dict(preprocessing.figures)
@@ -31,6 +32,9 @@ class Preprocess(nn.Module):
             figures["span"] = span(figures["low"], figures.pop("high"))
         for name, value in figures.items():
             self.register_buffer(name, as_double(value))
+        self.fills = medians is not None
+        if medians is not None:
+            self.register_buffer("medians", as_double(medians))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -39,6 +43,8 @@ class Preprocess(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows ``(B, F)`` of type ``dtype`` as the model takes them, in float32."""
+        if self.fills:
+            x = torch.where(x.isnan(), self.get_buffer("medians").to(x.dtype), x)
         if self.name == "standardize":
             x = (x - self.get_buffer("mean")) / self.get_buffer("deviation")
         elif self.name == "minmax":
@@ -75,14 +81,17 @@ class ClusterProgram(nn.Module):
     Args:
         model: A trained model, in evaluation as ``assignments.assign`` uses it.
         preprocessing: The transformation that comes before it.
+        medians: See ``Preprocess``.
     """
 
     INPUTS = ("x",)
     OUTPUTS = ("embedding", "responsibilities", "label")
 
-    def __init__(self, model: MixtureVAE, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, model: MixtureVAE, preprocessing: Preprocessing, medians: NDArray | None = None
+    ) -> None:
         super().__init__()
-        self.preprocess = Preprocess(preprocessing)
+        self.preprocess = Preprocess(preprocessing, medians)
         self.model = model
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

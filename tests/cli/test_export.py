@@ -124,6 +124,43 @@ def test_programs_take_samples_as_the_user_has_them(run, tmp_path, in_process):
     assert np.allclose(decoded, trained.facts.preprocessing.invert(mean), atol=1e-4)
 
 
+@pytest.mark.parametrize("missing", ["median", "drop"])
+def test_missing_values_are_treated_as_in_training(tmp_path, in_process, missing):
+    """And columns of text are the features that they were made into."""
+    head, *lines = rows()
+    for number, row in enumerate(lines):
+        row[2] = "even" if number % 2 == 0 else "odd"
+        row[3] = "" if number % 10 == 0 else row[3]
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *lines])
+    data = ("dataset=file", "dataset.path=m.csv", "dataset.labels=kind", "n_clusters=3")
+    how = (f"dataset.missing={missing}", "dataset.categorical=onehot", "preprocess=standardize")
+    assert in_process("train", *data, *how, *SHORT, "run_dir=m").returncode == 0
+    assert in_process("export", "m", "out=m2.csv").returncode == 0
+    kept = [row[0] for row in lines if row[3] or missing == "median"]
+    assert [line[0] for line in read(tmp_path / "m2.csv")[1:]] == kept
+    done = in_process("export", "m", "out=m.pt2")
+    assert done.returncode == 0, done.stderr
+    assert "columns of text (note) are its features of 0 and 1" in done.stdout
+    assert ("NaN, become medians of the run" in done.stdout) == (missing == "median")
+    if missing == "median":
+        assert in_process("predict", "m", "data=m.csv", "out=p.npz").returncode == 0
+        about = {"gammvae.json": ""}
+        clusters = torch.export.load(tmp_path / "m.pt2", extra_files=about).module()
+        names = json.loads(about["gammvae.json"])["features"]
+        cells = [dict(zip(head, row, strict=True)) for row in lines]
+        values = [
+            [
+                float(row.get(name) or "nan") if name in head else float(name.endswith(row["note"]))
+                for name in names
+            ]
+            for row in cells
+        ]
+        with np.load(tmp_path / "p.npz") as known:
+            label = clusters(torch.tensor(values, dtype=torch.float64))[2].numpy()
+            assert (label == known["labels"]).all()
+
+
 def test_without_the_data_programs_are_checked_on_generated_samples(run, tmp_path, in_process):
     (tmp_path / "t.csv").rename(tmp_path / "moved.csv")
     done = in_process("export", "run", "out=m.pt2", "dataset.path=t.csv")
