@@ -242,10 +242,12 @@ COMMANDS: dict[str, Callable[[Base], tuple[str, ...]]] = {
     ),
     "predict": lambda base: ("predict", base.run, "device=cpu", "data=x.npy", "out=out/p.npz"),
     "table": lambda base: ("table", base.run, "--metric", "acc", "seconds"),
+    "export": lambda base: ("export", base.run, "out=out/t.csv", "embedding=true"),
+    "track": lambda base: ("track", base.run, "to=tensorboard", "folder=out"),
     "train": lambda base: base.command,
     "overwrite": lambda base: (*base.command, "overwrite=true"),
 }
-READ_ONLY = ("evaluate", "report", "sample", "predict", "table")
+READ_ONLY = ("evaluate", "report", "sample", "predict", "table", "export", "track")
 
 
 def answer(command: str, base: Base, folder: Path, out: str) -> Any:
@@ -256,6 +258,8 @@ def answer(command: str, base: Base, folder: Path, out: str) -> Any:
         return arrays_of(folder / "out" / "samples.npz"), (folder / "out/samples.csv").read_bytes()
     if command == "predict":
         return arrays_of(folder / "out" / "p.npz"), out
+    if command == "export":
+        return (folder / "out" / "t.csv").read_bytes(), out
     if base.name == "sweep" and command == "train":  # a run of it may have been repaired
         return re.findall(r"the 2 seeds agree .*", out)
     if command in ("train", "overwrite"):
@@ -1118,19 +1122,30 @@ class Case(NamedTuple):
 # What reads a file: commands by run, the run that the file's changes are made for first.
 READ_BY: dict[str, dict[str, tuple[str, ...]]] = {
     "config.yaml": {
-        "gammvae": ("evaluate", "report", "sample", "predict", "table", "train"),
+        "gammvae": (
+            *("evaluate", "report", "sample", "predict", "table", "train", "export", "track"),
+        ),
         "kmeans": ("evaluate", "overwrite", "report"),
         "interrupted": ("train", "table"),
     },
     "result.json": {
-        "gammvae": ("evaluate", "report", "sample", "predict", "table", "train"),
+        "gammvae": (
+            *("evaluate", "report", "sample", "predict", "table", "train", "export", "track"),
+        ),
         "sweep": ("train", "table"),
     },
-    "metrics.jsonl": {"interrupted": ("train",), "gammvae": ("report",), "pretraining": ("train",)},
-    "status.json": {"interrupted": ("table", "train")},
+    "metrics.jsonl": {
+        "interrupted": ("train",),
+        "gammvae": ("report", "track"),
+        "pretraining": ("train",),
+    },
+    "status.json": {"interrupted": ("table", "train", "track")},
     "generation.json": {"gammvae": ("report",)},
     "data.npz": {"gammvae": ("sample", "predict")},
-    "assignments.npz": {"gammvae": ("report", "train", "generation"), "sweep": ("train",)},
+    "assignments.npz": {
+        "gammvae": ("report", "train", "generation", "export"),
+        "sweep": ("train",),
+    },
     "train.pt": {
         "interrupted": ("train",),
         "gammvae": ("evaluate", "report", "sample", "predict"),

@@ -8,9 +8,10 @@ the mean over its points.
 
 With too many clusters, where one is divided depends on the subsample. With too few, it may depend
 on the subsample which groups are put together; or it does not, if groups of clusters are clusters
-of a larger kind. So the choice is the largest number all of whose clusters are stable. If a cluster
-is unstable for every number, the data support none of them; the choice is then the smallest that
-has nearly the best recovery of a partition.
+of a larger kind. So the choice is the largest number all of whose clusters are stable, and nearly
+as stable as those of the most stable number. If a cluster is unstable for every number, the data
+support none of them; the choice is then the smallest that has nearly the best recovery of a
+partition.
 
 References:
     Cluster-wise assessment of cluster stability (Hennig, 2007),
@@ -41,10 +42,12 @@ from gammvae.initialization.graph import (
     Partition,
     better,
     graph_of,
-    graph_partitions,
+    merge,
+    partition,
 )
 from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.starts import KMeansStarts
+from gammvae.initialization.threads import in_threads
 from gammvae.system.progress import part_bar
 
 log = logging.getLogger(__name__)
@@ -57,8 +60,9 @@ SUBSAMPLES, SHARE, STARTS_OF_SUBSAMPLE, STARTS = 10, 0.8, 2, 6
 NEIGHBORS, FEWEST, PART_OF_POINTS = 20, 3, 20
 # Clusters are stable from this recovery on ("highly stable" in Hennig's words).
 STABLE = 0.85
-# The recovery of a partition is as good as the best if it is lower by at most this.
-NEARLY = 0.03
+# A recovery is nearly as good as the best if it is lower by at most this: that of the weakest
+# cluster, and that of a partition, which is a mean and varies less.
+NEARLY_AS_STABLE, NEARLY = 0.05, 0.03
 MOST_RUNNERS_UP = 3
 
 
@@ -88,8 +92,8 @@ class Verdict(NamedTuple):
     Attributes:
         n_clusters: The number that is chosen.
         supported: Whether all of its clusters are stable; if not, the data support no number.
-        runners_up: Others of the same kind whose recovery is higher than that of the numbers beside
-            them, the best first.
+        runners_up: Others that are as stable and whose recovery is higher than that of the numbers
+            beside them, the best first; none if the data support no number.
     """
 
     n_clusters: int
@@ -104,23 +108,28 @@ def verdict(curve: Sequence[Candidate]) -> Verdict:
         curve: The candidates in ascending order, at least one.
     """
     recoveries = [one.recovery for one in curve]
-    enough = max(recoveries) - NEARLY
-    stable = [one for one in curve if one.weakest >= STABLE]
-    good = stable[::-1] or [one for one in curve if one.recovery >= enough]
+    enough = max(STABLE, max(one.weakest for one in curve) - NEARLY_AS_STABLE)
+    stable = [one for one in reversed(curve) if one.weakest >= enough]
+    if not stable:
+        nearly = [one for one in curve if one.recovery >= max(recoveries) - NEARLY]
+        return Verdict(nearly[0].n_clusters, False, [])
     beside = [-1.0, *recoveries, -1.0]
     peaks = {
         one.n_clusters
         for one, before, after in zip(curve, beside, beside[2:], strict=False)
         if one.recovery >= max(before, after)
     }
-    others = [one for one in good[1:] if one.n_clusters in peaks]
+    others = [one for one in stable[1:] if one.n_clusters in peaks]
     others.sort(key=lambda one: -one.recovery)
     runners_up = [one.n_clusters for one in others[:MOST_RUNNERS_UP]]
-    return Verdict(good[0].n_clusters, bool(stable), runners_up)
+    return Verdict(stable[0].n_clusters, True, runners_up)
 
 
 class Sampled:
     """Some of the points, with their neighbor graph and the groups that partitions merge.
+
+    Groups are merged in the same order for every number of clusters, so those for the largest are
+    kept and merged further for the others.
 
     Args:
         points: Points ``(N, P)``.
@@ -142,11 +151,24 @@ class Sampled:
     ) -> None:
         n_neighbors = max(FEWEST, min(NEIGHBORS, len(points) // PART_OF_POINTS))
         self.graph: Graph = graph_of(neighbors(points, n_neighbors, device), resolution)
-        self.starts = KMeansStarts(points, most, n_init, seed)
+        starts = KMeansStarts(points, most, n_init, seed)
+        self.seeds = starts.seeds
+
+        def merged(number: int) -> Labels:
+            names = np.unique(starts[number].groups, return_inverse=True)[1]
+            return merge(self.graph, names, most, relative=number % 2 == 1)
+
+        self.groups = list(in_threads(merged, range(n_init)))
 
     def partition(self, n_clusters: int) -> Partition:
         """The best partition of all starts into ``K`` clusters."""
-        found = graph_partitions(self.graph, self.starts, n_clusters)
+
+        def one(number: int) -> Partition:
+            rng = np.random.default_rng(self.seeds[number])
+            relative = number % 2 == 1
+            return partition(self.graph, self.groups[number], n_clusters, rng, relative=relative)
+
+        found = in_threads(one, range(len(self.groups)))
         best = next(found)
         for other in found:
             best = better(best, other)

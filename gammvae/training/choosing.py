@@ -2,7 +2,11 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gammvae.data.samples import subset
 from gammvae.errors import InputError
@@ -60,7 +64,11 @@ def choose_number(work: Workspace) -> Choice:
     network: Featured = Unchanged() if config.model.on_samples else work.model
     points = manifold_points(network, work.x, chosen, config.seed)
     resolution = first_resolution(config.init, work.filled)
-    tried = list(curve(points, work.candidates, resolution, config.seed, work.device))
+    log.info(
+        "choosing among %s clusters, on %d samples and random parts of them",
+        *(span(numbers := possible(work.candidates, points)), len(points)),
+    )
+    tried = list(curve(points, numbers, resolution, config.seed, work.device))
     choice: Any = {
         **verdict(tried)._asdict(),
         "candidates": [one._asdict() for one in tried],
@@ -71,3 +79,30 @@ def choose_number(work: Workspace) -> Choice:
         log.info("%s", line)
     work.directory.write_json(CHOICE, choice)
     return cast(Choice, choice)
+
+
+def possible(candidates: Sequence[int], points: NDArray) -> list[int]:
+    """The candidates that are fewer than the different points ``(N, P)``.
+
+    Raises:
+        InputError: There are none.
+    """
+    different = len(np.unique(points, axis=0))
+    if different < len(points) / 2:
+        log.warning(
+            "%d of %d samples are copies of others, which are their own neighbors: the choice says "
+            "little; without the copies it says more",
+            *(len(points) - different, len(points)),
+        )
+    found = [number for number in candidates if number < different]
+    if not found:
+        raise InputError(
+            f"there are only {different} different samples, which is no more than the fewest "
+            f"clusters to choose among, {candidates[0]}"
+        )
+    return found
+
+
+def span(numbers: Sequence[int]) -> str:
+    """Numbers in words."""
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])

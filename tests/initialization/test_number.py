@@ -4,6 +4,7 @@ from sklearn.datasets import make_blobs
 
 from gammvae.initialization.number import (
     NEARLY,
+    NEARLY_AS_STABLE,
     STABLE,
     Candidate,
     agreement_of_parts,
@@ -66,15 +67,21 @@ def test_agreement_compares_common_points_only():
 
 
 def test_the_largest_number_of_stable_clusters_is_chosen():
-    curves = candidates((0.99, 0.98), (0.97, 0.6), (0.98, STABLE), (0.99, STABLE - 1e-6))
+    curves = candidates((0.99, 0.88), (0.97, 0.6), (0.98, STABLE), (0.99, STABLE - 1e-6))
     assert verdict(curves) == (4, True, [2])
+
+
+def test_a_number_that_is_clearly_less_stable_than_another_is_not():
+    enough = 1 - NEARLY_AS_STABLE
+    curves = candidates((1, 1), (0.97, enough + 1e-9), (0.98, enough - 1e-9), (0.9, 0.9))
+    assert verdict(curves) == (3, True, [2])
 
 
 def test_without_stable_clusters_the_smallest_that_is_nearly_best_is_chosen():
     best, weak = 0.8, STABLE - 0.1
     nearly = best - NEARLY + 1e-9
     curves = candidates((0.5, weak), (nearly, 0), (0.7, weak), (best, weak), (nearly, weak))
-    assert verdict(curves) == (3, False, [5])
+    assert verdict(curves) == (3, False, [])
 
 
 def test_numbers_beside_a_better_one_are_no_runners_up():

@@ -27,8 +27,8 @@ def test_runners_up_are_named():
 
 def test_doubtful_choices_are_called_so():
     first, second = conclusion(choice([0.6, 0.7, 0.4], 3, supported=False))
-    assert first.startswith("the data do not support any number of clusters")
-    assert second.endswith("the smallest with nearly the best mean recovery (0.700)")
+    assert first.startswith("the data do not support any of the numbers that were tried")
+    assert second.endswith("whose mean recovery (0.700) is within 0.03 of the best")
 
 
 def test_a_choice_at_the_end_may_go_on():
