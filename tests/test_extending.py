@@ -22,6 +22,7 @@ from gammvae.model.distributions import pairwise_kl
 from gammvae.runs.code import config_with_code
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.sharing import LATER
+from gammvae.training.experiment import Experiment
 from tests.conftest import TINY, a_result, compose_config
 from tests.test_docs import BLOCK, DOCS
 
@@ -190,3 +191,47 @@ def test_the_divergence_of_an_own_family_is_that_of_torch(mine):
         TorchLaplace(loc[:, None], scale[:, None]), TorchLaplace(*(one[None] for one in others))
     )
     torch.testing.assert_close(found, each.sum(-1))
+
+
+class Dropping(torch.nn.Module):
+    """A layer that differs between training and use, and counts how it was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop, self.called = torch.nn.Dropout(0.5), {True: 0, False: 0}
+
+    def forward(self, x):
+        self.called[self.training] += 1
+        return self.drop(x)
+
+
+def test_layers_such_as_dropout_are_random_in_training_only(tmp_path):
+    once = ("pretrain.epochs=1", "train.epochs=1", f"run_dir={tmp_path / 'run'}")
+    config = compose_config(*TINY, "device=cpu", *once)
+    experiment = Experiment(config, RunDirectory(tmp_path / "run"))
+    encoder = experiment.work.model.encoder
+    encoder.body = torch.nn.Sequential(encoder.body, layer := Dropping())
+    encoder.body.middle = encoder.body[0].middle
+    experiment.work.model.eval()
+    result = experiment.run()
+    assert layer.called[True] == sum(result["steps"].values())
+    assert layer.called[False] > 0
+    assert not layer.training
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("model.peer", "must return a method, but returned a Namespace, which has no stages"),
+        ("dataset.loader", "must return a gammvae.Dataset, but returned a Namespace"),
+    ],
+)
+def test_what_the_users_functions_return_is_checked(tmp_path, key, message):
+    config = compose_config(*TINY, "device=cpu")
+    section, name = key.split(".")
+    own = {"method": "own"} if section == "model" else {}
+    value = {"_target_": "argparse.Namespace"}
+    part = dataclasses.replace(getattr(config, section), **{name: value}, **own)
+    config = dataclasses.replace(config, **{section: part})
+    with pytest.raises(InputError, match=message):
+        Experiment(config, RunDirectory(tmp_path / "run"))

@@ -17,6 +17,7 @@ from gammvae.cli.settings import ExportSettings
 from gammvae.cli.users_columns import is_table, users_columns
 from gammvae.errors import InputError
 from gammvae.runs.directory import RunDirectory
+from gammvae.runs.trained import sample_names
 from gammvae.system.memory import CHUNK_ROWS
 from gammvae.system.paths import user_path
 from gammvae.system.writing import refuse_replacing, write_whole
@@ -51,6 +52,8 @@ def export_table(
     result = directory.read_result()
     arrays = directory.read_assignments(result["samples"], result["n_clusters"])
     columns, own = {}, results(arrays, settings.embedding)
+    if not is_table(directory.read_config().dataset):
+        own = names_of(directory, result["samples"]) | own
     if settings.columns or is_table(directory.read_config().dataset):
         config = usable_config(directory, where, config_dir)
         if config.dataset.path is not None:  # it may be another than that of the run
@@ -66,6 +69,14 @@ def export_table(
     names = [name or "''" for name in (*columns, *own)]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return [f"{result['samples']} samples: {', '.join(names[:NAMED])}{more}", str(target)]
+
+
+def names_of(directory: RunDirectory, n_samples: int) -> "dict[str, pyarrow.Array]":
+    """The names of a run's samples as a column, if they have some: of image files, of cells."""
+    import pyarrow
+
+    names = sample_names(directory)
+    return {"sample": pyarrow.array(names)} if len(names) == n_samples else {}
 
 
 def results(arrays: dict[str, NDArray], embedding: bool) -> "dict[str, pyarrow.Array]":

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from gammvae.config.candidates import AUTO
 from gammvae.config.ranges import RULES
 
 GLOBAL = "# @package _global_"
@@ -59,6 +60,8 @@ class Known:
 
     def values(self, setting: str) -> list[str]:
         """The values of a setting that has only some; an empty list for any other."""
+        if setting.endswith("n_clusters"):
+            return [AUTO]
         if rule := RULES.get(setting):
             return allowed(rule.text)
         return ["true", "false"] if isinstance(self.settings().get(setting), bool) else []

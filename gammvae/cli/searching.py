@@ -216,7 +216,27 @@ def silent(number: int) -> Iterator[None]:
 
     sweeps.LISTENERS.append(hear)
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with (
+            open(os.devnull, "w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            inherited_stdout(nowhere.fileno()),
+        ):
             yield
     finally:
         sweeps.LISTENERS.remove(hear)
+
+
+@contextlib.contextmanager
+def inherited_stdout(target: int) -> Iterator[None]:
+    """Has the processes that are started in the context write to another file descriptor."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        os.dup2(target, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -7,6 +7,7 @@ next sweep in the folder removes it.
 """
 
 import os
+import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -28,12 +29,19 @@ def begin(folder: str) -> FileLock:
     Where files cannot be locked, the lock is not held.
     """
     remove_left_behind(Path(folder))
+    end_workers()
     os.environ[SWEEP] = uuid.uuid4().hex
     lock = FileLock(record(folder).with_suffix(".lock"))
     with suppress(OSError):
         Path(folder).mkdir(parents=True, exist_ok=True)
         lock.acquire()
     return lock
+
+
+def end_workers() -> None:
+    """Ends the processes of an earlier sweep of this process, which would go on with its ID."""
+    if loky := sys.modules.get("joblib.externals.loky"):
+        loky.get_reusable_executor().shutdown(wait=True)
 
 
 def end(folder: str, lock: FileLock) -> None:

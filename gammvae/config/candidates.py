@@ -46,8 +46,8 @@ def number_or_candidates(most: int) -> Rule:
 
     return Rule(
         holds,
-        f"a number of at least 1 and at most {most}, or auto, or the numbers to choose among, such "
-        "as 'range(2,31)' for 2 to 30, at least 2 of them",
+        f"a number of at least 1 and at most {most}, or auto, or at least two numbers to choose "
+        "among, the first at least 2, as 'range(2,31)' for 2 to 30",
     )
 
 
@@ -66,7 +66,8 @@ def candidates(n_clusters: str, n_samples: int) -> range:
         if most < 3:
             raise InputError(
                 f"n_clusters={n_clusters} needs at least {3 * FEWEST_SAMPLES} samples to choose, "
-                f"and there are {n_samples}: a number must be given"
+                f"and there are {n_samples}: a number must be given, or a range such as "
+                "'range(2,4)'"
             )
         return range(2, most + 1)
     found = RANGE.fullmatch(n_clusters)

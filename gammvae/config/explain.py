@@ -76,7 +76,8 @@ def explain(error: Exception) -> str:
     missing = re.search(r"Recursive interpolation detected full_key: (\S+)", text)
     if missing:
         key = missing[1].removeprefix("dataset.")
-        return f"{key} is missing: {key}=VALUE must be given"
+        advice = ", or n_clusters=auto has the data choose it" if key == "n_clusters" else ""
+        return f"{key} is missing: {key}=VALUE must be given{advice}"
     if own := re.match(r"Error merging override train\.optimizer=(\S+)", text):
         return (
             f"train.optimizer={own[1]} is no optimizer: +optimizer@train.optimizer={own[1]} is one"

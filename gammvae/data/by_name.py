@@ -94,7 +94,13 @@ def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
         inspect.signature(load).bind(**arguments)
     except TypeError as error:
         raise InputError(f"dataset.loader does not suit {target}: {error}") from error
-    return with_text(load(**arguments), config.name)
+    found = load(**arguments)
+    if not isinstance(found, Dataset):
+        raise InputError(
+            f"dataset.loader={target} must return a gammvae.Dataset, but returned a "
+            f"{type(found).__name__}"
+        )
+    return with_text(found, config.name)
 
 
 def is_set(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type that a setting has

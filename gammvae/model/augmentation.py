@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gammvae.errors import InputError
+
 Augmentation = Callable[[Tensor], Tensor]
 
 
@@ -47,6 +49,34 @@ class Chain:
         for change in self.changes:
             x = change(x)
         return x
+
+
+class Checked:
+    """A change of the user's own, whose result must be samples of the same shape.
+
+    Args:
+        change: The change.
+        name: Its name, for messages.
+    """
+
+    def __init__(self, change: Augmentation, name: str) -> None:
+        self.change, self.name = change, name
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns changed copies ``(B, F)`` of samples ``(B, F)``.
+
+        Raises:
+            InputError: The change returns something else.
+        """
+        changed: object = self.change(x)
+        if not isinstance(changed, Tensor) or changed.shape != x.shape:
+            shape = getattr(changed, "shape", None)
+            what = type(changed).__name__ if shape is None else f"shape {tuple(shape)}"
+            raise InputError(
+                f"augmentation.change={self.name} must return a tensor of shape {tuple(x.shape)}, "
+                f"that of its argument, but returned {what}"
+            )
+        return changed
 
 
 class RandomAffine:

@@ -17,7 +17,7 @@ from gammvae.config.schema import (
     StageConfig,
 )
 from gammvae.errors import InputError
-from gammvae.model.augmentation import Augmentation, Chain, RandomAffine, Swapping
+from gammvae.model.augmentation import Augmentation, Chain, Checked, RandomAffine, Swapping
 from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.model.latents import GammaLatents, Latents, NormalLatents
 from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
@@ -33,7 +33,7 @@ GAIN = 8.0
 
 
 def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> MixtureVAE:
-    """Builds the untrained model.
+    """Builds the untrained model, with layers such as dropout as outside of training.
 
     Args:
         config: Configuration of the run, after ``sizing.sized``.
@@ -46,7 +46,7 @@ def build_model(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixt
     """
     with torch.device("meta"):  # without memory, and without drawing random numbers
         check_memory(assembled(config, shape, likelihood), config, shape)
-    return assembled(config, shape, likelihood)
+    return assembled(config, shape, likelihood).eval()
 
 
 def check_memory(model: MixtureVAE, config: Config, shape: tuple[int, ...]) -> None:
@@ -200,7 +200,7 @@ def build_augmentation(config: AugmentationConfig, shape: tuple[int, ...]) -> Au
                 f"augmentation.change={config.change['_target_']} must return a function, but "
                 f"returned {type(change).__name__}"
             )
-        changes.append(change)
+        changes.append(Checked(change, config.change["_target_"]))
     return Chain(changes) if changes else None
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from gammvae.initialization.number import STABLE
 from gammvae.runs.records import Choice
 
 # A placeholder, replaced by the page's text color.
@@ -131,6 +132,7 @@ def numbers(choice: Choice) -> str:
             if known:
                 thick = 2.0 if name == "weakest" else 1.0
                 axis.plot(*zip(*known, strict=True), label=name, linewidth=thick, marker=".")
+        axis.axhline(STABLE, color=INK, linewidth=0.6, alpha=0.5)
         axis.axvline(choice["n_clusters"], color=INK, linewidth=0.8, linestyle="--")
         for one in choice["runners_up"]:
             axis.axvline(one, color=INK, linewidth=0.8, linestyle=":")

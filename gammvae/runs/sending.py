@@ -6,13 +6,28 @@ from typing import Any
 
 from gammvae.config.identity import identity
 from gammvae.errors import InputError
-from gammvae.runs.contents import ASSIGNMENTS, CONFIG, METRICS, REPORT, RESULT, STATUS
+from gammvae.runs.contents import (
+    ASSIGNMENTS,
+    CHOICE,
+    CONFIG,
+    DATA,
+    DIGESTS,
+    GENERATION,
+    LOG,
+    METRICS,
+    REPORT,
+    RESULT,
+    STATUS,
+)
 from gammvae.runs.readers import check_ordinary
 from gammvae.runs.stored_run import StoredRun
 from gammvae.runs.trackers import Ending, Tracker
 
 # Files that are sent; weights are not.
-ARTIFACTS = (CONFIG, METRICS, RESULT, ASSIGNMENTS, REPORT, STATUS)
+ARTIFACTS = (
+    *(CONFIG, METRICS, RESULT, ASSIGNMENTS, REPORT, STATUS),
+    *(CHOICE, DATA, DIGESTS, GENERATION, LOG),
+)
 
 
 def send(run: StoredRun, tracker: Tracker) -> None:
@@ -67,7 +82,8 @@ def send_result(tracker: Tracker, lines: int, result: Mapping[str, Any]) -> None
         lines: Number of lines of ``metrics.jsonl``.
         result: The result of the run.
     """
-    tracker.metrics(lines + 1, figures("final", result["metrics"]))
+    found = {**result["metrics"], "n_clusters": result["n_clusters"]}  # the data may choose it
+    tracker.metrics(lines + 1, figures("final", found))
 
 
 def figures(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:

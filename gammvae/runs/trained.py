@@ -153,6 +153,23 @@ def read_facts(directory: RunDirectory) -> Facts:
     )
 
 
+def sample_names(directory: RunDirectory) -> list[str]:
+    """The names of a run's samples, in its order; an empty list if they have none.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = directory / DATA
+    if not path.exists():
+        return []
+    directory.check_digest(DATA)
+    arrays = read_arrays(path, MOST_BYTES)
+    if "samples" not in arrays:
+        return []
+    names: list[str] = check_array(arrays, "samples", "U", (None,), path).tolist()
+    return names
+
+
 def categories_of(arrays: dict[str, NDArray], path: Path) -> dict[str, tuple[str, ...]]:
     """The texts of each column of text, from the pairs of column and text that a run stores.
 

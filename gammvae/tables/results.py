@@ -21,8 +21,11 @@ from gammvae.system.paths import user_path
 from gammvae.system.printing import plain
 from gammvae.tables.origins import Origin, origin_of
 
-# What a run took. Neither more nor less is better, except for the seconds.
-EFFORT = ("seconds", "epochs", "epochs_pretrain", "epochs_train", "steps", "parameters")
+# What a run took and has. Neither more nor less is better, except for the seconds.
+EFFORT = (
+    *("seconds", "epochs", "epochs_pretrain", "epochs_train", "steps", "parameters"),
+    "n_clusters",
+)
 SUMMED = ("seconds", "epochs", "steps")  # over the stages
 METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", *EFFORT)
 
@@ -155,9 +158,10 @@ def figures(result: Mapping[str, Any], names: Iterable[str] = METRICS) -> dict[s
         result: Content of ``result.json``.
         names: Metrics, and ``EFFORT`` for what the run took: ``seconds``, ``epochs`` and ``steps``
             of all stages; ``epochs_pretrain`` and ``epochs_train``; ``parameters`` that were
-            trained. Runs of earlier versions have the seconds alone.
+            trained; ``n_clusters``, which the data may have chosen. Runs of earlier versions have
+            fewer.
     """
-    known = {**result["metrics"], "parameters": result.get("parameters")}
+    known = {name: result.get(name) for name in ("parameters", "n_clusters")} | result["metrics"]
     known |= {name: sum(result[name].values()) for name in SUMMED if name in result}
     known |= {f"epochs_{stage}": number for stage, number in result.get("epochs", {}).items()}
     return {name: known[name] for name in names if known.get(name) is not None}

@@ -69,7 +69,9 @@ def compare_seeds(paths: Sequence[Path]) -> str:
     chosen = ""
     if "elbo" in rows["mean"]:
         chosen = f"best ELBO: seed {results[best_by_elbo(results)]['seed']}; "
-    return f"{text}\n{chosen}the {len(paths)} seeds agree to a mean ARI of {agree:.3f}"
+    numbers = [str(result["n_clusters"]) for result in results]
+    differ = f"; they have {', '.join(numbers)} clusters" if len(set(numbers)) > 1 else ""
+    return f"{text}\n{chosen}the {len(paths)} seeds agree to a mean ARI of {agree:.3f}{differ}"
 
 
 def shown(name: str, value: float) -> str:

@@ -116,6 +116,7 @@ class Epochs:
             bar: Progress bar, which counts the steps.
         """
         device = self.x.device
+        self.model.train()  # for layers of the user's own, such as dropout
         weight = torch.full((), kl_weight, device=device) if self.stage.kl_weight else None
         batches = self.batches()
         totals = Totals(sum(map(len, batches)), len(batches), len(self.model.prior.logits), device)
@@ -126,6 +127,7 @@ class Epochs:
                 totals.add(self.take(self.x[index], held, weight), len(index))
                 bar.update()
         self.rates.as_numbers(factor)
+        self.model.eval()
         totals.add_up()
         return totals
 

@@ -46,6 +46,7 @@ def test_values_are_those_that_a_rule_holds_of():
         ("gammvae tra", ["train", "track"]),
         ("gammvae train dataset.lik", ["dataset.likelihood="]),
         ("gammvae train model=de", ["model=dec"]),
+        ("gammvae train n_clusters=", ["n_clusters=auto"]),
         ("gammvae train -m model=dec,va", ["model=dec,vade", "model=dec,vae_gmm"]),
         ("gammvae train report=", ["report=true", "report=false"]),
         ("gammvae train model.covariance=f", ["model.covariance=full"]),

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,22 @@ def test_trials_are_ordinary_runs_whose_seeds_agree_and_more_go_on(search, in_pr
     table = in_process("table", "outputs")
     assert table.returncode == 0, table.stderr
     assert table.stdout.count("model.covariance=") == 1
+
+
+@pytest.mark.slow
+def test_trials_in_several_processes_are_the_same(search, tmp_path):
+    """Each trial is a sweep of its own, whose workers know of it and print nothing."""
+    words = ("trials=2", "seeds=2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    result = search(*words)
+    assert result.returncode == 0, result.stderr
+    assert "is finished" not in result.stdout
+    assert "clusters  seconds" not in result.stdout
+    parallel = searched(tmp_path)["trials"]
+    shutil.rmtree(tmp_path / "outputs")
+    assert search("trials=2", "seeds=2").returncode == 0
+    assert [one["value"] for one in searched(tmp_path)["trials"]] == [
+        one["value"] for one in parallel
+    ]
 
 
 def test_predictability_is_that_of_the_runs(search, tmp_path):

@@ -6,7 +6,8 @@ import torch
 from scipy.ndimage import affine_transform
 from torch.nn.functional import affine_grid
 
-from gammvae.model.augmentation import Chain, RandomAffine, Swapping
+from gammvae.errors import InputError
+from gammvae.model.augmentation import Chain, Checked, RandomAffine, Swapping
 
 
 def smooth_images(n, height, width):
@@ -82,3 +83,14 @@ def test_pixels_are_those_of_torchs_grid(shape):
     expected = affine_grid(matrix, [4, *shape], align_corners=False)
     found = (matrix @ RandomAffine(shape, 20, 0.1, 0.2, 15).points).view(4, 2, *shape[1:])
     torch.testing.assert_close(found.permute(0, 2, 3, 1), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "returned"),
+    [(lambda x: None, "NoneType"), (lambda x: x[:, :1], r"shape \(4, 1\)"), (list, "list")],
+)
+def test_a_change_of_the_users_own_keeps_the_shape(change, returned):
+    x = torch.rand(4, 3)
+    assert Checked(torch.neg, "mine.negative")(x) is not None
+    with pytest.raises(InputError, match=f"mine.wrong must return a .*, but returned {returned}"):
+        Checked(change, "mine.wrong")(x)

@@ -15,6 +15,8 @@ RECORDS = [
     {"stage": "train", "epoch": 1, "seconds": 0.5, "elbo": -3.0, "used_clusters": 2},
 ]
 
+FINAL = {"final/used_clusters": 2.0, "final/assignment_entropy": 0.2, "final/n_clusters": 2.0}
+
 
 class Listening:
     """A tracker that remembers what it is told."""
@@ -55,7 +57,7 @@ def test_a_finished_run_is_sent_in_order(run):
     assert tracker.told[2:5] == [
         ("metrics", 1, {"pretrain/seconds": 0.5, "pretrain/reconstruction": -4.0}),
         ("metrics", 2, {"train/seconds": 0.5, "train/elbo": -3.0, "train/used_clusters": 2.0}),
-        ("metrics", 3, {"final/used_clusters": 2.0, "final/assignment_entropy": 0.2}),
+        ("metrics", 3, FINAL),
     ]
     assert [path.name for path in tracker.told[5][1]] == [CONFIG, METRICS, RESULT]
     assert tracker.told[-1] == ("end", "finished")

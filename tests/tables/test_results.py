@@ -59,8 +59,8 @@ def test_what_a_run_took(tmp_path):
     write_run(tmp_path, "usps", "dec", 0, 0.5)  # of an earlier version
     new, old = (grouped(collect([tmp_path]))[row, "usps"] for row in ("vade", "dec"))
     taken = [cell(new, name).mean for name in EFFORT]
-    assert taken == [3, 50, 30, 20, 500, 1234567]
-    assert [cell(old, name) is None for name in EFFORT] == [False] + 5 * [True]
+    assert taken == [3, 50, 30, 20, 500, 1234567, 2]
+    assert [cell(old, name) is None for name in EFFORT] == [False, *5 * [True], False]
 
 
 def test_a_setting_that_one_run_lacks_is_told_from_one_that_is_null(tmp_path):

@@ -22,7 +22,8 @@ def write(folder, results, labels):
         path.mkdir()
         (path / "config.yaml").write_text("")
         (path / "result.json").write_text(json.dumps(one))
-        arrays = {"responsibilities": np.eye(2)[clusters], "embedding": np.eye(2)[clusters]}
+        certain = np.eye(one["n_clusters"])[clusters]
+        arrays = {"responsibilities": certain, "embedding": certain}
         np.savez(path / "assignments.npz", labels=np.array(clusters), **arrays)
         paths.append(path)
     return paths
@@ -52,6 +53,12 @@ def test_comparison_names_spread_choice_and_agreement(tmp_path):
     assert lines["min"].split()[1] == "0.5000"
     expected = agreement([np.array(one) for one in labels])
     assert f"best ELBO: seed 1; the 3 seeds agree to a mean ARI of {expected:.3f}" in text
+
+
+def test_different_numbers_of_clusters_are_told(tmp_path):
+    runs = [result(0, -5.0), result(1, -3.0) | {"n_clusters": 3}]
+    text = compare_seeds(write(tmp_path, runs, [[0, 1, 1, 1], [0, 1, 2, 1]]))
+    assert text.endswith("; they have 2, 3 clusters")
 
 
 def test_without_classes_no_accuracy_is_shown(tmp_path):
