@@ -67,6 +67,7 @@ def serve(listener: socket.socket) -> list[str]:
         os._exit(0)
     listener.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
     numbers, streams, _, _ = socket.recv_fds(client, 4, 4)
     request = json.loads(client.makefile().readline())
     if program := os.fork():

@@ -169,7 +169,8 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
             Any, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), *given))
         )
     except (OmegaConfBaseException, HydraException, YAMLError) as error:
-        raise InputError(f"{command}: {explain(error)}") from error
+        key = getattr(error, "full_key", None)
+        raise InputError(f"{command}: {f'{key}: ' if key else ''}{explain(error)}") from error
     for name in kind.NEEDED:
         if not getattr(settings, name):
             raise InputError(f"{command} needs {name}: {name}=FILE")
