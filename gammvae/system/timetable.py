@@ -67,6 +67,9 @@ class Timetable:
             self.entries.append(known)
         if self.current is not known:
             self.end()
+            if steps is None and known.elapsed is not None:  # it has ended, and is passed again
+                self.current = known
+                return
         elif known.began is not None:
             known.spent += now - known.began
         known.steps, known.done = known.steps if steps is None else steps, done
@@ -81,8 +84,9 @@ class Timetable:
 
     def end(self) -> None:
         """Ends the current stage."""
-        if self.current is not None and self.current.began is not None:
-            self.current.elapsed = self.clock() - self.current.began
+        entry = self.current
+        if entry is not None and entry.began is not None and entry.elapsed is None:
+            entry.elapsed = self.clock() - entry.began
         self.current = None
 
     def left(self) -> float | None:

@@ -100,3 +100,17 @@ def test_a_stage_that_was_not_planned_is_added(clock):
     clock.now += 2
     table.advance(5)
     assert table.left() == pytest.approx(2)
+
+
+def test_a_stage_that_has_ended_is_not_counted_again(clock):
+    """As pretraining, after which the number of clusters may be chosen before the stages begin."""
+    table = made(clock)
+    table.begin("pretrain")
+    clock.now += 20
+    table.advance(100)
+    table.begin("number")
+    clock.now += 10
+    table.begin("pretrain")
+    table.begin("init")
+    assert table.left() == pytest.approx(20 + 20 + 5)
+    assert table.share() == pytest.approx(30 / (30 + 45))
