@@ -765,7 +765,8 @@ def of_figures(tree: dict) -> Iterator[Mutation]:
         if isinstance(at(tree, path), str):
             name = f"escapes in {'.'.join(map(str, path))}"
             yield Mutation(name, edited(setting_at(path, ESCAPE)), plausible=True, everywhere=False)
-    yield Mutation("escapes in a key", edited(lambda tree: tree["metrics"].update({ESCAPE: 1})))
+    another = edited(lambda tree: tree["metrics"].update({ESCAPE: 1}))
+    yield Mutation("escapes in a key", another, plausible=True)  # a later version may have more
     for name in ("of another run", "without figures"):
         figures = {"acc": 0.5} if name == "of another run" else {}
         yield Mutation(f"figures {name}", edited(setting("metrics", figures)), plausible=True)
