@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from gammvae.cli import sweeps
@@ -26,15 +25,17 @@ from gammvae.config.overrides import shell_word
 from gammvae.data.samples import samples_on
 from gammvae.data.training_data import load_data
 from gammvae.errors import InputError, first_line
+from gammvae.runs.contents import LOCK
 from gammvae.runs.directory import RunDirectory
 from gammvae.search.names import AGREEMENT, FEWEST_SEEDS
 from gammvae.search.objectives import Objective, PredictabilityOfSeeds, agreement_of_seeds
 from gammvae.search.record import About, best_of, heading, line, overrides, value_of, write
 from gammvae.search.space import Space
 from gammvae.search.study import Chosen, Outcome, Study
+from gammvae.system.locking import locked
 from gammvae.system.printing import say
 
-FOLDER, LOCK = "search", ".lock"
+FOLDER = "search"
 
 
 class Searching:
@@ -87,7 +88,7 @@ class Searching:
             InputError: The default fails, or files cannot be read or written.
         """
         folder = self.folder()
-        with locked(folder):
+        with locked(folder, LOCK):
             study = Study(folder, self.space, self.default.values, self.given.seed)
             outcomes = study.outcomes()
             say(f"{self.space.title}: {folder}")
@@ -187,24 +188,6 @@ def labels_of(path: Path) -> NDArray[np.int64]:
     arrays = directory.read_assignments(result["samples"], result["n_clusters"])
     labels: NDArray[Any] = arrays["labels"]
     return labels.astype(np.int64)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Makes the folder of a search and locks it.
-
-    Raises:
-        InputError: It cannot be written, or another process has locked it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0).acquire()
-    except Timeout as error:
-        raise InputError(f"{folder} is in use by another process") from error
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}") from error
-    with lock:
-        yield
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ def user_folder(config_dir: str) -> Path:
     return folder
 
 
-def search_path(config_dir: str | None) -> list[str]:
+def search_path(config_dir: str | Path | None) -> list[str]:
     """The override that adds the user's own configuration files; none without such a folder.
 
     Raises:
@@ -78,4 +78,4 @@ def search_path(config_dir: str | None) -> list[str]:
     """
     if config_dir is None:
         return []
-    return [f"hydra.searchpath=['file://{user_folder(config_dir)}']"]
+    return [f"hydra.searchpath=['file://{user_folder(str(config_dir))}']"]

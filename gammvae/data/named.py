@@ -18,8 +18,7 @@ def load_dataset(name: str, *, config_dir: str | Path | None = None) -> Dataset:
     Raises:
         InputError: There is no such dataset, or it cannot be loaded.
     """
-    folder = None if config_dir is None else str(config_dir)
-    config = composed([*search_path(folder), f"dataset={in_grammar(name)}"]).config
+    config = composed([*search_path(config_dir), f"dataset={in_grammar(name)}"]).config
     dataset = by_name.load_dataset(config.dataset, config.device)
     check_samples(dataset, name)
     return dataset

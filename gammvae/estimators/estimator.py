@@ -218,8 +218,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         Raises:
             InputError: The folder holds no finished run, is damaged, or names other code.
         """
-        folder = None if config_dir is None else str(config_dir)
-        run = FittedRun.copied(path, folder)
+        run = FittedRun.copied(path, config_dir)
         config, facts = run.config, run.facts
         loaded = cls(
             config.n_clusters,
@@ -253,15 +252,9 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(MOST_SEED)
-        own = {
-            "model": self.model,
-            "n_clusters": self.n_clusters,
-            "seed": seed,
-            "device": self.device,
-        }
-        folder = None if self.config_dir is None else str(self.config_dir)
-        words = overrides(own | {"report": False} | self._settings)
-        return [*search_path(folder), *words]
+        own = {name: getattr(self, name) for name in ("model", "n_clusters", "device")}
+        words = overrides(own | {"seed": seed, "report": False} | self._settings)
+        return [*search_path(self.config_dir), *words]
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Matrix:
         least = 2 if reset else 1

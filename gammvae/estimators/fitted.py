@@ -78,7 +78,7 @@ class FittedRun:
         self._trained: dict[str, Trained] = {}
 
     @classmethod
-    def copied(cls, path: str | Path, config_dir: str | None) -> "FittedRun":
+    def copied(cls, path: str | Path, config_dir: str | Path | None) -> "FittedRun":
         """A copy of a finished run of the command line or of another estimator.
 
         Args:

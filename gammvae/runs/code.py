@@ -1,6 +1,7 @@
 """The configuration of a stored run with those functions that the user's own YAML files name."""
 
 import re
+from pathlib import Path
 
 from gammvae.config.code import agreed, code_of
 from gammvae.config.composition import composed, search_path
@@ -10,7 +11,7 @@ from gammvae.runs.contents import CONFIG
 from gammvae.runs.stored_run import StoredRun
 
 
-def config_with_code(run: StoredRun, config_dir: str | None) -> Config:
+def config_with_code(run: StoredRun, config_dir: str | Path | None) -> Config:
     """The stored configuration of a run, whose functions can be called if the user's YAML has them.
 
     Args:

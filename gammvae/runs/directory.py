@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from gammvae.config.schema import Config
 from gammvae.errors import InputError, first_line
@@ -33,6 +32,7 @@ from gammvae.runs.contents import (
 from gammvae.runs.digests import digests_of, read_digests
 from gammvae.runs.records import Result, parse_lines
 from gammvae.runs.stored_run import StoredRun, inputs
+from gammvae.system.locking import locked
 from gammvae.system.printing import log_to
 from gammvae.system.writing import (
     append,
@@ -67,7 +67,7 @@ class RunDirectory(StoredRun):
             InputError: The directory cannot be written, holds something else, or is in use by
                 another process.
         """
-        with self._lock():
+        with locked(self.path, LOCK):
             self._refuse_foreign()
             remove_unfinished(self.path)
             for path in inputs(config):
@@ -94,7 +94,7 @@ class RunDirectory(StoredRun):
         if not begin and not (self / CONFIG).exists():
             return
         try:
-            with self._lock():
+            with locked(self.path, LOCK):
                 self._refuse_foreign()
                 self.check_config(config)
                 self.write_json(STATUS, {"status": "failed", "reason": first_line(error)})
@@ -164,18 +164,6 @@ class RunDirectory(StoredRun):
     def write(self, name: str, save: Callable[[IO[bytes]], Any]) -> None:
         """Writes a file completely or not at all."""
         write_whole(self / name, save)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self / LOCK, timeout=0).acquire()
-        except Timeout as error:
-            raise InputError(f"{self.path} is in use by another process") from error
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}") from error
-        with lock:
-            yield
 
     def _refuse_foreign(self) -> None:
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}

@@ -21,7 +21,7 @@ from gammvae.runs.contents import (
 )
 from gammvae.runs.readers import check_ordinary
 from gammvae.runs.stored_run import StoredRun
-from gammvae.runs.trackers import Ending, Tracker
+from gammvae.runs.tracker import Ending, Tracker
 
 # Files that are sent; weights are not.
 ARTIFACTS = (

@@ -12,7 +12,8 @@ from gammvae.runs.contents import TRACKING
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.records import Result, Tracked
 from gammvae.runs.sending import artifacts, send_records, send_result
-from gammvae.runs.trackers import Ending, Tracker, check_installed, tracker_of
+from gammvae.runs.tracker import Ending, Tracker
+from gammvae.runs.trackers import check_installed, tracker_of
 from gammvae.system.paths import user_path
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from gammvae.cli.searching import labels_of, locked
-from gammvae.errors import InputError
+from gammvae.cli.searching import labels_of
 from gammvae.evaluation.metrics import agreement
 from gammvae.evaluation.predictability import predictability
 from tests.conftest import TINY
@@ -216,13 +215,6 @@ def start(folder):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def test_a_second_process_is_refused(tmp_path):
-    with locked(tmp_path / "one"), pytest.raises(InputError, match="one is in use by another"):
-        locked(tmp_path / "one").__enter__()
-    with locked(tmp_path / "one"):
-        pass
 
 
 @pytest.mark.slow

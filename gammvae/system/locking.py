@@ -1,0 +1,31 @@
+"""Folders that one process uses at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from gammvae.errors import InputError
+
+
+@contextmanager
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Makes a folder, unless it is there, and locks it for this process.
+
+    Args:
+        folder: The folder.
+        name: Name of the file in it that is locked.
+
+    Raises:
+        InputError: It cannot be written, or another process has locked it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / name, timeout=0).acquire()
+    except Timeout as error:
+        raise InputError(f"{folder} is in use by another process") from error
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}") from error
+    with lock:
+        yield
