@@ -25,7 +25,6 @@ Notation: ``N`` points, ``K`` clusters, ``P`` features of the points.
 """
 
 import itertools
-import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -49,8 +48,6 @@ from gammvae.initialization.neighbors import CPU, neighbors
 from gammvae.initialization.starts import KMeansStarts
 from gammvae.initialization.threads import in_threads
 from gammvae.system.progress import part_bar
-
-log = logging.getLogger(__name__)
 
 # Number of samples among which clusters are looked for; more show the same clusters.
 SAMPLES = 10_000

@@ -135,6 +135,7 @@ class Choice(TypedDict):
     runners_up: list[PositiveInt]
     candidates: Annotated[list[Candidate], Field(min_length=1)]
     samples: PositiveInt
+    dataset_digest: str
     seconds: NonNegativeFloat
 
 

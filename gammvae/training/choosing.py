@@ -73,6 +73,7 @@ def choose_number(work: Workspace) -> Choice:
         **verdict(tried)._asdict(),
         "candidates": [one._asdict() for one in tried],
         "samples": len(chosen),
+        "dataset_digest": work.digest,
         "seconds": time.perf_counter() - began,
     }
     for line in told(choice):

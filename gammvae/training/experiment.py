@@ -154,6 +154,8 @@ class Experiment:
     def _settle(self) -> None:
         """Has the data choose the number of clusters, unless it is given or was chosen before."""
         if self.work.candidates:
-            choice = self.work.directory.read_choice() or choose_number(self.work)
+            choice = self.work.directory.read_choice()
+            if choice is None or choice["dataset_digest"] != self.work.digest:
+                choice = choose_number(self.work)
             self.work.decide(choice["n_clusters"])
             self.method = self.make(self.work)

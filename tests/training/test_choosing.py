@@ -91,6 +91,21 @@ def test_methods_without_a_network_look_among_the_samples(groups, tmp_path):
     assert not (directory / "pretrain.pt").exists()
 
 
+def test_a_choice_of_other_data_is_made_again(groups, tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    config = config_of(groups, tmp_path / "run", "model=kmeans", "n_clusters=auto")
+    run(config, directory)
+    choice = json.loads((directory / CHOICE).read_text())
+    for name in ("result.json", "digests.json"):  # as if it had been interrupted
+        (directory / name).unlink()
+    directory.write_json(CHOICE, {**choice, "n_clusters": 4})
+    assert run(config, directory)["n_clusters"] == 4
+    for name in ("result.json", "digests.json"):
+        (directory / name).unlink()
+    directory.write_json(CHOICE, {**choice, "n_clusters": 4, "dataset_digest": "other"})
+    assert run(config, directory)["n_clusters"] == 3
+
+
 def test_a_damaged_choice_is_refused(groups, tmp_path):
     directory = RunDirectory(tmp_path / "run")
     config = config_of(groups, tmp_path / "run", "model=kmeans", "n_clusters=auto")
