@@ -83,6 +83,17 @@ def test_runs_of_own_parts_are_loaded_and_pickled(saved, mine, x):
     np.testing.assert_array_equal(loaded.fit(x).predict_proba(x), expected)
 
 
+def test_an_argument_of_an_own_part_is_a_parameter(mine, x, tmp_path):
+    own = {"config_dir": mine / "mine", "architecture": "residual", "device": "cpu"}
+    model = GammMVAE(3, architecture__layers__width=16, **own, **SHORT).fit(x)
+    model.save(tmp_path / "run")
+    loaded = GammMVAE.load(tmp_path / "run", device="cpu", config_dir=mine / "mine")
+    assert loaded.get_params()["architecture__layers"]["width"] == 16
+    np.testing.assert_array_equal(loaded.fit(x).transform(x), model.transform(x))
+    with pytest.raises(InputError, match="wdth"):
+        GammMVAE(3, architecture__layers__wdth=16, **own).fit(x)
+
+
 def test_commands_need_the_folder_of_own_parts(saved, mine, in_process):
     run = str(saved[1])
     refused = in_process("sample", run, "n=2")

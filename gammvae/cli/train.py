@@ -105,13 +105,10 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gammvae.cli.sweeps import LISTENERS, Job, attempt, given
+    from gammvae.cli.sweeps import Job, attempt, given
 
     log_to_terminal()  # a job may run in a new process
     hydra = HydraConfig.get()
-    first = hydra.mode == RunMode.RUN or hydra.job.num == 0
-    if rank() == 0 and first and not LISTENERS:  # they have several sweeps, and warn once
-        warn_of_other_processes()
     if hydra.mode == RunMode.RUN:
         with exit_codes():
             alone, job = count() == 1, Job("")
@@ -183,7 +180,11 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
         from gammvae.training import experiment
 
         try:
-            result = experiment.run(config, directory)
+            run = experiment.prepared(config, directory)
+            first = hydra.mode == RunMode.RUN or hydra.job.num == 0
+            if first and not LISTENERS:  # they have several sweeps, and warn once
+                warn_of_other_processes()
+            result = run.run()
         except Exception as error:
             directory.note_failure(config, error, begin=hydra.mode != RunMode.RUN)
             raise

@@ -57,6 +57,7 @@ OPTIMIZER: dict[str, Rule] = {
 }
 
 RULES: dict[str, Rule] = {
+    "n_clusters": number_or_candidates(MOST_CLUSTERS),  # before that of the data, which may be it
     "dataset.n_clusters": number_or_candidates(MOST_CLUSTERS),
     "dataset.likelihood": one_of("auto", "bernoulli", "normal"),
     "dataset.shape": optional(list_of("one or more sizes", 1, MOST_SAMPLES)),
@@ -112,7 +113,6 @@ RULES: dict[str, Rule] = {
     "train.agreement": at_least(0),
     "train.targets_every": optional(at_least(1, MOST_STEPS)),
     "train.tolerance": optional(between(0, 1)),
-    "n_clusters": number_or_candidates(MOST_CLUSTERS),
     "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
     "batch_size": at_least(1, MOST_SAMPLES),
     "seed": Rule(lambda seed: 0 <= seed <= MOST_SEED, f"an integer from 0 to {MOST_SEED}"),

@@ -97,6 +97,23 @@ def remark_on_rounding(found: Scan, preprocess: str, names: Sequence[str]) -> li
     ]
 
 
+def remark_on_constants(found: Scan, shape: Sequence[int], names: Sequence[str]) -> list[str]:
+    """Names features with one value in all samples; of images, where some have to be, none.
+
+    Args:
+        found: What a pass over the samples found.
+        shape: Of one sample.
+        names: Of the features, where known.
+    """
+    constant = np.flatnonzero(found.low == found.high)
+    if len(shape) > 1 or not len(constant):
+        return []
+    return [
+        f"{features(constant[0], constant, names)} the same value in all samples, which says "
+        "nothing about clusters"
+    ]
+
+
 def remark_on_fill(rows: Rows, found: Scan, names: Sequence[str]) -> list[str]:
     """Names features with an outlying value that often stands for a missing one.
 

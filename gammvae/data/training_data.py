@@ -18,6 +18,7 @@ from gammvae.data.remarks import (
     check_squares,
     described,
     remark_on_classes,
+    remark_on_constants,
     remark_on_fill,
     remark_on_rounding,
 )
@@ -96,7 +97,11 @@ def load_data(config: DatasetConfig, preprocess: str, device: str) -> Data:
             "values in [0, 1]; dataset.likelihood=normal takes any"
         )
     notes = [*dataset.notes, *filter(None, [reason]), *advice(found, preprocess), *fill]
-    notes += [*remark_on_rounding(found, preprocess, dataset.names), *remark_on_classes(dataset.y)]
+    notes += [
+        *remark_on_rounding(found, preprocess, dataset.names),
+        *remark_on_constants(found, dataset.shape, dataset.names),
+        *remark_on_classes(dataset.y),
+    ]
     facts = Facts(
         shape=dataset.shape,
         likelihood=likelihood,

@@ -13,7 +13,7 @@ from gammvae.config.code import code_of
 from gammvae.config.explain import options
 from gammvae.config.identity import VOLATILE
 from gammvae.config.overrides import Value, in_grammar
-from gammvae.config.schema import Config
+from gammvae.config.schema import CODE, Config
 from gammvae.errors import InputError
 
 # Groups whose options change settings of several sections.
@@ -63,6 +63,8 @@ def check_name(parameter: str) -> None:
             raise InputError(
                 f"{parameter} cannot be given: the data are X, of which {known} is set"
             )
+        return
+    if parent.startswith(CODE):  # an argument of the user's own function
         return
     valid = [one for one in options(parent) if parent or one not in (*OWN, "dataset")]
     valid += [] if parent else ACROSS

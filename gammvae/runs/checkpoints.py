@@ -14,8 +14,8 @@ from gammvae.devices import random_state, set_random_state
 from gammvae.errors import InputError, first_line, reading
 from gammvae.initialization.anchor import Held
 from gammvae.runs.directory import RunDirectory
+from gammvae.runs.parsing import parse_lines
 from gammvae.runs.readers import check_ordinary, check_unpacked
-from gammvae.runs.records import parse_lines
 
 FORMAT = "gammvae checkpoint 4"
 # The parameters of the mixture, which are zero until it is fitted.

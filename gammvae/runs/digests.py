@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gammvae.errors import InputError, reading
 from gammvae.runs.contents import CHOICE, DIGESTS, OUTPUTS, RESULT, WEIGHTS
+from gammvae.runs.parsing import parse
 from gammvae.runs.readers import check_ordinary, content
-from gammvae.runs.records import DIGESTS_JSON, parse
+from gammvae.runs.records import DIGESTS_JSON
 
 
 def file_digest(path: Path) -> str:

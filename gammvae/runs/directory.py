@@ -30,7 +30,8 @@ from gammvae.runs.contents import (
     WEIGHTS,
 )
 from gammvae.runs.digests import digests_of, read_digests
-from gammvae.runs.records import Result, parse_lines
+from gammvae.runs.parsing import parse_lines
+from gammvae.runs.records import Result
 from gammvae.runs.stored_run import StoredRun, inputs
 from gammvae.system.locking import locked
 from gammvae.system.printing import log_to

@@ -1,12 +1,9 @@
 """Types and ranges of the fields in the JSON files of a run.
 
-The files may come from an untrusted source. Invalid content is refused with a one-line message that
-names the file.
+The files may come from an untrusted source: ``parsing`` checks them.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import (
     ConfigDict,
@@ -15,14 +12,9 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     TypeAdapter,
-    ValidationError,
     with_config,
 )
 from typing_extensions import TypedDict
-
-from gammvae.errors import InputError
-
-Content = TypeVar("Content")
 
 strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
 
@@ -203,49 +195,3 @@ DIGESTS_JSON: TypeAdapter[dict[str, str]] = TypeAdapter(
     dict[str, Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]],
     config=ConfigDict(strict=True),
 )
-
-
-def parse(
-    kind: TypeAdapter[Content],
-    found: Any,  # noqa: ANN401 - bytes, or values of any type
-    path: Path,
-    line: int = 0,
-    fault: str = "is damaged",
-    named: Callable[[Sequence[str | int]], str] = lambda place: ".".join(map(str, place)),
-) -> Content:
-    """Checks the content of a file against a type.
-
-    Args:
-        kind: Expected type.
-        found: JSON as bytes, or values that were parsed from a file.
-        path: Path of the file, for messages.
-        line: Number of the line in that file, for messages; 0 for the whole file.
-        fault: What the message says of a file that does not match.
-        named: Words for the place of an entry, given as keys and indices.
-
-    Raises:
-        InputError: The content is not JSON or does not match; the message says where and why.
-    """
-    try:
-        is_json = isinstance(found, bytes)
-        return kind.validate_json(found) if is_json else kind.validate_python(found)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = named(first["loc"])
-        found = "" if first["type"] in ("json_invalid", "missing") else f", not {first['input']!r}"
-        where = (f", line {line}" if line else "") + (f": {place}" if place else "")
-        raise InputError(f"{path} {fault}{where}: {first['msg']}{found[:80]}") from error
-
-
-def parse_lines(text: bytes, path: Path) -> list[Record]:
-    """The records in ``metrics.jsonl``; an incomplete last line, left by a kill, is skipped.
-
-    Args:
-        text: Content of the file.
-        path: Path of the file, for messages.
-
-    Raises:
-        InputError: Another line is damaged.
-    """
-    lines = text.split(b"\n")[:-1]
-    return [parse(RECORD_JSON, line, path, number) for number, line in enumerate(lines, start=1)]

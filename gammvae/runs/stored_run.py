@@ -29,6 +29,7 @@ from gammvae.runs.contents import (
     WEIGHTS,
 )
 from gammvae.runs.digests import check_digest
+from gammvae.runs.parsing import Content, parse, parse_lines
 from gammvae.runs.readers import check_array, content, read_arrays, read_yaml
 from gammvae.runs.records import (
     CHOICE_JSON,
@@ -37,14 +38,11 @@ from gammvae.runs.records import (
     STATUS_JSON,
     TRACKED_JSON,
     Choice,
-    Content,
     Generation,
     Record,
     Result,
     Status,
     Tracked,
-    parse,
-    parse_lines,
 )
 from gammvae.system.paths import user_path
 from gammvae.system.writing import refuse_replacing

@@ -11,8 +11,8 @@ from typing_extensions import TypedDict
 from gammvae.config.identity import VOLATILE
 from gammvae.config.overrides import in_grammar
 from gammvae.errors import InputError
+from gammvae.runs.parsing import parse
 from gammvae.runs.readers import read_yaml
-from gammvae.runs.records import parse
 
 strict = with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 
@@ -74,10 +74,7 @@ class Description(TypedDict):
 DESCRIPTION_YAML: TypeAdapter[Description] = TypeAdapter(Description)
 RANGE_YAML: TypeAdapter[Range] = TypeAdapter(Range)
 CHOICES_YAML: TypeAdapter[list[Any]] = TypeAdapter(
-    Annotated[
-        list[Annotated[Any, BeforeValidator(value_of_setting)]],
-        Field(min_length=1),
-    ]
+    list[Annotated[Any, BeforeValidator(value_of_setting)]]
 )
 
 
@@ -240,6 +237,9 @@ def of_numbers(found: Numbers) -> Iterator[str]:
 def of_choices(found: Choices) -> Iterator[str]:
     """Yields what is wrong with a list of choices."""
     texts = found.extremes()
+    if len(texts) < 2:
+        has = "one value" if texts else "no values"
+        yield f"it has {has}: there must be at least two, or KEY=VALUE in fixed"
     for text in dict.fromkeys(texts):
         if texts.count(text) > 1:
             yield f"it has {text} twice: each value must be there once"

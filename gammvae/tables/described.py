@@ -19,8 +19,8 @@ from typing_extensions import TypedDict
 from gammvae.config.ranges import MOST_SEED
 from gammvae.errors import InputError
 from gammvae.runs.naming import NOT_IN_NAME
+from gammvae.runs.parsing import parse
 from gammvae.runs.readers import read_yaml
-from gammvae.runs.records import parse
 from gammvae.tables.published import AllPublished, Published
 from gammvae.tables.ranking import FEWEST_DATASETS, FEWEST_ROWS
 from gammvae.tables.results import METRICS

@@ -15,8 +15,9 @@ from gammvae.config.stored import with_present_names
 from gammvae.errors import InputError
 from gammvae.runs.contents import CONFIG, RESULT
 from gammvae.runs.directory import RunDirectory
+from gammvae.runs.parsing import parse
 from gammvae.runs.readers import read_yaml
-from gammvae.runs.records import SETTINGS_YAML, Result, Settings, parse
+from gammvae.runs.records import SETTINGS_YAML, Result, Settings
 from gammvae.system.paths import user_path
 from gammvae.system.printing import plain
 from gammvae.tables.origins import Origin, origin_of

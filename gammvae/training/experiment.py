@@ -24,19 +24,18 @@ from gammvae.training.tracking import check_tracking, tracking
 from gammvae.training.workspace import Workspace
 
 
-def run(config: Config, directory: RunDirectory) -> Result:
-    """Runs one experiment, or resumes an interrupted one, and returns its result.
+def prepared(config: Config, directory: RunDirectory) -> "Experiment":
+    """An experiment that can begin, or go on after an interruption; nothing is written yet.
 
     Args:
         config: Configuration of the run.
         directory: Directory of the run.
 
     Raises:
-        InputError: Configuration, data or the contents of the directory do not allow the run.
-        DivergenceError: Training became non-finite.
+        InputError: Configuration, data and machine are not compatible.
     """
     check_tracking(config.tracking)
-    return Experiment(config, directory).run()
+    return Experiment(config, directory)
 
 
 def add_report(config: Config, directory: RunDirectory, result: Result) -> None:

@@ -177,7 +177,6 @@ def test_names_in_the_rules_are_those_of_the_code():
         "architecture.hidden=[10,0]",
         "architecture.latent_dim=0",
         "dataset.likelihood=poisson",
-        "dataset.n_clusters=0",
         "model.family=beta",
         "init.n_init=0",
         "init.tol=-1",
@@ -192,7 +191,7 @@ def test_names_in_the_rules_are_those_of_the_code():
         *(
             f"{key}=99999999999999999999"
             for key in (
-                *("batch_size", "seed", "n_clusters", "dataset.n_clusters"),
+                *("batch_size", "seed", "n_clusters"),
                 *("architecture.latent_dim", "model.components", "init.n_init"),
                 *("init.n_neighbors", "init.max_samples", "init.max_iter", "pretrain.epochs"),
                 *("pretrain.updates", "train.epochs", "train.updates", "train.rounds"),

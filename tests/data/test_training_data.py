@@ -186,3 +186,16 @@ def test_a_fill_value_is_named_where_its_squares_overflow():
         assert (
             "3.4e+38 in 13 of 100" in load_data(auto(Dataset(x, None, (3,))), name, "cpu").notes[-1]
         )
+
+
+def test_constant_features_are_named_but_not_those_of_images():
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    x[:, 2] = 7
+    for stored in (x, SparseRows(scipy.sparse.csr_array(x))):
+        table = auto(Dataset(stored, None, (4,), names=("a", "b", "c", "d")))
+        assert "feature 'c' has the same value in all" in load_data(table, "none", "cpu").notes[-1]
+    x[:, 0] = 0
+    two = load_data(auto(Dataset(x, None, (4,))), "standardize", "cpu").notes[-1]
+    assert two.startswith("2 features, 0 for one, have the same value in all samples")
+    image = load_data(auto(Dataset(x, None, (1, 2, 2))), "none", "cpu")
+    assert not any("the same value" in note for note in image.notes)

@@ -60,7 +60,7 @@ def test_what_a_run_was_made_from_is_not_written_over(tmp_path):
     ("line", "message"),
     [
         (b"{", "line 1: Invalid JSON"),
-        (b'{"stage": "train"}', "line 1: epoch: Field required"),
+        (b'{"stage": "train"}', "line 1: epoch: it must be given"),
         (b'{"stage": "x", "epoch": 1, "seconds": 1}', "line 1: stage: "),
         (b'{"stage": "train", "epoch": -1, "seconds": 1}', "line 1: epoch: "),
         (b'{"stage": "train", "epoch": 1, "seconds": NaN}', "line 1: seconds: "),
