@@ -2,7 +2,7 @@
 
 import argparse
 
-from gammvae.cli.candidates import SHELLS, candidates
+from gammvae.cli.suggestions import SHELLS, suggestions
 from gammvae.cli.terminal import one_line_usage_errors
 from gammvae.errors import InputError
 from gammvae.system.printing import plain, say
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> None:
     with one_line_usage_errors():
         given = parser().parse_args(arguments)
     if given.words is not None:
-        for word, text in candidates(given.words or [""]).items():
+        for word, text in suggestions(given.words or [""]).items():
             say(plain(word).replace("\n", "") + (f"\t{text}" if text else ""))
     elif given.shell in SCRIPTS:
         say(SCRIPTS[given.shell])

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gammvae.cli import main
-from gammvae.cli.candidates import candidates, runs
+from gammvae.cli.suggestions import runs, suggestions
 from gammvae.cli.completion import SCRIPTS
 from gammvae.cli.known import Known, allowed
 from gammvae.config.ranges import METHODS
@@ -19,7 +19,7 @@ from tests.terminal import in_terminal
 
 def of(line):
     """What the last word of a command line can become."""
-    return list(candidates(line.split(" ")[1:]))
+    return list(suggestions(line.split(" ")[1:]))
 
 
 def test_all_settings_are_known():
@@ -81,7 +81,7 @@ def test_the_users_own_files_are_options(tmp_path):
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "cells.yaml").write_text("# My cells. They are mine.\n")
     words = ["train", "--config-dir", str(tmp_path), "dataset=ce"]
-    assert candidates(words) == {"dataset=cells": "My cells"}
+    assert suggestions(words) == {"dataset=cells": "My cells"}
 
 
 @pytest.fixture
@@ -106,9 +106,9 @@ def test_runs_are_found_below_what_is_typed(typed, folder, monkeypatch):
 
 def test_a_word_is_completed_without_slow_imports():
     program = (
-        "import sys; from gammvae.cli.candidates import candidates\n"
+        "import sys; from gammvae.cli.suggestions import suggestions\n"
         "for words in (['train', ''], ['train', 'model='], ['evaluate', ''], ['track', 'to=']):\n"
-        "    assert candidates(words)\n"
+        "    assert suggestions(words)\n"
         "print(sorted({'torch', 'hydra', 'omegaconf', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
     began = time.process_time()

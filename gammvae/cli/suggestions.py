@@ -15,7 +15,7 @@ from gammvae.cli.known import Known, allowed
 from gammvae.runs.contents import CONFIG
 from gammvae.system.paths import user_path
 
-Candidates = dict[str, str]  # descriptions, some of them empty, by the whole word
+Suggestions = dict[str, str]  # descriptions, some of them empty, by the whole word
 
 # The keys of ``main.COMMANDS``, which imports this.
 COMMANDS = (
@@ -36,7 +36,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 MOST_FOLDERS = 3000
 
 
-def candidates(words: Sequence[str]) -> dict[str, str]:
+def suggestions(words: Sequence[str]) -> dict[str, str]:
     """What the last word can become, with descriptions.
 
     Args:
@@ -44,13 +44,13 @@ def candidates(words: Sequence[str]) -> dict[str, str]:
     """
     current = words[-1]
     if len(words) == 1:
-        found: Candidates = {name: module_of(name).SUMMARY for name in COMMANDS}
+        found: Suggestions = {name: module_of(name).SUMMARY for name in COMMANDS}
     else:
         found = of_command(words[0], words[1:-1], current)
     return {word: text for word, text in found.items() if word.startswith(current)}
 
 
-def of_command(command: str, before: Sequence[str], current: str) -> Candidates:
+def of_command(command: str, before: Sequence[str], current: str) -> Suggestions:
     """What a word after a command can become, whether it begins like the current one or not."""
     known = Known(own_folder(before))
     if command not in COMMANDS:
@@ -77,7 +77,7 @@ def module_of(command: str) -> Any:  # noqa: ANN401 - see ``main.Command``
     return import_module(f"gammvae.cli.{command}")
 
 
-def flags(command: str) -> Candidates:
+def flags(command: str) -> Suggestions:
     """The flags of a command."""
     if command == "train":  # its parser is Hydra's
         return TRAIN_FLAGS
@@ -87,7 +87,7 @@ def flags(command: str) -> Candidates:
     }
 
 
-def others(command: str, known: Known, current: str) -> Candidates:
+def others(command: str, known: Known, current: str) -> Suggestions:
     """What a command takes besides flags and settings, where that can be listed."""
     if command in TAKES_RUNS:
         return dict.fromkeys(runs(current), "")
@@ -100,7 +100,7 @@ def others(command: str, known: Known, current: str) -> Candidates:
     return dict.fromkeys(SHELLS, "") if command == "completion" else {}
 
 
-def of_setting(known: Known, key: str, typed: str) -> Candidates:
+def of_setting(known: Known, key: str, typed: str) -> Suggestions:
     """Words that give a setting of ``train`` a value; after a comma, another one for a sweep."""
     kept = typed[: typed.rfind(",") + 1]
     group = key.lstrip("+").partition("@")[0]  # as in +optimizer@train.optimizer=sgd
