@@ -15,7 +15,7 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gammvae.config.composition import composed, search_path
@@ -244,6 +244,8 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []
+        # scikit-learn's checks with sparse samples read them of all that have predict_proba
+        tags.classifier_tags = ClassifierTags()
         return tags
 
     def _words(self) -> list[str]:

