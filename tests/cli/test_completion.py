@@ -9,9 +9,9 @@ import time
 import pytest
 
 from gammvae.cli import main
-from gammvae.cli.suggestions import runs, suggestions
 from gammvae.cli.completion import SCRIPTS
 from gammvae.cli.known import Known, allowed
+from gammvae.cli.suggestions import runs, suggestions
 from gammvae.config.ranges import METHODS
 from gammvae.estimators.settings import leaves
 from tests.terminal import in_terminal
