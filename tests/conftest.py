@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from omegaconf import OmegaConf
 from gammvae.cli import main as cli
 from gammvae.config.published import FileConfig
 from gammvae.config.schema import Config
+from gammvae.runs.directory import RunDirectory
+from gammvae.runs.records import Result
+from gammvae.training.experiment import prepared
 from tests import forkserver
 
 # Several tests run at a time: one thread each, here and in the processes that they start.
@@ -58,6 +62,11 @@ def as_published(root: Path, names: Iterable[str], url: str) -> dict[str, FileCo
         name: FileConfig(url, "sha256:" + hashlib.sha256(contents.get(name, b"?")).hexdigest())
         for name in names
     }
+
+
+def run(config: Config, directory: RunDirectory) -> Result:
+    """Runs one experiment as ``gammvae train`` does."""
+    return prepared(config, directory).run()
 
 
 def a_result(**changes: Any) -> dict[str, Any]:
@@ -104,7 +113,7 @@ def gammvae(tmp_path: Path, forks: list[str]) -> Command:
     """Runs ``gammvae`` in another process, in an empty folder, without dataset files."""
 
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [*forks, "gammvae", *without_report(arguments)],
             cwd=tmp_path,
             env={**os.environ, "GAMMVAE_DATA": str(tmp_path / "data"), **environment},
@@ -112,6 +121,8 @@ def gammvae(tmp_path: Path, forks: list[str]) -> Command:
             text=True,
             timeout=300,
         )
+        done.stderr = re.sub(r"^other processes use .*\n", "", done.stderr)
+        return done
 
     return call
 

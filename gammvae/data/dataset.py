@@ -37,8 +37,8 @@ class Dataset:
         medians: ``(F,)``, what replaces missing values, if they are replaced.
     """
 
-    x: Rows
-    y: NDArray[Any] | None
+    x: Rows = field(repr=False)
+    y: NDArray[Any] | None = field(repr=False)
     shape: tuple[int, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
     names: tuple[str, ...] = field(default=(), compare=False)

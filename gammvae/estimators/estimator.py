@@ -18,13 +18,13 @@ from sklearn.base import (
 from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gammvae.config.composition import composed, search_path
+from gammvae.config.composition import search_path
 from gammvae.config.ranges import MOST_SEED
 from gammvae.estimators.fitted import FittedRun, TemporaryFolder
 from gammvae.estimators.fitting import fit_run
 from gammvae.estimators.generating import decoded, drawn, weights_of
-from gammvae.estimators.samples import Matrix, write_samples
-from gammvae.estimators.settings import check_name, different, options_of, overrides, parameter
+from gammvae.estimators.samples import Matrix, check_rows, write_samples
+from gammvae.estimators.settings import check_name, deviating, overrides, parameter
 from gammvae.evaluation.assignments import Assignments
 from gammvae.evaluation.single import elbo_of_each
 from gammvae.runs.trained import Trained
@@ -109,6 +109,8 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Trains on ``X`` ``(N, F)``: an array, a data frame or a sparse matrix.
 
+        If it fails, the estimator stays as it was.
+
         Args:
             X: The samples.
             y: Not used.
@@ -118,11 +120,19 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             DivergenceError: Training became non-finite.
             KeyboardInterrupt: It came before joint training.
         """
-        self.__dict__.pop("_run", None)  # which would not suit what is now learned of X
+        before = self.__dict__.copy()
+        try:
+            return self._fit(X)
+        except BaseException:  # an interrupt as well
+            self.__dict__ = before
+            raise
+
+    def _fit(self, X: ArrayLike) -> Self:
+        settings = self._words()
         x = self._validated(X, reset=True)
         folder = TemporaryFolder()
         names = getattr(self, "feature_names_in_", None)
-        words = [*write_samples(x, names, folder.path), *self._words()]
+        words = [*write_samples(x, names, folder.path), *settings]
         run = fit_run(words, folder, verbose=self.verbose)
         for file in folder.path.glob("samples.*"):
             file.unlink()
@@ -227,9 +237,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             model=config.model.name,
             config_dir=config_dir,
         )
-        loaded.set_params(**options_of(config))
-        usual = composed(["dataset=file", *loaded._words()]).config
-        loaded.set_params(**different(config, usual))
+        loaded.set_params(**deviating(config, loaded._words(), config_dir))
         if len(facts.shape) > 1:
             loaded.set_params(dataset__shape=list(facts.shape))
         loaded.n_features_in_ = run.result["features"]
@@ -259,6 +267,7 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         return [*search_path(self.config_dir), *words]
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Matrix:
+        check_rows(X)
         least = 2 if reset else 1
         return validate_data(
             *(self, X),

@@ -119,6 +119,11 @@ class FittedRun:
         Raises:
             InputError: The device is not available, or the model has no mixture.
         """
+        if not self.config.model.has_mixture:
+            raise InputError(
+                f"model={self.config.model.name} has no mixture, which this needs: "
+                "model='gammvae' or model='vade' has one"
+            )
         if device not in self._trained:
             with random_numbers_kept(choose_device(device)):
                 self._trained = {device: load_trained(self.directory, device, self.config)}

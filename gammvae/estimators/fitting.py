@@ -62,7 +62,10 @@ def concluded(config: Config, directory: RunDirectory) -> tuple[Experiment, str]
     """An interrupted run, evaluated at its last checkpoint, and how far it came, in words."""
     epoch = read_checkpoint(directory / "train.pt").epoch
     interrupted = f"training was interrupted after epoch {epoch}"
-    warnings.warn(f"{interrupted}; the model is as it was then", ConvergenceWarning, stacklevel=4)
+    if epoch == 0:
+        interrupted = "training was interrupted before the end of its first epoch"
+    state = "is as it was then" if epoch else "has its pretrained networks and the start"
+    warnings.warn(f"{interrupted}; the model {state}", ConvergenceWarning, stacklevel=5)
     experiment = Experiment(config, directory)
     experiment.conclude()
     return experiment, interrupted

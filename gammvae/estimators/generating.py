@@ -3,13 +3,16 @@
 Notation: ``N`` samples, ``F`` features, ``D`` latent features.
 """
 
+from numbers import Real
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from gammvae.config.ranges import MOST_SEED, MOST_WIDTH
-from gammvae.config.rules import Rule, at_least, between, positive
+from gammvae.config.rules import Rule, between, positive
 from gammvae.data.rows import rows_per_chunk
 from gammvae.errors import InputError
 from gammvae.evaluation.generation import draw
@@ -26,7 +29,8 @@ def decoded(trained: Trained, z: NDArray[np.float32]) -> NDArray:
     expected = len(trained.model.prior.latents.center)
     if z.shape[1] != expected:
         raise InputError(f"X has {z.shape[1]} features: embeddings of this run have {expected}")
-    parts = torch.from_numpy(z).split(rows_per_chunk(trained.result["features"]))
+    writable = torch.from_numpy(np.require(z, requirements="W"))
+    parts = writable.split(rows_per_chunk(trained.result["features"]))
     means = [trained.model.decoder(part.to(trained.device)).mean.cpu().numpy() for part in parts]
     return trained.facts.preprocessing.original(np.concatenate(means))
 
@@ -51,7 +55,7 @@ def drawn(
     Raises:
         InputError: An argument is out of range, or too few draws exceed ``min_posterior``.
     """
-    check("n_samples", n_samples, at_least(1, MOST_WIDTH))
+    check("n_samples", n_samples, whole(1, MOST_WIDTH))
     check("min_posterior", min_posterior, between(0, 1))
     check("temperature", temperature, positive())
     if cluster is None:
@@ -60,7 +64,7 @@ def drawn(
         counts = random.multinomial(n_samples, weights)
         several = [(k, int(counts[k]), int(seeds[k])) for k in np.flatnonzero(counts).tolist()]
     else:
-        check("cluster", cluster, between(0, trained.config.n_clusters - 1))
+        check("cluster", cluster, whole(0, trained.config.n_clusters - 1))
         several = [(cluster, n_samples, trained.config.seed)]
     x = np.concatenate(
         [
@@ -72,11 +76,19 @@ def drawn(
     return trained.facts.preprocessing.original(x), labels.astype(np.int64)
 
 
-def check(name: str, value: float, rule: Rule) -> None:
+def whole(least: int, most: int) -> Rule:
+    """A whole number from ``least`` to ``most``."""
+    return Rule(
+        lambda value: isinstance(value, int | np.integer) and bool(least <= value <= most),
+        f"a whole number from {least} to {most}",
+    )
+
+
+def check(name: str, value: Any, rule: Rule) -> None:  # noqa: ANN401 - as a user may give it
     """Refuses an argument that is out of range.
 
     Raises:
         InputError: It is.
     """
-    if not rule.holds(value):
-        raise InputError(f"{name}={value} is out of range: it must be {rule.text}")
+    if not isinstance(value, Real) or not rule.holds(value):
+        raise InputError(f"{name}={value!r} is out of range: it must be {rule.text}")

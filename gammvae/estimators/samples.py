@@ -17,9 +17,25 @@ from gammvae.config.schema import Config
 from gammvae.data.new_samples import prepared
 from gammvae.data.rows import IN_MEMORY_BYTES, Rows, SparseRows, smallest_floats
 from gammvae.data.training_data import Facts
+from gammvae.errors import InputError
+from gammvae.mixture.arguments import check_values
 
 # Samples (N, F) as an array or in scipy's CSR format, which has no types.
 Matrix = Any
+
+
+def check_rows(x: Any) -> None:  # noqa: ANN401 - of any type
+    """Refuses samples that are no rows of numbers, or have masked values.
+
+    Raises:
+        ValueError: They are not; the message says how they become such.
+    """
+    check_values(x)
+    if getattr(x, "ndim", 2) > 2:
+        raise InputError(
+            f"X has {x.ndim} dimensions: samples must be rows, as in X.reshape(len(X), -1); "
+            f"dataset__shape={[*x.shape[1:]]} says what shape they have"
+        )
 
 
 def write_samples(x: Matrix, names: Sequence[str] | None, folder: Path) -> list[str]:

@@ -5,11 +5,13 @@ parameters of parts; an option such as ``init=kmeans`` is the parameter ``init``
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gammvae.config.code import code_of
+from gammvae.config.composition import composed
 from gammvae.config.explain import options
 from gammvae.config.identity import VOLATILE
 from gammvae.config.overrides import Value, in_grammar
@@ -61,7 +63,8 @@ def check_name(parameter: str) -> None:
         if name not in OF_SAMPLES:
             known = ", ".join(f"dataset__{one}" for one in OF_SAMPLES)
             raise InputError(
-                f"{parameter} cannot be given: the data are X, of which {known} is set"
+                f"{parameter} cannot be given: the data are X, and of the settings of data only "
+                f"{known} can be"
             )
         return
     if parent.startswith(CODE):  # an argument of the user's own function
@@ -112,6 +115,21 @@ def plain(name: str, value: Any) -> Value:  # noqa: ANN401 - of any type, which 
     )
 
 
+def deviating(
+    config: Config, words: Sequence[str], config_dir: str | Path | None
+) -> dict[str, Any]:
+    """The parameters by which a run's configuration deviates from that of some words.
+
+    Args:
+        config: Configuration of the run.
+        words: ``key=value`` words of ``gammvae train`` for data in a file.
+        config_dir: Folder with the user's own configuration files, or ``None``.
+    """
+    words = ["dataset=file", *words]
+    chosen = options_of(config, composed(words).config, config_dir)
+    return chosen | different(config, composed([*words, *overrides(chosen)]).config)
+
+
 def different(config: Config, usual: Config) -> dict[str, Any]:
     """The settings in which a configuration differs from another, as parameters.
 
@@ -132,16 +150,34 @@ def different(config: Config, usual: Config) -> dict[str, Any]:
     }
 
 
-def options_of(config: Config) -> dict[str, str]:
-    """The options in a configuration, as parameters: other optimizers than the usual, and code."""
-    own = config.train.optimizer
-    chosen = {"optimizer": config.optimizer.name, OWN_OPTIMIZER: own.name if own else None}
-    usual = {"optimizer": "Adam", OWN_OPTIMIZER: None}
-    sections = {key.partition(".")[0] for key in code_of(config)} - {"model"}
-    return {section: getattr(config, section).name for section in sorted(sections)} | {
-        parameter(name): OPTIMIZERS[kind]
-        for name, kind in chosen.items()
-        if kind in OPTIMIZERS and kind != usual[name]
+def options_of(config: Config, usual: Config, config_dir: str | Path | None) -> dict[str, str]:
+    """The options in a configuration that are not the usual ones, as parameters.
+
+    Args:
+        config: Configuration of a run.
+        usual: Configuration with the defaults of an estimator.
+        config_dir: Folder with the user's own configuration files, or ``None``.
+    """
+    folders = [Path(str(files("gammvae.conf"))), *([Path(config_dir)] if config_dir else [])]
+
+    def named(one: Config) -> dict[str, str | None]:
+        own = one.train.optimizer
+        return {
+            "architecture": one.architecture.name,
+            "augmentation": one.augmentation.name,
+            "init": one.init.start,
+            "optimizer": OPTIMIZERS.get(one.optimizer.name),
+            OWN_OPTIMIZER: OPTIMIZERS.get(own.name) if own else None,
+        }
+
+    return {
+        parameter(group): option
+        for (group, option), expected in zip(
+            named(config).items(), named(usual).values(), strict=True
+        )
+        if option is not None
+        and option != expected
+        and any((one / group.split(".")[-1] / f"{option}.yaml").is_file() for one in folders)
     }
 
 

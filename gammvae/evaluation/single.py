@@ -1,12 +1,15 @@
 r"""The ELBO of single samples, which does not depend on the samples beside them.
 
 A run's own ELBO draws ``z`` anew for every sample, so a sample's value depends on its place. Here
-all samples share the draws: ``z`` is the quantile of ``q(z|x)`` at :math:`\Phi(\epsilon)`, with the
-same few normal :math:`\epsilon` and their negatives for every sample.
+all samples share the draws: ``z`` is the quantile of ``q(z|x)`` at the same few points of the unit
+cube for every sample. What errs in one then errs in all, and does not average out over samples, so
+the points are scrambled Sobol points, which cover the cube more evenly than random ones.
 
 References:
     Monte Carlo Methods and Models in Finance and Insurance (Korn, Korn and Kroisandt, 2010),
-    section 3.3, on common random numbers and antithetic variates
+    section 3.3, on common random numbers
+    Scrambling Sobol' and Niederreiter-Xing points (Owen, 1998),
+    https://doi.org/10.1006/jcom.1998.0487
 
 Notation: ``N`` samples, ``B`` samples of a chunk, ``D`` latent features.
 """
@@ -25,8 +28,10 @@ from gammvae.model.distributions import LatentDistribution
 from gammvae.model.log_gamma import log_quantile, precise
 from gammvae.model.vae import MixtureVAE
 
-# Half of them are the negatives of the others.
-DRAWS = 4
+# A power of 2, as Sobol points need.
+DRAWS = 16
+# No quantile of a point below this, or as near to 1, is finite in float32.
+EDGE = 1e-6
 
 
 @torch.no_grad()
@@ -38,9 +43,8 @@ def elbo_of_each(model: MixtureVAE, x: Samples, seed: int) -> Iterator[NDArray[n
         x: The samples ``(N, F)``.
         seed: Seed of the draws that all samples share.
     """
-    random = torch.Generator().manual_seed(seed)
-    half = torch.randn(DRAWS // 2, len(model.prior.latents.center), generator=random)
-    noise = torch.cat([half, -half]).to(x.device)
+    sobol = torch.quasirandom.SobolEngine(len(model.prior.latents.center), scramble=True, seed=seed)
+    noise = torch.special.ndtri(sobol.draw(DRAWS).clamp(EDGE, 1 - EDGE)).to(x.device)
     for chunk in in_order(x, "evaluating"):
         draws = [model.elbo(chunk, draw=partial(quantile, eps=eps)).value() for eps in noise]
         yield torch.stack(draws).mean(0).cpu().numpy()

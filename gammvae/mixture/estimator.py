@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from gammvae.mixture.arguments import check_values, check_whole
 from gammvae.mixture.em import (
     MAX_CONCENTRATION,
     MIN_CONCENTRATION,
@@ -26,7 +28,8 @@ class GammaMixture(DensityMixin, BaseEstimator):
     """A mixture of Gamma distributions with independent features, fitted by EM.
 
     Zeros, such as values below a detection limit, are no values of a Gamma variable. They are
-    raised to the smallest positive training value of their feature, with a warning.
+    raised to the smallest positive training value of their feature, or to 1 if it has none, with a
+    warning.
 
     Args:
         n_components: Number of components, ``K``.
@@ -84,7 +87,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
         if zeros := int((X == 0).sum()):
             warnings.warn(
                 f"X has {zeros} zeros, which are raised to the smallest positive value of their "
-                "feature",
+                "feature, or to 1 if it has none",
                 stacklevel=2,
             )
         X = self._without_zeros(X)
@@ -108,6 +111,13 @@ class GammaMixture(DensityMixin, BaseEstimator):
         self.labels_ = fit.labels
         self.lower_bound_, self.lower_bounds_ = fit.bound, [f.bound for f in best]
         self.n_iter_, self.converged_ = fit.n_iter, fit.converged
+        if not fit.converged:
+            warnings.warn(
+                f"EM did not converge in max_iter={self.max_iter} iterations: more, or a greater "
+                "tol, let it",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def fit_predict(self, X: ArrayLike, y: None = None) -> NDArray[np.int64]:
@@ -143,6 +153,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
     def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.int64]]:
         """Draws ``(n_samples, D)`` points and their components ``(n_samples,)``."""
         check_is_fitted(self)
+        check_whole("n_samples", n_samples, least=1)
         random = check_random_state(self.random_state)
         labels = random.choice(self.n_components, size=n_samples, p=self.weights_)
         return random.gamma(self.concentrations_[labels], 1 / self.rates_[labels]), labels
@@ -165,6 +176,7 @@ class GammaMixture(DensityMixin, BaseEstimator):
         return log_weights + family.log_density(statistics, (self.concentrations_, self.rates_))
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Array:
+        check_values(X)
         checked: Array = validate_data(self, X, dtype=np.float64, reset=reset)
         if (least := checked.min()) < 0:
             raise ValueError(
@@ -177,9 +189,8 @@ class GammaMixture(DensityMixin, BaseEstimator):
         return np.where(X == 0, self.least_, X)
 
     def _check_parameters(self, n_samples: int) -> None:
-        for name, least in [("n_components", 1), ("max_iter", 1), ("n_init", 1)]:
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("n_components", "max_iter", "n_init"):
+            check_whole(name, getattr(self, name), least=1)
         if self.tol < 0:
             raise ValueError(f"tol must not be negative, got {self.tol}")
         if not MIN_CONCENTRATION < self.max_concentration <= MAX_CONCENTRATION:

@@ -235,7 +235,7 @@ def build_optimizer(
         mixture["weight_decay"] = 0.0  # logarithms should not decay towards zero
     try:
         return optimizer([{"params": networks}, mixture], lr=config.lr, **arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
         raise InputError(f"{section}.arguments={arguments} do not suit {name}: {error}") from error
 
 

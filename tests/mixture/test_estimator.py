@@ -165,10 +165,10 @@ def test_the_fit_does_not_depend_on_the_scale_of_a_feature():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_components": 0}, "n_components must be at least 1, got 0"),
+        ({"n_components": 0}, "n_components must be a whole number of at least 1, got 0"),
         ({"n_components": 11}, "n_components=11 must not exceed n_samples=10"),
-        ({"max_iter": 0}, "max_iter must be at least 1"),
-        ({"n_init": 0}, "n_init must be at least 1"),
+        ({"max_iter": 0}, "max_iter must be a whole number of at least 1"),
+        ({"n_init": 0}, "n_init must be a whole number of at least 1"),
         ({"tol": -1.0}, "tol must not be negative, got -1.0"),
         ({"init_params": "kmean"}, "init_params must be 'kmeans', 'random' or labels"),
         ({"init_params": [0] * 9}, r"labels must have shape \(10,\), got \(9,\)"),

@@ -12,8 +12,7 @@ import gammvae
 from gammvae.runs import sharing
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.sharing import Pretrained
-from gammvae.training.experiment import prepared
-from tests.conftest import TINY, compose_config
+from tests.conftest import TINY, compose_config, run
 
 SMOKE = (*TINY, "experiment=smoke", "device=cpu")
 
@@ -28,7 +27,7 @@ def call(tmp_path, caplog):
         where = (f"run_dir={tmp_path / name}", f"pretrained={tmp_path / 'shared'}")
         config = compose_config(*SMOKE, *where, *overrides)
         directory = RunDirectory(tmp_path / name)
-        result = prepared(config, directory).run()
+        result = run(config, directory)
         said = (directory / "run.log").read_text()
         return result["metrics"], "the autoencoder is taken from" not in said
 

@@ -8,8 +8,8 @@ import torch
 from gammvae.errors import InputError
 from gammvae.runs.contents import CHOICE, REPORT
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.experiment import Experiment, run
-from tests.conftest import TINY, compose_config
+from gammvae.training.experiment import Experiment
+from tests.conftest import TINY, compose_config, run
 
 GIVEN = ("dataset=file", "preprocess=standardize", "device=cpu", "init.n_init=1", *TINY)
 SHORT = (*GIVEN, "pretrain.epochs=40", "train.epochs=2")

@@ -24,9 +24,9 @@ from gammvae.errors import DivergenceError, InputError
 from gammvae.evaluation.metrics import clustering_accuracy
 from gammvae.runs.contents import ASSIGNMENTS, CONFIG, DATA, DIGESTS, LOG, METRICS, RESULT
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.experiment import Experiment, run
+from gammvae.training.experiment import Experiment
 from gammvae.training.workspace import Workspace
-from tests.conftest import TINY, compose_config
+from tests.conftest import TINY, compose_config, run
 
 SHORT = (*TINY, "batch_size=16", "pretrain.epochs=3", "train.epochs=3", "device=cpu")
 TIMINGS = ("seconds", "samples_per_second")

@@ -8,8 +8,8 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.experiment import Experiment, run
-from tests.conftest import TINY, compose_config
+from gammvae.training.experiment import Experiment
+from tests.conftest import TINY, compose_config, run
 
 SMOKE = (*TINY, "experiment=smoke", "device=cpu")
 

@@ -13,9 +13,8 @@ from sklearn.mixture import GaussianMixture
 
 from gammvae.errors import InputError
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.experiment import prepared
 from gammvae.training.spaces import Space
-from tests.conftest import TINY, compose_config
+from tests.conftest import TINY, compose_config, run
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +120,7 @@ def test_umap_of_the_samples_needs_no_network_and_is_the_embedding(monkeypatch, 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=FirstFeatures))
     config = compose_config(*TINY, "model=umap_kmeans", "device=cpu", f"run_dir={tmp_path}")
     directory = RunDirectory(tmp_path)
-    prepared(config, directory).run()
+    run(config, directory)
     assert not (directory / "pretrain.pt").exists()
     first = (load_digits().data[:, :10] / 16).astype(np.float32)
     with np.load(directory / "assignments.npz") as arrays:

@@ -7,9 +7,9 @@ from torch.distributions import Independent, Normal
 import gammvae.training.stages
 from gammvae.model.latents import DECODER_GAIN
 from gammvae.runs.directory import RunDirectory
-from gammvae.training.experiment import Experiment, run
+from gammvae.training.experiment import Experiment
 from gammvae.training.methods.dcn import FIRST_COUNT, FriendlyAutoencoder
-from tests.conftest import TINY, compose_config
+from tests.conftest import TINY, compose_config, run
 from tests.model.test_vae import build
 
 SMOKE = (*TINY, "experiment=smoke", "device=cpu", "model=dcn")

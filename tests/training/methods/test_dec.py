@@ -13,11 +13,11 @@ import gammvae.training.stages
 from gammvae.model.networks import NormalDecoder
 from gammvae.runs.directory import RunDirectory
 from gammvae.training.epochs import Stage
-from gammvae.training.experiment import Experiment, run
+from gammvae.training.experiment import Experiment
 from gammvae.training.loop import fit
 from gammvae.training.methods.dec import CenteredAutoencoder, Targets, sharpened
 from gammvae.training.schedules import LearningRate
-from tests.conftest import TINY, compose_config
+from tests.conftest import TINY, compose_config, run
 from tests.model.test_vae import build
 
 SMOKE = (*TINY, "experiment=smoke", "device=cpu")
