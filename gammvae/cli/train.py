@@ -214,7 +214,7 @@ def what_next(directory: "RunDirectory", config: "Config") -> Iterator[str]:
     from gammvae.runs.contents import REPORT
 
     run = shell_word(str(directory.path))
-    yield "what is next:"
+    yield "what can be done next:"
     if (directory / REPORT).exists():
         yield f"report    {directory / REPORT}"
     yield f"table     gammvae export {run} out=clusters.csv"

@@ -39,7 +39,7 @@ def test_one_bar_goes_through_the_stages_of_a_run(shown):
 def test_the_end_says_what_can_be_done_next(shown):
     folder, text = shown
     assert text[text.index("\na run\n") :].splitlines()[2:] == [
-        "what is next:",
+        "what can be done next:",
         "table     gammvae export 'a run' out=clusters.csv",
         "generate  gammvae sample 'a run' cluster=0",
         "assign    gammvae predict 'a run' data=FILE out=new_clusters.csv",
