@@ -121,6 +121,8 @@ def refuse_replacing(key: str, target: Path, inputs: Sequence[Path]) -> None:
 def refuse_existing(key: str, target: Path, overwrite: bool) -> None:
     """Refuses to overwrite a file, unless the user wants that.
 
+    A symbolic link is no file here: ``write_whole`` replaces it and leaves what it leads to.
+
     Args:
         key: The setting that names the target.
         target: Path to write.
@@ -129,7 +131,7 @@ def refuse_existing(key: str, target: Path, overwrite: bool) -> None:
     Raises:
         InputError: There is such a file.
     """
-    if target.is_file() and not overwrite:
+    if target.is_file() and not target.is_symlink() and not overwrite:
         raise InputError(f"{key}={target} exists: overwrite=true replaces it, or name another")
 
 
