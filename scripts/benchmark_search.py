@@ -36,9 +36,8 @@ from gammvae.cli.searching import labels_of
 from gammvae.data.samples import samples_on
 from gammvae.data.training_data import load_data
 from gammvae.runs.contents import RESULT
-from gammvae.search.names import AGREEMENT, OBJECTIVES
+from gammvae.search.names import AGREEMENT, JSON, OBJECTIVES
 from gammvae.search.objectives import Objective, PredictabilityOfSeeds, agreement_of_seeds
-from gammvae.search.record import JSON
 from gammvae.tables.comparison import difference
 from gammvae.tables.formats import Entry
 

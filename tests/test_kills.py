@@ -300,10 +300,11 @@ def finished(folder) -> Path:
     return folder
 
 
+AGAIN = "overwrite=true"
 WRITERS = {
-    "sample": ("sample", "run", "device=cpu", "n=20", "min_posterior=0", "out=X"),
-    "predict": ("predict", "run", "device=cpu", "data=x.npy", "out=X.npz"),
-    "predict csv": ("predict", "run", "device=cpu", "data=x.npy", "out=X.csv"),
+    "sample": ("sample", "run", "device=cpu", "n=20", "min_posterior=0", "out=X", AGAIN),
+    "predict": ("predict", "run", "device=cpu", "data=x.npy", "out=X.npz", AGAIN),
+    "predict csv": ("predict", "run", "device=cpu", "data=x.npy", "out=X.csv", AGAIN),
     "report": ("report", "run", "device=cpu", "out=X.html"),
     "table": ("table", "run", "--output", "X.csv", "X.md"),
 }

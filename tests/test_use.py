@@ -10,6 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from gammvae.cli.sample_clusters import table
 from gammvae.config.overrides import override
@@ -77,6 +78,8 @@ def test_samples_of_images_are_a_picture_and_arrays(images, in_process):
     assert in_process("sample", "run", "n=5", "min_posterior=0", "out=again").returncode == 0
     with np.load(images.parent / "again.npz") as arrays:
         assert (arrays["x"] == first).all()
+    refused = in_process("sample", "run", "n=5", "min_posterior=0", "out=again.png")
+    assert "out=again.npz exists: overwrite=true replaces it" in refused.stderr
     only = in_process("sample", "run", "cluster=2", "min_posterior=0", "seed=1", "out=two.png")
     assert only.returncode == 0, only.stderr
     with np.load(images.parent / "two.npz") as arrays:
@@ -137,6 +140,11 @@ def test_predictions_of_the_training_data_are_its_assignments(features, in_proce
         rows = list(csv.DictReader(file))
     assert [int(row["label"]) for row in rows] == labels.tolist()
     assert [bool(int(row["unlikely"])) for row in rows] == unlikely.tolist()
+    assert in_process("predict", "run", "data=t.csv", "out=p.parquet").returncode == 0
+    table = parquet.read_table(features.parent / "p.parquet").to_pydict()
+    assert list(table) == list(rows[0])
+    for name, column in table.items():
+        assert np.float32(column).tolist() == np.float32([row[name] for row in rows]).tolist()
     total = [sum(float(row[f"responsibility_{k}"]) for k in range(3)) for row in rows]
     np.testing.assert_allclose(total, 1, atol=1e-4)
 
@@ -197,7 +205,8 @@ def test_a_slice_of_the_same_table_is_read_the_same(tmp_path, in_process):
     assert "has samples of 3 values: the run was trained on samples of 2; " in refused.stderr
     assert "dataset." not in refused.stderr
     (word,) = re.findall(r"'drop=.*\]'", refused.stderr)
-    done = in_process("predict", "run", "data=more.csv", "out=p.npz", *shlex.split(word))
+    more = (*shlex.split(word), "overwrite=true")
+    done = in_process("predict", "run", "data=more.csv", "out=p.npz", *more)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "run" / ASSIGNMENTS) as stored, np.load(tmp_path / "p.npz") as again:
         np.testing.assert_array_equal(again["labels"], stored["labels"])
@@ -212,7 +221,9 @@ def test_names_of_numbers_are_known_from_the_run(tmp_path, in_process):
     assert in_process("train", *data, *epochs, *SHORT).returncode == 0
     done = in_process("predict", "run", "data=more.csv", "out=p.npz")
     assert done.stdout.startswith("30 samples"), done.stderr
-    done = in_process("predict", "run", "data=more.csv", "out=p.npz", "header=false")
+    assert "out=p.npz exists" in in_process("predict", "run", "data=more.csv", "out=p.npz").stderr
+    again = ("out=p.npz", "overwrite=true", "header=false")
+    done = in_process("predict", "run", "data=more.csv", *again)
     assert "data=more.csv has the column 1 where the run was trained on 1990" in done.stderr
 
 
@@ -237,7 +248,7 @@ def test_images_are_predicted_in_the_order_of_the_run(given, stored, like, tmp_p
     trained = in_process("train", *data, *epochs, *SHORT)
     assert trained.returncode == 0, trained.stderr
     for name in like:
-        done = in_process("predict", "run", f"data={name}.npy", "out=p.npz")
+        done = in_process("predict", "run", f"data={name}.npy", "out=p.npz", "overwrite=true")
         assert done.returncode == 0, done.stderr
         with np.load(tmp_path / "run" / ASSIGNMENTS) as run, np.load(tmp_path / "p.npz") as again:
             np.testing.assert_array_equal(again["embedding"], run["embedding"])
@@ -269,7 +280,7 @@ def test_values_that_overflow_are_refused(features, in_process):
     ("call", "message"),
     [
         ("sample", "sample needs a run directory"),
-        ("predict run data=x.npy out=y.txt", "out=y.txt is of unknown kind: it must end in .npz o"),
+        ("predict run data=x.npy out=y.txt", "out=y.txt is of unknown kind: it must end in .npz, "),
         ("predict run data=none.npy out=y.npz", "none.npy does not exist"),
         (
             "sample run cluster=10",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gammvae.cli.table_writer import TABLES
 from gammvae.cli.terminal import log_to_terminal
 from gammvae.cli.words import split_run, words_parser
 from gammvae.errors import InputError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from gammvae.cli.settings import ExportSettings
 
 SUMMARY = "Write a run as a program or a table: gammvae export RUN out=FILE."
-PROGRAMS, TABLES = (".pt2", ".onnx"), (".csv", ".parquet")
+PROGRAMS = (".pt2", ".onnx")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +38,7 @@ def run(arguments: list[str]) -> None:
         arguments: Command-line arguments after ``gammvae export``.
 
     Raises:
-        InputError: The arguments, the run or its data are invalid.
+        InputError: The arguments, the run or its data are invalid, or a file to write exists.
     """
     from gammvae.cli.places import PLACES, places
     from gammvae.cli.settings import ExportSettings, read_settings
@@ -54,7 +55,7 @@ def run(arguments: list[str]) -> None:
     if kind in PROGRAMS:
         from gammvae.cli.export_programs import export_programs
 
-        lines = export_programs(directory, target, where, config_dir)
+        lines = export_programs(directory, target, given, where, config_dir)
     else:
         from gammvae.cli.export_table import export_table
 

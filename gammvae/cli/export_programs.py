@@ -17,6 +17,7 @@ from gammvae.cli.packing import Packed, check_packages, pack
 from gammvae.cli.places import Places
 from gammvae.cli.reuse import usable_config
 from gammvae.cli.run_data import data_of
+from gammvae.cli.settings import ExportSettings
 from gammvae.data.preprocessing import Preprocessing
 from gammvae.data.rows import as_float32
 from gammvae.data.samples import subset
@@ -27,7 +28,7 @@ from gammvae.evaluation.programs import ClusterProgram, DecoderProgram
 from gammvae.runs.code import config_with_code
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.trained import Trained, load_trained
-from gammvae.system.writing import write_whole
+from gammvae.system.writing import refuse_existing, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -53,23 +54,30 @@ class Differences(NamedTuple):
 
 
 def export_programs(
-    directory: RunDirectory, target: Path, where: Places, config_dir: str | None
+    directory: RunDirectory,
+    target: Path,
+    settings: ExportSettings,
+    where: Places,
+    config_dir: str | None,
 ) -> list[str]:
     """Writes one program for clusters and one for decoding, and returns a summary in lines.
 
     Args:
         directory: Directory of the run.
         target: File of the first program, ``.pt2`` or ``.onnx``; the second is beside it.
+        settings: Settings of the command, which say whether files may be replaced.
         where: See ``reuse.usable_config``.
         config_dir: Folder with the user's own configuration files, or ``None``.
 
     Raises:
-        InputError: The run has no network, a package is missing, or a program differs from the
-            model.
+        InputError: The run has no network, a package is missing, a file to write exists, or a
+            program differs from the model.
     """
     check_packages(target)
     second = target.with_name(f"{target.stem}_decoder{target.suffix}")
     directory.check_output("out", second)
+    for path in (target, second):
+        refuse_existing("out", path, settings.overwrite)
     trained = load_trained(directory, "cpu", config_with_code(directory, config_dir))
     trained.model.eval().requires_grad_(False)
     x, source = samples(directory, trained, where, config_dir)

@@ -3,10 +3,9 @@
 Notation: ``N`` samples, ``K`` clusters, ``D`` latent features.
 """
 
-import csv
-import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
@@ -14,13 +13,14 @@ from gammvae.cli.places import Places
 from gammvae.cli.reuse import usable_config
 from gammvae.cli.run_data import data_of
 from gammvae.cli.settings import ExportSettings
-from gammvae.cli.users_columns import is_table, users_columns
-from gammvae.errors import InputError
+from gammvae.cli.table_writer import write_table
+from gammvae.cli.users_columns import Taken, has_positions, is_table, users_columns
+from gammvae.errors import InputError, reading
+from gammvae.runs.contents import DATA
 from gammvae.runs.directory import RunDirectory
 from gammvae.runs.trained import sample_names
-from gammvae.system.memory import CHUNK_ROWS
 from gammvae.system.paths import user_path
-from gammvae.system.writing import refuse_replacing, write_whole
+from gammvae.system.writing import refuse_existing, refuse_replacing
 
 if TYPE_CHECKING:
     import pyarrow
@@ -46,37 +46,64 @@ def export_table(
         config_dir: Folder with the user's own configuration files, or ``None``.
 
     Raises:
-        InputError: The run is not finished, its data are needed and cannot be read, or a column of
-            the data has the name of one of the results.
+        InputError: The run is not finished, its data are needed and cannot be read, a column of
+            the data has the name of one of the results, or the file to write exists.
     """
-    result = directory.read_result()
-    arrays = directory.read_assignments(result["samples"], result["n_clusters"])
-    columns, own = {}, results(arrays, settings.embedding)
-    if not is_table(directory.read_config().dataset):
-        own = names_of(directory, result["samples"]) | own
-    if settings.columns or is_table(directory.read_config().dataset):
-        config = usable_config(directory, where, config_dir)
-        if config.dataset.path is not None:  # it may be another than that of the run
-            refuse_replacing("out", target, [user_path(config.dataset.path)])
-        dataset, as_text = data_of(directory, config, result), target.suffix.lower() == ".csv"
-        columns = users_columns(config.dataset, dataset, settings.columns, as_text)
-    if both := sorted(columns.keys() & own.keys()):
-        raise InputError(
-            f"the data have a column {both[0]!r} as the export has: columns=false leaves it out"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write(target, {**columns, **own})
-    names = [name or "''" for name in (*columns, *own)]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return [f"{result['samples']} samples: {', '.join(names[:NAMED])}{more}", str(target)]
-
-
-def names_of(directory: RunDirectory, n_samples: int) -> "dict[str, pyarrow.Array]":
-    """The names of a run's samples as a column, if they have some: of image files, of cells."""
     import pyarrow
 
-    names = sample_names(directory)
-    return {"sample": pyarrow.array(names)} if len(names) == n_samples else {}
+    result, dataset = directory.read_result(), directory.read_config().dataset
+    arrays = directory.read_assignments(result["samples"], result["n_clusters"])
+    taken, names = Taken({}, {}), sample_names(directory)
+    needed = settings.columns or is_table(dataset)
+    config = usable_config(directory, where, config_dir) if needed else None
+    if config and config.dataset.path is not None:  # it may be another than that of the run
+        refuse_replacing("out", target, [user_path(config.dataset.path)])
+    refuse_existing("out", target, settings.overwrite)
+    if config:
+        data, as_text = data_of(directory, config, result), target.suffix.lower() == ".csv"
+        taken = users_columns(config.dataset, data, settings.columns, as_text)
+        names = list(data.samples)
+    named, found = {}, results(arrays, settings.embedding)
+    if len(names) == result["samples"]:
+        with reading(directory / DATA):
+            named = {"sample": column_of(names, has_positions(dataset))}
+    check_names(taken, [*named, *found])
+    columns = {**taken.row_index, **named, **taken.others, **found}
+    write_table(target, [pyarrow.table(columns)])
+    shown = [name or "''" for name in columns]
+    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
+    return [f"{result['samples']} samples: {', '.join(shown[:NAMED])}{more}", str(target)]
+
+
+def check_names(taken: Taken, own: Sequence[str]) -> None:
+    """Refuses columns of the user that have the name of one of ours.
+
+    Raises:
+        InputError: There is one.
+    """
+    for name in own:
+        if name in taken.others:
+            raise InputError(
+                f"the data have a column {name!r} as the export has: columns=false leaves it out"
+            )
+        if name in taken.row_index:
+            raise InputError(
+                f"the row index of the data is called {name!r} as a column of the export: "
+                "dataset.path=FILE must name a file in which it is called otherwise"
+            )
+
+
+def column_of(names: Sequence[str], as_positions: bool) -> "pyarrow.Array":
+    """The names of a run's samples as a column.
+
+    Args:
+        names: Of image files or of cells, or positions in the user's file, counted from 0, if
+            samples were left out because they lack a value.
+        as_positions: Whether they are such positions.
+    """
+    import pyarrow
+
+    return pyarrow.array([int(name) for name in names] if as_positions else names)
 
 
 def results(arrays: dict[str, NDArray], embedding: bool) -> "dict[str, pyarrow.Array]":
@@ -95,40 +122,3 @@ def results(arrays: dict[str, NDArray], embedding: bool) -> "dict[str, pyarrow.A
         **{f"embedding_{index}": values for index, values in enumerate(points)},
     }
     return {name: pyarrow.array(values) for name, values in columns.items()}
-
-
-def write(target: Path, columns: "dict[str, pyarrow.Array | pyarrow.ChunkedArray]") -> None:
-    """Writes a table.
-
-    Args:
-        target: ``.csv`` or ``.parquet``.
-        columns: Of equal length, by name.
-
-    Raises:
-        InputError: A column cannot be written as text.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    table = pyarrow.table(columns)
-    if target.suffix.lower() == ".parquet":
-        write_whole(target, lambda file: parquet.write_table(table, file))
-        return
-    try:
-        texts = table.cast(pyarrow.schema([(name, pyarrow.string()) for name in columns]))
-    except (pyarrow.ArrowNotImplementedError, pyarrow.ArrowInvalid) as error:
-        raise InputError(
-            f"out={target} cannot hold lists: a .parquet file can, or columns=false"
-        ) from error
-    write_whole(target, lambda file: write_csv(file, texts))
-
-
-def write_csv(file: IO[bytes], texts: "pyarrow.Table") -> None:
-    """One line per row, and nothing where a value is missing; arrow itself quotes every text."""
-    stream = io.TextIOWrapper(file, "utf-8", newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(texts.column_names)
-    for batch in texts.to_batches(max_chunksize=CHUNK_ROWS):
-        writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-    stream.flush()
-    stream.detach()

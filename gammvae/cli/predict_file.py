@@ -4,21 +4,21 @@ Notation: ``N`` samples, ``B`` samples of a chunk, ``F`` features, ``K`` cluster
 features.
 """
 
-import csv
-import io
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gammvae.cli.catalog import Catalog
 from gammvae.cli.settings import PredictSettings
+from gammvae.cli.table_writer import TABLES, write_table
+from gammvae.cli.users_columns import has_positions
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.by_name import load_dataset
 from gammvae.data.dataset import Dataset
@@ -37,11 +37,14 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.npz import NpzWriter
 from gammvae.runs.trained import Trained
 from gammvae.system.paths import user_path
-from gammvae.system.writing import refuse_replacing, write_whole
+from gammvae.system.writing import refuse_existing, refuse_replacing, write_whole
+
+if TYPE_CHECKING:
+    import pyarrow
 
 log = logging.getLogger(__name__)
 
-KINDS = (".npz", ".csv")
+KINDS = (".npz", *TABLES)
 # The loaders of dataset=folder and dataset=features, as configurations name them.
 OF_FOLDERS, OF_FEATURES = "gammvae.data.folder.load", "gammvae.data.features.load"
 KEYS = Keys(
@@ -65,23 +68,27 @@ def predict(directory: RunDirectory, trained: Trained, settings: PredictSettings
         settings: Settings of the command, with the files to read and to write.
 
     Raises:
-        InputError: A file cannot be read or has an unknown format, or its samples do not match
-            those that the run was trained on.
+        InputError: A file cannot be read or has an unknown format, the file to write exists, or
+            samples do not match those that the run was trained on.
     """
     target = user_path(settings.out)
     kind = target.suffix.lower()
     if kind not in KINDS:
-        raise InputError(f"out={settings.out} is of unknown kind: it must end in .npz or .csv")
+        raise InputError(
+            f"out={settings.out} is of unknown kind: it must end in {', '.join(KINDS)}"
+        )
     refuse_replacing("out", target, [user_path(settings.data)])
     directory.check_output("out", target)
     rows, names = read(trained, settings)
+    refuse_existing("out", target, settings.overwrite)
     x = samples_on(trained.device, rows)
     counts: Counter[str] = Counter()
     parts = named(predictions(trained, x, counts), names)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if kind == ".csv":
-        write_whole(target, lambda file: write_csv(file, parts))
+    if kind in TABLES:
+        given = replace(trained.config.dataset, path=settings.data)
+        write_table(target, (as_table(part, has_positions(given)) for part in parts))
     else:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with NpzWriter(target, len(x)) as arrays:
             for part in parts:
                 arrays.append(part)
@@ -233,28 +240,21 @@ def named(
         start = end
 
 
-def write_csv(file: IO[bytes], parts: Iterator[dict[str, NDArray]]) -> None:
-    """One line per sample: label, ELBO, whether it is unlikely, responsibilities, embedding.
+def as_table(part: Mapping[str, NDArray], as_positions: bool) -> "pyarrow.Table":
+    """A row per sample: label, ELBO, 1 if it is unlikely or 0, responsibilities, embedding.
 
-    Samples that have names get them in front.
+    Args:
+        part: Results by name, each of length ``B``.
+        as_positions: Whether the names of samples, if they have some, are positions. Names are in
+            front.
     """
-    text = io.TextIOWrapper(file, "utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    for number, part in enumerate(parts):
-        wide = {
-            "responsibility": part["responsibilities"],
-            "embedding": part["embedding"],
-        }
-        if number == 0:
-            columns = [f"{name}_{i}" for name, of in wide.items() for i in range(of.shape[1])]
-            first = ["sample"] if "samples" in part else []
-            writer.writerow([*first, "label", "elbo", "unlikely", *columns])
-        values = np.hstack([*wide.values()])
-        names = [[name] for name in part["samples"]] if "samples" in part else [[]] * len(values)
-        for name, label, elbo, unlikely, row in zip(
-            names, part["labels"], part["elbo"], part["unlikely"], values, strict=True
-        ):
-            figures = (f"{one:.6g}" for one in row)
-            writer.writerow([*name, label, f"{elbo:.6g}", int(unlikely), *figures])
-    text.flush()
-    text.detach()
+    import pyarrow
+
+    columns = {}
+    if "samples" in part:
+        columns["sample"] = part["samples"].astype(np.int64 if as_positions else str)
+    columns |= {"label": part["labels"], "elbo": part["elbo"]}
+    columns["unlikely"] = part["unlikely"].astype(np.uint8)
+    for name, wide in (("responsibility", "responsibilities"), ("embedding", "embedding")):
+        columns |= {f"{name}_{index}": values for index, values in enumerate(part[wide].T)}
+    return pyarrow.table(columns)

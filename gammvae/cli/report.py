@@ -48,7 +48,8 @@ def run(arguments: list[str]) -> None:
     parsed = split(parser(), arguments)
     keys = tuple(f"{key}=" for key in settings())
     words = [word for word in parsed.words if word.startswith(keys)]
-    directories = [RunDirectory(word) for word in parsed.words if word not in words]
+    named = [word for word in parsed.words if word not in words]
+    directories = [RunDirectory(run) for word in named for run in runs_in(Path(word))]
     if not directories:
         raise InputError("report needs a run directory: gammvae report RUN [RUN...] [out=FILE]")
     given = [word.removeprefix("out=") for word in words if word.startswith("out=")]
@@ -62,6 +63,18 @@ def run(arguments: list[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     write_report(subjects, target)
     say(target)
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The folder of a run itself, or of a search the runs of the default and of the best trial.
+
+    Raises:
+        InputError: It is a search whose files are damaged, or whose runs are not there.
+    """
+    from gammvae.search.names import JSON
+    from gammvae.search.stored import default_and_best
+
+    return default_and_best(folder / JSON) if (folder / JSON).is_file() else [folder]
 
 
 def loaded(directory: "RunDirectory", where: "Places", config_dir: str | None) -> "Subject":

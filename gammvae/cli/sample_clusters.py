@@ -17,7 +17,7 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.records import Result
 from gammvae.runs.trained import Trained
 from gammvae.system.paths import user_path
-from gammvae.system.writing import write_text, write_whole
+from gammvae.system.writing import refuse_existing, write_text, write_whole
 
 
 def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) -> list[str]:
@@ -29,7 +29,8 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
         settings: Settings of the command, such as the cluster and the number of samples.
 
     Raises:
-        InputError: The cluster does not exist, or too few draws reach ``min_posterior``.
+        InputError: The cluster does not exist, too few draws reach ``min_posterior``, or a file to
+            write exists.
     """
     clusters = chosen_clusters(settings.cluster, trained.config.n_clusters, trained.result)
     target = user_path(settings.out) if settings.out else directory / "samples"
@@ -37,6 +38,7 @@ def sample(directory: RunDirectory, trained: Trained, settings: SampleSettings) 
         target = target.with_suffix("")
     for path in outputs(target, trained):
         directory.check_output("out", path)
+        refuse_existing("out", path, settings.overwrite or settings.out is None)
     drawn = {
         cluster: draw(
             *(trained.model, cluster, settings.n, settings.min_posterior),

@@ -21,7 +21,7 @@ from gammvae.cli.train import launched, warn_of_other_processes
 from gammvae.config.candidates import is_undecided
 from gammvae.config.composition import composed, search_path
 from gammvae.config.identity import identity
-from gammvae.config.overrides import shell_word
+from gammvae.config.overrides import in_grammar, shell_word
 from gammvae.data.samples import samples_on
 from gammvae.data.training_data import load_data
 from gammvae.errors import InputError, first_line
@@ -159,8 +159,12 @@ class Searching:
     def about(self) -> About:
         """What the files say of the search."""
         command = ["gammvae", "train", *self.flags, *self.default.words]
-        given = self.given
-        return About(command, given.objective, given.seed, self.seeds, self.config.n_clusters)
+        values = self.default.values
+        default = [
+            f"{key}={in_grammar(values[key])}" for key in self.space.settings if key in values
+        ]
+        how = self.given.objective, self.given.seed, self.seeds
+        return About(command, *how, self.config.n_clusters, default)
 
     def conclusion(self, outcomes: Sequence[Outcome]) -> Iterator[str]:
         """Yields lines about the best trial and how much better than the default it is."""

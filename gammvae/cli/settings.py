@@ -16,6 +16,8 @@ from gammvae.search.names import OBJECTIVES
 
 Kind = TypeVar("Kind", bound="Settings")
 
+OVERWRITE = "whether out replaces a file that exists"
+
 
 def about(text: str, default: Any) -> Any:  # noqa: ANN401 - of any field's type
     """A dataclass field with a description.
@@ -62,6 +64,7 @@ class SampleSettings(Settings):
     out: str | None = about(
         "path of the files without extension; by default samples in the run's folder", None
     )
+    overwrite: bool = about(OVERWRITE, False)
     device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
 
 
@@ -72,10 +75,11 @@ class PredictSettings(Settings):
     NEEDED: ClassVar[Sequence[str]] = ("data", "out")
 
     data: str = about("the file of new samples, in any format of dataset=file", "")
-    out: str = about("the file to write; it must end in .npz or .csv", "")
+    out: str = about("the file to write; it must end in .npz, .csv or .parquet", "")
     array: str | None = about("name of the array in an .npz or .h5ad file that holds several", None)
     drop: list[str] = about("columns to leave out", list)
     header: bool | None = about("whether the first row of the file holds names", None)
+    overwrite: bool = about(OVERWRITE, False)
     device: str = about("where to compute: auto, cpu, cuda, cuda:N or mps", "auto")
 
 
@@ -92,6 +96,7 @@ class ExportSettings(Settings):
     )
     embedding: bool = about("whether the table has the embedding", False)
     columns: bool = about("whether the table has all columns of the data", False)
+    overwrite: bool = about(OVERWRITE, False)
 
 
 @dataclass

@@ -14,7 +14,10 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="gammvae table", description=SUMMARY)
     made.add_argument("folders", nargs="*", type=Path, default=[Path("outputs")])
     made.add_argument(
-        "--metric", nargs="+", default=["acc"], help="one column for each, if several are given"
+        "--metric",
+        nargs="+",
+        help="one column for each, if several are given; by default acc, or, if no run has known "
+        "classes, elbo or silhouette",
     )
     made.add_argument("--datasets", nargs="+", help="only these datasets, in this order")
     made.add_argument("--models", nargs="+", help="only these rows, in this order")

@@ -214,13 +214,13 @@ def what_next(directory: "RunDirectory", config: "Config") -> Iterator[str]:
     from gammvae.runs.contents import REPORT
 
     run = shell_word(str(directory.path))
+    yield "what can be done next:"
     if (directory / REPORT).exists():
         yield f"report    {directory / REPORT}"
+    yield f"table     gammvae export {run} out=clusters.csv"
     if config.model.has_mixture:
         yield f"generate  gammvae sample {run} cluster=0"
-        yield f"assign    gammvae predict {run} data=FILE out=clusters.csv"
-    else:
-        yield f"a table   gammvae export {run} out=clusters.csv"
+        yield f"assign    gammvae predict {run} data=FILE out=new_clusters.csv"
 
 
 def check_still_its_data(config: "Config", result: "Result") -> None:

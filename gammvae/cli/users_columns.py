@@ -1,8 +1,12 @@
 """The columns of a run's data as the user has them: the row index, or all of them.
 
+The rows of a text table or a parquet file have an index and other columns, cells of AnnData the
+columns of ``obs``. Other data have columns only if their features have names.
+
 Notation: ``N`` samples, ``F`` features.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +14,7 @@ from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.formats.cells import counts_rows
 from gammvae.data.formats.layout import Layout, find_layout, plain
+from gammvae.data.formats.obs import read_obs
 from gammvae.data.formats.request import Request
 from gammvae.data.formats.row_index import index_of_pandas, is_index, unnamed
 from gammvae.data.formats.text_table import all_columns
@@ -21,7 +26,19 @@ if TYPE_CHECKING:
     import pyarrow
 
 LOADER = "gammvae.data.files.load"
-TEXTS, TABLES = (".csv", ".tsv"), (".csv", ".tsv", ".parquet")
+TEXTS, TABLES, CELLS = (".csv", ".tsv"), (".csv", ".tsv", ".parquet"), ".h5ad"
+
+
+class Taken(NamedTuple):
+    """Columns that are taken over, by name, each ``(N,)``.
+
+    Attributes:
+        row_index: The row index.
+        others: All others, in the order of the file.
+    """
+
+    row_index: "Mapping[str, pyarrow.ChunkedArray | pyarrow.Array]"
+    others: "Mapping[str, pyarrow.ChunkedArray | pyarrow.Array]"
 
 
 class Source(NamedTuple):
@@ -42,9 +59,12 @@ def is_table(config: DatasetConfig) -> bool:
     return config.loader.get("_target_") == LOADER and kind in TABLES
 
 
-def users_columns(
-    config: DatasetConfig, dataset: Dataset, every: bool, verbatim: bool
-) -> "dict[str, pyarrow.ChunkedArray | pyarrow.Array]":
+def has_positions(config: DatasetConfig) -> bool:
+    """Whether the names of samples, if there are some, are positions of rows in the user's file."""
+    return config.missing == "drop" and Path(config.path or "").suffix.lower() != CELLS
+
+
+def users_columns(config: DatasetConfig, dataset: Dataset, every: bool, verbatim: bool) -> Taken:
     """Columns of the data by name, each ``(N,)``.
 
     Args:
@@ -55,11 +75,27 @@ def users_columns(
         verbatim: Whether the cells of a text file are wanted as the texts that they are.
 
     Raises:
-        InputError: A file cannot be read, or is too large.
+        InputError: A file cannot be read or is too large, or the samples have no columns with
+            names.
     """
-    if not is_table(config):
-        return features(dataset, config) if every else {}
     path = user_path(str(config.path))
+    if is_table(config):
+        return columns_of_table(path, config, dataset, every, verbatim)
+    if not every:
+        return Taken({}, {})
+    if config.loader.get("_target_") == LOADER and path.suffix.lower() == CELLS:
+        return Taken({}, columns_of_cells(path, dataset))
+    return Taken({}, features(dataset, config))
+
+
+def columns_of_table(
+    path: Path, config: DatasetConfig, dataset: Dataset, every: bool, verbatim: bool
+) -> Taken:
+    """Columns of a file of rows; for the arguments, see ``users_columns``.
+
+    Raises:
+        InputError: The file cannot be read, or has rows that are no samples.
+    """
     with reading(path):
         table, index = read(path, config, verbatim)
     if config.missing == "drop" and dataset.samples:  # the positions of those that are left
@@ -69,19 +105,44 @@ def users_columns(
             f"{path} has {len(table)} rows and {dataset.x.shape[0]} samples: "
             "its columns can be exported only if every row is a sample"
         )
-    names = table.column_names if every else index
-    return {name: table.column(name) for name in names}
+    others = [name for name in table.column_names if every and name not in index]
+    return Taken(*({name: table.column(name) for name in names} for names in (index, others)))
+
+
+def columns_of_cells(path: Path, dataset: Dataset) -> "dict[str, pyarrow.Array]":
+    """The columns of ``obs`` in an AnnData file, of those cells that are samples.
+
+    Raises:
+        InputError: The file cannot be read, or cells are left out and do not differ in their names.
+    """
+    cells, columns = read_obs(path)
+    if len(cells) == dataset.x.shape[0]:
+        return columns
+    rows = {name: row for row, name in enumerate(cells)}
+    if len(rows) < len(cells):
+        raise InputError(
+            f"{path} has {len(cells)} cells of {len(rows)} names: its columns can be exported only "
+            "if every cell is a sample, or has a name of its own"
+        )
+    kept = [rows[name] for name in dataset.samples]
+    return {name: column.take(kept) for name, column in columns.items()}
 
 
 def features(dataset: Dataset, config: DatasetConfig) -> "dict[str, pyarrow.Array]":
-    """The features as columns, with names where they are known."""
+    """The features as columns.
+
+    Raises:
+        InputError: They have no names, or are too large.
+    """
     import pyarrow
 
+    if not dataset.names:
+        what = config.path or config.name
+        raise InputError(f"columns=true has no use: the columns of {what} have no names")
     n_samples, n_features = dataset.x.shape
     check_fits(8 * n_samples * n_features, Path(config.path or config.name))
-    names = dataset.names or [f"feature_{index}" for index in range(n_features)]
     x = dataset.x[:]
-    return {name: pyarrow.array(x[:, index]) for index, name in enumerate(names)}
+    return {name: pyarrow.array(x[:, index]) for index, name in enumerate(dataset.names)}
 
 
 def read(path: Path, config: DatasetConfig, verbatim: bool) -> Source:

@@ -32,3 +32,8 @@ def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str
         readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
     parent = Path(config.output_root) / choices["dataset"] / choices["model"]
     return parent / readable / f"seed={config.seed}"
+
+
+def was_cut(name: str) -> bool:
+    """Whether a folder's name, as ``run_path`` makes it, lacks some of the settings."""
+    return re.fullmatch(rf".{{{MAX_NAME}}}-[0-9a-f]{{8}}", name) is not None

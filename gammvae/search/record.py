@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gammvae.search.names import CSV, JSON
 from gammvae.search.space import Space
 from gammvae.search.study import Outcome
 from gammvae.system.writing import write_text
 
-JSON, CSV = "search.json", "search.csv"
 DEFAULT = "the default"
 
 
@@ -24,6 +24,7 @@ class About(NamedTuple):
         seed: Seed of the choices.
         seeds: Seeds of each trial's runs.
         n_clusters: Number of clusters.
+        default: The settings of the default that are searched, as ``key=value``.
     """
 
     command: Sequence[str]
@@ -31,6 +32,7 @@ class About(NamedTuple):
     seed: int
     seeds: Sequence[int]
     n_clusters: int
+    default: Sequence[str]
 
 
 def overrides(outcome: Outcome) -> list[str]:
@@ -96,12 +98,13 @@ def described(outcome: Outcome) -> Mapping[str, Any]:
 
 
 def as_csv(space: Space, about: About, outcomes: Sequence[Outcome]) -> str:
-    """A row for each trial, with a column for each setting; the default has empty ones."""
+    """A row for each trial, with a column for each setting."""
     text = io.StringIO()
     columns = ["trial", about.objective, *space.settings, "reason"]
     rows = csv.DictWriter(text, columns, lineterminator="\n")
     rows.writeheader()
+    default = dict(word.split("=", 1) for word in about.default)
     for one in outcomes:
         known = {"trial": one.number, about.objective: one.value, "reason": one.reason}
-        rows.writerow({**one.settings, **known})
+        rows.writerow({**(one.settings or default), **known})
     return text.getvalue()

@@ -118,6 +118,23 @@ def refuse_replacing(key: str, target: Path, inputs: Sequence[Path]) -> None:
             raise InputError(f"{key}={target} would replace {path}, which is read: name another")
 
 
+def refuse_existing(key: str, target: Path, overwrite: bool) -> None:
+    """Refuses to overwrite a file, unless the user wants that.
+
+    A symbolic link is no file here: ``write_whole`` replaces it and leaves what it leads to.
+
+    Args:
+        key: The setting that names the target.
+        target: Path to write.
+        overwrite: Whether it may be replaced.
+
+    Raises:
+        InputError: There is such a file.
+    """
+    if target.is_file() and not target.is_symlink() and not overwrite:
+        raise InputError(f"{key}={target} exists: overwrite=true replaces it, or name another")
+
+
 def unfinished(path: Path) -> Path:
     """A unique temporary path for a file while it is written."""
     return path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")

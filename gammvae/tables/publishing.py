@@ -7,9 +7,15 @@ from typing import NamedTuple
 
 from gammvae.errors import InputError
 from gammvae.tables.diagram import DIAGRAMS, draw
+from gammvae.tables.grids import NAMES
 from gammvae.tables.ranking import rankings
-from gammvae.tables.results import METRICS, collect, grouped
+from gammvae.tables.results import METRICS, Cells, collect, grouped
+from gammvae.tables.row_names import with_telling_names
 from gammvae.tables.sheet import FORMATS, Sheet
+
+# What is shown unless the user chooses: of runs without classes the ELBO, and without a bound the
+# silhouette.
+USUAL = ("acc", "elbo", "silhouette")
 
 
 class Choice(NamedTuple):
@@ -17,13 +23,14 @@ class Choice(NamedTuple):
 
     Attributes:
         metrics: Metrics to show: one gives a column per dataset, several give a column per metric.
+            ``None`` stands for the first of ``USUAL`` that a run has.
         datasets: Datasets to show, in this order; ``None`` for all.
         rows: Rows to show, in this order; ``None`` for all.
         compared: Two rows to compare, or ``None``.
         ranked: Whether to rank the rows over the datasets.
     """
 
-    metrics: list[str]
+    metrics: list[str] | None
     datasets: list[str] | None = None
     rows: list[str] | None = None
     compared: list[str] | None = None
@@ -54,7 +61,7 @@ def publish(
         known([path.suffix], DIAGRAMS, f"format of {path}")
     if diagrams and not choice.ranked:
         raise InputError(f"--diagram {diagrams[0]} draws ranks: --rank must be given as well")
-    cells = grouped(collect(folders))
+    cells = grouped(with_telling_names(collect(folders)))
     run = sorted({dataset for _, dataset in cells})
     # A dataset that was requested but not run gets a column, too.
     datasets = run if choice.datasets is None else choice.datasets
@@ -65,15 +72,32 @@ def publish(
         first, second = known(choice.compared, present, "model")
         if first == second:
             raise InputError(f"--compare has {first!r} twice: it must name two models")
-    columns = "datasets" if len(choice.metrics) == 1 else "metrics"
-    shown = cells, rows, datasets, choice.metrics
+    chosen = usual_metric(cells, rows, datasets) if choice.metrics is None else None
+    metrics = [chosen] if chosen else choice.metrics or []
+    columns = "datasets" if len(metrics) == 1 else "metrics"
+    shown = cells, rows, datasets, metrics
     ranked = rankings(*shown) if choice.ranked else []
     sheet = Sheet(*shown, choice.compared, columns, rankings=ranked)
     sheet.keep_inputs("--diagram", diagrams)
     sheet.write(outputs)
     for path in diagrams:
         draw(path, ranked)
-    return sheet.to_terminal()
+    if chosen in (None, USUAL[0]):
+        return sheet.to_terminal()
+    why = f"no run has known classes, so {NAMES.get(chosen, chosen)} is shown: --metric chooses"
+    return f"{sheet.to_terminal()}\n{why}"
+
+
+def usual_metric(cells: Cells, rows: Sequence[str], datasets: Sequence[str]) -> str:
+    """The first of ``USUAL`` that a run of the table has; the very first if none has one."""
+    shown = [
+        run
+        for (row, name), runs in cells.items()
+        if row in rows and name in datasets
+        for run in runs
+    ]
+    found = (metric for metric in USUAL if any(metric in run.figures for run in shown))
+    return next(found, USUAL[0])
 
 
 def shipped_datasets() -> list[str]:

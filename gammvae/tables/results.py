@@ -18,6 +18,8 @@ from gammvae.runs.directory import RunDirectory
 from gammvae.runs.parsing import parse
 from gammvae.runs.readers import read_yaml
 from gammvae.runs.records import SETTINGS_YAML, Result, Settings
+from gammvae.search.names import JSON
+from gammvae.search.stored import runs_of_search
 from gammvae.system.paths import user_path
 from gammvae.system.printing import plain
 from gammvae.tables.origins import Origin, origin_of
@@ -85,17 +87,22 @@ Cells = dict[tuple[str, str], list[Run]]
 def collect(roots: Iterable[Path]) -> list[Run]:
     """All runs below some folders, sorted by their paths.
 
+    A folder that has none, but searches, stands for the runs of all of their trials.
+
     Raises:
         InputError: A folder does not exist, holds no run, or a run's files are damaged.
     """
-    runs = []
+    runs: list[Run] = []
     for root in roots:
         if not root.is_dir():
             raise InputError(f"{root} is no folder")
-        found = [read_run(path.parent) for path in sorted(root.rglob(CONFIG))]
+        found = [path.parent for path in sorted(root.rglob(CONFIG))]
+        if not found:
+            searched = [run for path in root.rglob(JSON) for run in runs_of_search(path)]
+            found = sorted(set(searched))
         if not found:
             raise InputError(f"{root} holds no runs: there is no {CONFIG} below it")
-        runs += found
+        runs += map(read_run, found)
     return runs
 
 
@@ -148,8 +155,13 @@ def check_same(config: Settings, result: Result, path: Path) -> None:
 
 def row_name(path: Path, model: str, seed: int) -> str:
     """The model, followed by the name of its seeds' folder if that adds information."""
-    parent = path.parent.name if path.name == f"seed={seed}" else path.name
-    return model if parent in (model, f"seed={seed}") else f"{model} {parent}"
+    folder = row_folder(path, seed)
+    return model if folder in (model, f"seed={seed}") else f"{model} {folder}"
+
+
+def row_folder(path: Path, seed: int) -> str:
+    """Name of the folder of a run, without that of its seed."""
+    return path.parent.name if path.name == f"seed={seed}" else path.name
 
 
 def figures(result: Mapping[str, Any], names: Iterable[str] = METRICS) -> dict[str, float]:

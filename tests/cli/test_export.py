@@ -85,17 +85,19 @@ def test_a_parquet_table_has_types(run, tmp_path, in_process):
     assert table.column("note").to_pylist() == [row[2] for row in rows()[1:]]
 
 
-def test_an_array_has_features_and_no_index(run, tmp_path, in_process):
-    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
+def test_an_array_has_no_columns_and_a_file_is_not_replaced_unasked(tmp_path, in_process):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(40, 3)))
     data = ("dataset=file", "dataset.path=x.npy", "n_clusters=3", "model=kmeans", "run_dir=k")
     assert in_process("train", *data).returncode == 0
-    assert in_process("export", "k", "out=k.csv").returncode == 0
+    (tmp_path / "k.csv").write_text("mine")
+    refused = in_process("export", "k", "out=k.csv")
+    assert (refused.returncode, (tmp_path / "k.csv").read_text()) == (2, "mine")
+    assert "out=k.csv exists: overwrite=true replaces it" in refused.stderr
+    assert in_process("export", "k", "out=k.csv", "overwrite=true").returncode == 0
     assert read(tmp_path / "k.csv")[0] == ["cluster", "probability"]
-    assert in_process("export", "k", "out=k.csv", "columns=true").returncode == 0
-    head, *lines = read(tmp_path / "k.csv")
-    assert head == [*(f"feature_{i}" for i in range(3)), "cluster", "probability"]
-    assert (np.array([line[:3] for line in lines], np.float32) == x).all()
+    refused = in_process("export", "k", "out=c.csv", "columns=true")
+    assert refused.returncode == 2
+    assert "columns=true has no use: the columns of x.npy have no names" in refused.stderr
     refused = in_process("export", "k", "out=k.pt2")
     assert refused.returncode == 2
     assert "needs a model with a mixture prior" in refused.stderr
@@ -137,8 +139,13 @@ def test_missing_values_are_treated_as_in_training(tmp_path, in_process, missing
     how = (f"dataset.missing={missing}", "dataset.categorical=onehot", "preprocess=standardize")
     assert in_process("train", *data, *how, *SHORT, "run_dir=m").returncode == 0
     assert in_process("export", "m", "out=m2.csv").returncode == 0
-    kept = [row[0] for row in lines if row[3] or missing == "median"]
-    assert [line[0] for line in read(tmp_path / "m2.csv")[1:]] == kept
+    kept = [number for number, row in enumerate(lines) if row[3] or missing == "median"]
+    found = read(tmp_path / "m2.csv")
+    assert [line[0] for line in found[1:]] == [lines[number][0] for number in kept]
+    assert ("sample" in found[0]) == (missing == "drop")
+    if missing == "drop":  # positions in the user's file
+        assert found[0][:2] == ["", "sample"]
+        assert [int(line[1]) for line in found[1:]] == kept
     done = in_process("export", "m", "out=m.pt2")
     assert done.returncode == 0, done.stderr
     assert "columns of text (note) are its features of 0 and 1" in done.stdout

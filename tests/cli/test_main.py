@@ -41,6 +41,7 @@ def test_settings_have_a_description(name):
 def test_described_settings_are_those_that_are_read():
     good = {"out": "x.csv", "data": "y.csv", "drop": "[a]", "header": "true", "n": "3"}
     good |= {"temperature": "2", "seed": "1", "cluster": "0", "min_posterior": "0.5"}
+    good["overwrite"] = "true"
     for name, kind in (("sample", SampleSettings), ("predict", PredictSettings)):
         settings = main.COMMANDS[name].settings()
         words = [f"{one}={good.get(one, 'cpu')}" for one in settings]

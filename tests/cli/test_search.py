@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from gammvae.cli.report import runs_in
 from gammvae.cli.searching import labels_of
 from gammvae.evaluation.metrics import agreement
 from gammvae.evaluation.predictability import predictability
@@ -84,7 +86,8 @@ def test_trials_are_ordinary_runs_whose_seeds_agree_and_more_go_on(search, in_pr
     with (tmp_path / other).open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["agreement"]) for row in rows] == [one["value"] for one in found["trials"]]
-    assert rows[0]["model.covariance"] == ""
+    assert (rows[0]["model.covariance"], rows[0]["init.tol"]) == ("full", "0.0")
+    assert [word.split("=")[0] for word in found["default"]] == list(rows[0])[2:-1]
     if found["best"]:
         words = shlex.split(last)
         assert words[:2] == ["gammvae", "train"]
@@ -94,6 +97,14 @@ def test_trials_are_ordinary_runs_whose_seeds_agree_and_more_go_on(search, in_pr
     table = in_process("table", "outputs")
     assert table.returncode == 0, table.stderr
     assert table.stdout.count("model.covariance=") == 1
+    assert in_process("table", "outputs/search").stdout == table.stdout
+    folder = str(Path(path).parent)
+    runs = [Path(run) for one in found["trials"] for run in one["runs"]]
+    assert runs_in(Path(folder)) == (runs if found["best"] else runs[:2])
+    shutil.rmtree(tmp_path / "outputs/file")
+    refused = in_process("table", folder)
+    assert refused.returncode == 2
+    assert "search.json names 4 runs, such as outputs/file/gmm/" in refused.stderr
 
 
 @pytest.mark.slow
@@ -139,14 +150,14 @@ def test_a_trial_that_diverges_fails_and_the_search_goes_on(search, tmp_path, mo
     from gammvae.errors import DivergenceError
     from gammvae.training import experiment
 
-    run = experiment.run
+    prepared = experiment.prepared
 
     def diverge(config, directory):
         if config.seed == 1 and "model.starts" in str(directory.path):
             raise DivergenceError("the ELBO is not finite")
-        return run(config, directory)
+        return prepared(config, directory)
 
-    monkeypatch.setattr(experiment, "run", diverge)
+    monkeypatch.setattr(experiment, "prepared", diverge)
     result = search("trials=2", "seeds=2")
     assert result.returncode == 0, result.stderr
     _, failed = searched(tmp_path)["trials"]

@@ -39,12 +39,14 @@ def test_one_bar_goes_through_the_stages_of_a_run(shown):
 def test_the_end_says_what_can_be_done_next(shown):
     folder, text = shown
     assert text[text.index("\na run\n") :].splitlines()[2:] == [
+        "what can be done next:",
+        "table     gammvae export 'a run' out=clusters.csv",
         "generate  gammvae sample 'a run' cluster=0",
-        "assign    gammvae predict 'a run' data=FILE out=clusters.csv",
+        "assign    gammvae predict 'a run' data=FILE out=new_clusters.csv",
     ]
     (folder / "a run" / "report.html").touch()
     directory = RunDirectory(folder / "a run")
-    first, *_ = what_next(directory, directory.read_config())
+    _, first, *_ = what_next(directory, directory.read_config())
     assert first == f"report    {folder}/a run/report.html"
 
 
@@ -55,4 +57,4 @@ def test_advice_is_for_a_single_run_on_a_terminal(words, in_process, monkeypatch
         done = in_process(*SMALL, *words)
         assert done.returncode == 0, done.stderr
         expected = on_terminal and "-m" not in words
-        assert ("a table   gammvae export outputs/" in done.stdout) == expected
+        assert ("table     gammvae export outputs/" in done.stdout) == expected

@@ -9,6 +9,7 @@ from gammvae.system.writing import (
     UNFINISHED,
     append,
     link,
+    refuse_existing,
     refuse_replacing,
     remove_unfinished,
     scratch,
@@ -134,3 +135,13 @@ def test_what_is_read_is_not_written_over(tmp_path):
         with pytest.raises(InputError, match="out=.* would replace .*x.npz, which is read"):
             refuse_replacing("out", tmp_path / target, [tmp_path / "x.npz"])
     refuse_replacing("out", tmp_path / "new.npz", [tmp_path / "x.npz"])
+
+
+def test_what_exists_is_replaced_only_if_that_is_wanted(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match="mine exists: overwrite=true replaces it"):
+        refuse_existing("out", tmp_path / "mine", False)
+    refuse_existing("out", tmp_path / "mine", True)
+    for other in ("link", "none"):  # a link is replaced, and its file stays
+        refuse_existing("out", tmp_path / other, False)

@@ -5,6 +5,7 @@ import statistics
 import pytest
 
 from gammvae.errors import InputError
+from gammvae.tables.grids import SHARES
 from gammvae.tables.publishing import Choice, publish
 from tests.tables.test_results import write_run
 
@@ -83,6 +84,26 @@ def test_what_runs_took_is_shown_in_whole_numbers_and_none_of_it_is_best(runs):
     assert found["dec"] == ["51", "±", "1", "30", "1,234,567", "-", "3!"]
     assert found["idec"][4] == "7"
     assert found["vade"] == ["-", "-", "-", "-", "3!"]
+
+
+@pytest.mark.parametrize(("metric", "title"), [("elbo", "ELBO"), ("silhouette", "silhouette")])
+def test_without_classes_the_bound_is_shown_or_else_the_silhouette(metric, title, tmp_path):
+    for seed in range(3):
+        path = write_run(tmp_path, "file", "gammvae", seed, 0.5) / "result.json"
+        result = json.loads(path.read_text())
+        figures = {name: one for name, one in result["metrics"].items() if name not in SHARES}
+        path.write_text(json.dumps(result | {"metrics": figures | {metric: 0.25}}))
+    lines = publish([tmp_path], Choice(None), []).splitlines()
+    assert lines[0].split() == [title, "file"]
+    assert "0.25 ± 0.00" in lines[2]
+    assert lines[-1] == f"no run has known classes, so {title} is shown: --metric chooses"
+    asked = publish([tmp_path], Choice(["acc"]), []).splitlines()
+    assert asked[2].split()[-1] == "-"
+    assert "--metric" not in asked[-1]
+
+
+def test_with_classes_accuracy_is_shown(runs):
+    assert publish([runs], Choice(None), []) == publish([runs], Choice(["acc"]), [])
 
 
 def test_rows_and_datasets_are_chosen_in_order(runs):
