@@ -13,11 +13,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from gammvae.errors import InputError
 from gammvae.system.memory import CHUNK_ROWS, CHUNK_VALUES, memory_of_machine
-from gammvae.system.progress import hidden
+from gammvae.system.progress import hidden, meter
 
 # Tables up to this size, in float32, are loaded into memory; larger ones are read in batches.
 IN_MEMORY_BYTES = 2**30
@@ -175,7 +174,7 @@ def chunks(rows: Rows, purpose: str) -> Iterator[NDArray]:
 def progress(parts: Iterable[Part], shape: tuple[int, ...], purpose: str) -> Iterator[Part]:
     """Yields the parts of a table ``(N, F)``, with a progress bar if the table is large."""
     slow = 4 * math.prod(shape) > SLOW_BYTES
-    with tqdm(total=shape[0], desc=purpose, unit="row", disable=hidden() if slow else True) as bar:
+    with meter(total=shape[0], desc=purpose, unit="row", disable=hidden() if slow else True) as bar:
         for part in parts:
             yield part
             bar.update(len(part))
