@@ -4,7 +4,7 @@ import argparse
 
 from gammvae.cli.suggestions import SHELLS, suggestions
 from gammvae.cli.terminal import one_line_usage_errors
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.system.printing import plain, say
 
 SUMMARY = "Complete words in a shell: source <(gammvae completion bash)."
@@ -86,6 +86,8 @@ def run(arguments: list[str]) -> None:
     elif given.shell in SCRIPTS:
         say(SCRIPTS[given.shell])
     else:
+        near = nearest(given.shell or "", SHELLS)
         raise InputError(
-            f"completion {given.shell or ''} is unknown: it must be one of {', '.join(SHELLS)}"
+            f"completion {given.shell or ''} is unknown: {near}it must be one of "
+            f"{', '.join(SHELLS)}"
         )
