@@ -78,12 +78,13 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: There is no such shell.
     """
+    if arguments[:1] == ["--words"]:  # argparse would leave out a "--" among them
+        for word, text in suggestions(arguments[1:] or [""]).items():
+            say(plain(word).replace("\n", "") + (f"\t{text}" if text else ""))
+        return
     with one_line_usage_errors():
         given = parser().parse_args(arguments)
-    if given.words is not None:
-        for word, text in suggestions(given.words or [""]).items():
-            say(plain(word).replace("\n", "") + (f"\t{text}" if text else ""))
-    elif given.shell in SCRIPTS:
+    if given.shell in SCRIPTS:
         say(SCRIPTS[given.shell])
     else:
         near = nearest(given.shell or "", SHELLS)

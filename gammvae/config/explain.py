@@ -135,6 +135,9 @@ def unknown(error: Exception, text: str) -> str:
     if not key or not (found or isinstance(cause, ConfigKeyError | ConfigAttributeError)):
         return ""
     parent, _, name = key.rpartition(".")
+    while parent and kind_of(parent) is None:  # it is unknown itself
+        key = parent
+        parent, _, name = key.rpartition(".")
     valid, more = options(parent), ""
     if not parent:
         valid = sorted({*valid, *groups()})
