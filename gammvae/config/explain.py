@@ -52,7 +52,7 @@ def explain(error: Exception) -> str:
     text = " ".join(str(error).split()).removeprefix("In 'train': ")
     if isinstance(error, OverrideParseException):
         return unparsed(error.override)
-    for answer in (several, missing, wrong_type, unknown, unavailable):
+    for answer in (several, missing, in_file, wrong_type, unknown, unavailable):
         if found := answer(error, text):
             return found
     if error.__cause__ is not None:
@@ -67,9 +67,7 @@ def unparsed(override: str) -> str:
         return f"{override} cannot be parsed: a setting has the form KEY=VALUE"
     items = [item.strip() for item in value[1:-1].split(",")]
     quotable = items if value[:1] + value[-1:] == "[]" else value
-    return (
-        f"{override} cannot be parsed; with quotes it reads {overrides.override(key, quotable)}"
-    )
+    return f"{override} cannot be parsed; with quotes it reads {overrides.override(key, quotable)}"
 
 
 def several(_: Exception, text: str) -> str:
@@ -103,6 +101,21 @@ def missing(error: Exception, text: str) -> str:
     return f"{key} is missing: {key}=VALUE must be given"
 
 
+def in_file(_: Exception, text: str) -> str:
+    """Message for a file of the user's own folder that does not hold what it must."""
+    found = re.match(r"In '([^']+)': \w+ raised while composing config: (.*)", text)
+    if not found:
+        return ""
+    file, reason = found.groups()
+    valid = options(file.rpartition("/")[0].replace("/", "."))
+    if key := re.search(r"Key '([^']+)' not in '", reason):
+        near = nearest(key[1], valid)
+        return f"{file}.yaml has the unknown setting {key[1]}: {near}it takes {', '.join(valid)}"
+    if "Merge error" in reason:
+        return f"{file}.yaml does not hold settings: it must have lines such as name: VALUE"
+    return f"{file}.yaml: {re.sub(' full_key:.*', '', reason)}"
+
+
 def wrong_type(error: Exception, text: str) -> str:
     """Message for a value of another type than its setting has."""
     if own := re.match(r"Error merging override train\.optimizer=(\S+)", text):
@@ -123,12 +136,16 @@ def wrong_type(error: Exception, text: str) -> str:
 
 def unknown(error: Exception, text: str) -> str:
     """Message for a setting or an option that does not exist, with those that do."""
-    if option := re.search(r"Could not find '(\S+)/([^/\s]+)' Available options in '\S+': (.*)", text):
+    if option := re.search(
+        r"Could not find '(\S+)/([^/\s]+)' Available options in '\S+': (.*)", text
+    ):
         group, name, rest = option.groups()
         if group == "hydra/launcher":
             return ""
         names = rest.partition(" Config search path")[0].split()
-        return f"unknown option {group}={name}: {nearest(name, names)}{group} has {', '.join(names)}"
+        return (
+            f"unknown option {group}={name}: {nearest(name, names)}{group} has {', '.join(names)}"
+        )
     cause = error.__cause__ or error
     found = re.match(r"Could not override '([^']+)'", text)
     key = found[1] if found else getattr(cause, "full_key", None)

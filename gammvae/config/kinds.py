@@ -1,12 +1,18 @@
 """The types of settings, and the names below a key, for messages."""
 
 import dataclasses
-from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gammvae.config.schema import Config
 
-WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
+WORDS = {
+    NoneType: "null",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+}
 OF_SEVERAL = {int: "integers", float: "numbers", str: "texts"}
 
 
@@ -40,10 +46,10 @@ def options(key: str) -> list[str]:
 
 def in_words(kind: Any) -> str:  # noqa: ANN401 - as ``kind_of`` returns it
     """What a value of a type must be, as in "an integer"; an empty text if it can be anything."""
-    inside = [one for one in get_args(kind) if one is not NoneType]
-    if NoneType in get_args(kind):
-        words = [in_words(one) for one in inside]
-        return f"null or {' or '.join(words)}" if all(words) else ""
+    inside = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        one_of = [in_words(one) for one in inside]
+        return " or ".join(sorted(one_of, key="null".__ne__)) if all(one_of) else ""
     if get_origin(kind) is list:
         return f"a list of {OF_SEVERAL[inside[0]]} in brackets"
     if get_origin(kind) is dict:

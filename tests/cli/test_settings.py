@@ -54,7 +54,10 @@ def test_a_list_that_is_none_gets_one_line(word):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["clusters=3"], r"sample has no setting clusters=3: did you mean cluster\? it takes cluster, n, "),
+        (
+            ["clusters=3"],
+            r"sample has no setting clusters=3: did you mean cluster\? it takes cluster, n, ",
+        ),
         (["3"], "sample has no setting 3: it takes"),
         (["n=many"], "sample: n=many is of the wrong type: it must be an integer"),
         (["n=0"], "n=0 is out of range: it must be a number of at least 1"),

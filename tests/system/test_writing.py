@@ -1,6 +1,7 @@
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +135,9 @@ def test_what_is_read_is_not_written_over(tmp_path):
         with pytest.raises(InputError, match="out=.* would replace .*x.npz, which is read"):
             refuse_replacing("out", tmp_path / target, [tmp_path / "x.npz"])
     refuse_replacing("out", tmp_path / "new.npz", [tmp_path / "x.npz"])
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="of Linux")
+def test_a_folder_that_takes_no_files_is_bad_input():
+    with pytest.raises(InputError, match=r"^/proc/a\.csv cannot be written: "):
+        write_text(Path("/proc/a.csv"), "text")
