@@ -175,13 +175,15 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
         key = getattr(error, "full_key", None)
         if key in types:
             word = next(word for word in words if word.startswith(f"{key}="))
-            rule = f"it must be {in_words(types[key])}"
-            raise InputError(f"{command}: {word} is of the wrong type: {rule}") from error
+            needed = in_words(types[key])
+            raise InputError(
+                f"{command}: {word} is of the wrong type: it must be {needed}"
+            ) from error
         raise InputError(f"{command}: {explain(error)}") from error
     for name in kind.NEEDED:
         if not getattr(settings, name):
-            rule = kind.RULES.get(name)
-            wanted = f"it must be {rule.text}" if rule else f"{name}=FILE"
+            rules = kind.RULES
+            wanted = f"it must be {rules[name].text}" if name in rules else f"{name}=FILE"
             raise InputError(f"{command} needs {name}: {wanted}")
     for name, rule in kind.RULES.items():
         if not rule.holds(value := getattr(settings, name)):

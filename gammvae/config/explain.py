@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import (
@@ -76,11 +76,12 @@ def several(_: Exception, text: str) -> str:
     if not found:
         return ""
     key, value = found.groups()
-    kinds, parts = [kind_of(key), *get_args(kind_of(key))], []
+    kind, parts = kind_of(key), []
+    kinds = [kind, *get_args(kind)]
     if "Ambiguous" in text:  # a range is neither
         if str in kinds:
             parts.append(f"{overrides.override(key, value)} is one text, ")
-        if list in map(get_origin, kinds):
+        if any(get_origin(one) is list for one in kinds):
             parts.append(f"{overrides.override(key, value.split(','))} is a list, ")
     last = "and -m runs every one" if parts else "-m runs every one"
     return f"{key}={value} stands for several values: {''.join(parts)}{last}"
@@ -146,7 +147,7 @@ def unknown(error: Exception, text: str) -> str:
         return (
             f"unknown option {group}={name}: {nearest(name, names)}{group} has {', '.join(names)}"
         )
-    cause = error.__cause__ or error
+    cause: Any = error.__cause__ or error
     found = re.match(r"Could not override '([^']+)'", text)
     key = found[1] if found else getattr(cause, "full_key", None)
     if not key or not (found or isinstance(cause, ConfigKeyError | ConfigAttributeError)):

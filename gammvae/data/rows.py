@@ -201,7 +201,7 @@ def scan(rows: Rows, header: bytes) -> Scan:
         exact = as_floats(stored)
         chunk = np.ascontiguousarray(as_float32(exact))
         sha.update(chunk.data)
-        not_zero += int(np.count_nonzero(chunk))
+        not_zero += int(np.count_nonzero(exact))  # float32 may have lost them
         low, high = np.minimum(low, exact.min(0)), np.maximum(high, exact.max(0))
         if bad is None and not np.isfinite(as_float32(np.stack([low, high]))).all():
             row, column = np.argwhere(~np.isfinite(chunk))[0].tolist()
