@@ -7,17 +7,8 @@ from hydra.errors import ConfigCompositionException
 
 from gammvae.config.composition import composed, search_path
 from gammvae.config.explain import explain, explained
-from gammvae.config.kinds import in_words, kind_of, options
 from gammvae.errors import InputError
-from gammvae.estimators.settings import leaves
 from tests.conftest import compose_config
-
-
-def test_options_lists_the_names_below_a_key():
-    assert options("train")[:3] == ["agreement", "anchored", "augment"]
-    assert "batch_size" in options("")
-    assert options("nothing") == []
-    assert options("train.optimizer") == options("optimizer")
 
 
 @pytest.mark.parametrize("given", ["train.optimizer.lr=0.1", "train.optimizer=sgd"])
@@ -57,13 +48,6 @@ def test_several_values_are_called_only_what_the_setting_can_be(key, kinds):
     found = explain(error.value)
     assert found.endswith("-m runs every one")
     assert re.findall(r"is (?:one|a) (text|list)", found) == kinds
-
-
-def test_every_setting_has_a_type_in_words():
-    unlimited = {"n_clusters", "dataset.n_clusters"}  # a number or a text, and a rule says which
-    for name in leaves():
-        if not name.startswith(("dataset.about", "dataset.loader")):
-            assert bool(in_words(kind_of(name))) == (name not in unlimited), name
 
 
 def test_files_of_the_user_are_named_with_what_is_wrong(tmp_path):
