@@ -64,9 +64,9 @@ def scanned(file, **given):
     return read(file, **given).scan
 
 
-def read(file, array=None, labels=None, **more):
+def read(file, array=None, labels=None, drop=(), **more):
     file.close()
-    return load("x.h5ad", array, labels, [], None, **more)
+    return load("x.h5ad", array, labels, drop, None, **more)
 
 
 @pytest.mark.parametrize("array", [None, "X", "layers/csr", "layers/csc"])
