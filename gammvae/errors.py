@@ -1,7 +1,8 @@
 """The errors that are not a defect of the program, and how their messages are made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -20,6 +21,15 @@ class ProcessLost(BaseException):
 def first_line(error: BaseException) -> str:
     """The beginning of an error's message, on one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """A question for the one who gave an unknown name, if a known one is much like it.
+
+    It is followed by a space, or empty, so that the list of all names can come next.
+    """
+    found = get_close_matches(given, list(names), n=1)
+    return f"did you mean {found[0]}? " if found else ""
 
 
 @contextmanager

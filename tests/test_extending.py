@@ -18,6 +18,7 @@ from gammvae.config.identity import identity
 from gammvae.config.schema import CODE
 from gammvae.config.stored import from_stored
 from gammvae.errors import InputError
+from gammvae.model.building import check_layers
 from gammvae.model.distributions import pairwise_kl
 from gammvae.runs.code import config_with_code
 from gammvae.runs.directory import RunDirectory
@@ -178,6 +179,32 @@ def test_functions_that_do_not_suit(mine, x, target, message):
     model = GammMVAE(3, **own, architecture__layers={"_target_": target}, device="cpu")
     with pytest.raises(InputError, match=message):
         model.fit(x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"width": "abc"},
+            r"layers._target_=residual.layers raised TypeError in .*residual.py, line",
+        ),
+        ({"width": 0}, "layers=residual.layers returned the output width 0: it must be at least 1"),
+    ],
+)
+def test_what_a_function_raises_or_returns_is_named(mine, x, arguments, message):
+    own = {"config_dir": mine / "mine", "architecture": "residual"}
+    layers = {"_target_": "residual.layers", **arguments}
+    model = GammMVAE(3, **own, architecture__layers=layers, device="cpu")
+    with pytest.raises(InputError, match=message) as error:
+        model.fit(x)
+    if "raised" in message:
+        assert isinstance(error.value.__cause__, TypeError)
+
+
+def test_bodies_without_a_middle_layer_are_refused():
+    body = torch.nn.Linear(2, 2)
+    with pytest.raises(InputError, match="returned a Linear as the encoder's body: it must have"):
+        check_layers(body, 2, body, "architecture.layers=f")
 
 
 def test_pretrained_autoencoders_are_not_shared_across_other_code(mine, monkeypatch):

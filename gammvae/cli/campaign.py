@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from gammvae.cli import sweeps
 from gammvae.cli.plan import Plan
 from gammvae.cli.train import launched, warn_of_other_processes
 from gammvae.system.printing import say
+from gammvae.system.progress import meter
 from gammvae.tables.described import Row
 
 
@@ -24,7 +23,7 @@ class Progress:
 
     def __init__(self, missing: Sequence[Path]) -> None:
         self.missing = {str(path) for path in missing}
-        self.bar = tqdm(total=len(self.missing), unit="run", disable=None)
+        self.bar = meter(total=len(self.missing), unit="run", disable=None)
         self.done = 0
 
     def begin(self, table: str, row: str) -> None:

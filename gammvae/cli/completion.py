@@ -4,7 +4,7 @@ import argparse
 
 from gammvae.cli.suggestions import SHELLS, suggestions
 from gammvae.cli.terminal import one_line_usage_errors
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.system.printing import plain, say
 
 SUMMARY = "Complete words in a shell: source <(gammvae completion bash)."
@@ -78,14 +78,17 @@ def run(arguments: list[str]) -> None:
     Raises:
         InputError: There is no such shell.
     """
+    if arguments[:1] == ["--words"]:  # argparse would leave out a "--" among them
+        for word, text in suggestions(arguments[1:] or [""]).items():
+            say(plain(word).replace("\n", "") + (f"\t{text}" if text else ""))
+        return
     with one_line_usage_errors():
         given = parser().parse_args(arguments)
-    if given.words is not None:
-        for word, text in suggestions(given.words or [""]).items():
-            say(plain(word).replace("\n", "") + (f"\t{text}" if text else ""))
-    elif given.shell in SCRIPTS:
+    if given.shell in SCRIPTS:
         say(SCRIPTS[given.shell])
     else:
+        near = nearest(given.shell or "", SHELLS)
         raise InputError(
-            f"completion {given.shell or ''} is unknown: it must be one of {', '.join(SHELLS)}"
+            f"completion {given.shell or ''} is unknown: {near}it must be one of "
+            f"{', '.join(SHELLS)}"
         )

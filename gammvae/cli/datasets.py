@@ -3,10 +3,11 @@
 import argparse
 
 from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.system.printing import say
 
 SUMMARY = "List datasets and their state; fetch or check them: datasets fetch|check NAME...|all."
+ACTIONS = ("list", "fetch", "check")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,8 +39,9 @@ def run(arguments: list[str]) -> None:
         given = parser().parse_intermixed_args(arguments)
     overrides = [word for word in given.words if "=" in word]
     action, *names = [word for word in given.words if "=" not in word] or ["list"]
-    if action not in ("list", "fetch", "check"):
-        raise InputError(f"unknown action {action!r}: it must be list, fetch or check")
+    if action not in ACTIONS:
+        near = nearest(action, ACTIONS)
+        raise InputError(f"unknown action {action!r}: {near}it must be list, fetch or check")
     if action != "list" and not names:
         raise InputError(f"datasets {action} needs a name: gammvae datasets {action} NAME")
     log_to_terminal()

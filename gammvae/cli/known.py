@@ -6,18 +6,16 @@ Hydra is imported.
 
 import re
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gammvae.config.candidates import AUTO
+from gammvae.config.groups import groups, packaged
 from gammvae.config.ranges import RULES
 
 GLOBAL = "# @package _global_"
 # Parts of the files that are no settings of a run, or not given on the command line.
 NO_SETTINGS = ("defaults", "hydra", "loader", "about")
-# Folders of conf/ that are no groups of settings.
-NO_GROUPS = ("tables", "search", "hydra", "__pycache__")
 LAUNCHER = "hydra/launcher"
 # A word in the list of values that a rule allows.
 VALUE = re.compile(r"[\w.-]+")
@@ -31,13 +29,12 @@ class Known:
     """
 
     def __init__(self, own: Path | None = None) -> None:
-        self.packaged = Path(str(import_module("gammvae.conf").__file__)).parent
+        self.packaged = packaged()
         self.folders = [self.packaged, *([own] if own else [])]
 
     def groups(self) -> list[str]:
         """Names of the groups, sorted."""
-        names = {path.name for path in self.packaged.iterdir() if path.is_dir()}
-        return sorted(names - set(NO_GROUPS)) + [LAUNCHER]
+        return [*groups(), LAUNCHER]
 
     def options(self, group: str) -> dict[str, str]:
         """Options of a group, ``tables`` or ``search``, and the first sentence of their files."""

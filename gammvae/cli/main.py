@@ -22,7 +22,7 @@ from gammvae.cli import (
     train,
 )
 from gammvae.cli.terminal import exit_codes, open_streams
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.system.compiled import choose_cache
 from gammvae.system.printing import say
 from gammvae.system.processes import count, prepare
@@ -105,7 +105,10 @@ def dispatch(arguments: list[str]) -> None:
         choose_cache()
         COMMANDS[arguments[0]].run(arguments[1:])
     else:
-        raise InputError(f"unknown command {arguments[0]!r}: it must be {', '.join(COMMANDS)}")
+        near = nearest(arguments[0], COMMANDS)
+        raise InputError(
+            f"unknown command {arguments[0]!r}: {near}it must be {', '.join(COMMANDS)}"
+        )
 
 
 def usage() -> str:

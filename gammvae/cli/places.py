@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 
 PLACES = {
     "device": "where to compute: auto, cpu, cuda, cuda:N or mps; by default the run's setting",
@@ -26,7 +26,8 @@ def places(words: Sequence[str]) -> Places:
     for word in words:
         key, equals, value = word.partition("=")
         if key not in PLACES or not equals:
-            raise InputError(f"{word} cannot be set: it must be one of {', '.join(PLACES)}")
+            near = nearest(key, PLACES)
+            raise InputError(f"{word} cannot be set: {near}it must be one of {', '.join(PLACES)}")
         if key == "dataset.download" and value not in SWITCH:
             raise InputError(f"{word} is out of range: it must be true or false")
         found[key] = SWITCH[value] if key == "dataset.download" else value

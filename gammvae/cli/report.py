@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gammvae.cli.terminal import log_to_terminal
-from gammvae.cli.words import split, words_parser
+from gammvae.cli.words import runs_and_settings, split, words_parser
 from gammvae.errors import InputError, blaming
 from gammvae.system.paths import user_path
 from gammvae.system.printing import say
@@ -46,9 +46,7 @@ def run(arguments: list[str]) -> None:
     from gammvae.runs.directory import RunDirectory
 
     parsed = split(parser(), arguments)
-    keys = tuple(f"{key}=" for key in settings())
-    words = [word for word in parsed.words if word.startswith(keys)]
-    named = [word for word in parsed.words if word not in words]
+    named, words = runs_and_settings(parsed.words)
     directories = [RunDirectory(run) for word in named for run in runs_in(Path(word))]
     if not directories:
         raise InputError("report needs a run directory: gammvae report RUN [RUN...] [out=FILE]")

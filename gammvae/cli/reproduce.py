@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.system.printing import say
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def run(arguments: list[str]) -> None:
     for word in words:
         key = word.partition("=")[0]
         if key not in SETTINGS and not key.startswith("hydra."):
-            raise InputError(f"reproduce has no setting {word}: it takes {', '.join(SETTINGS)}")
+            near = nearest(key, SETTINGS)
+            raise InputError(
+                f"reproduce has no setting {word}: {near}it takes {', '.join(SETTINGS)}"
+            )
     log_to_terminal(logging.WARNING)
 
     from gammvae.cli.catalog import Catalog

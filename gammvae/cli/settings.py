@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 from gammvae.config.overrides import escape_interpolations, override
 from gammvae.config.ranges import MOST_CLUSTERS, MOST_SEED, MOST_WIDTH, TRACKERS
 from gammvae.config.rules import Rule, at_least, between, one_of, optional, positive
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.search.names import OBJECTIVES
 
 Kind = TypeVar("Kind", bound="Settings")
@@ -104,6 +104,7 @@ class TrackSettings(Settings):
     """Settings of ``gammvae track``."""
 
     RULES: ClassVar[Mapping[str, Rule]] = {"to": one_of(*TRACKERS)}
+    NEEDED: ClassVar[Sequence[str]] = ("to",)
 
     to: str = about("the tracker", "")
     folder: str = about("the folder in which the tracker's files are", ".")
@@ -161,12 +162,14 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
     from yaml import YAMLError
 
     from gammvae.config.explain import explain
+    from gammvae.config.kinds import in_words
 
     names = [field.name for field in fields(kind)]
     for word in words:
         name, equals, _ = word.partition("=")
         if name not in names or not equals:
-            raise InputError(f"{command} has no setting {word}: it takes {', '.join(names)}")
+            near = "" if name in names else nearest(name, names)
+            raise InputError(f"{command} has no setting {word}: {near}it takes {', '.join(names)}")
     types = get_type_hints(kind)
     try:
         given = [read_value(word, types) for word in words]
@@ -175,10 +178,18 @@ def read_settings(kind: type[Kind], command: str, words: Sequence[str]) -> Kind:
         )
     except (OmegaConfBaseException, HydraException, YAMLError) as error:
         key = getattr(error, "full_key", None)
-        raise InputError(f"{command}: {f'{key}: ' if key else ''}{explain(error)}") from error
+        if key in types:
+            word = next(word for word in words if word.startswith(f"{key}="))
+            needed = in_words(types[key])
+            raise InputError(
+                f"{command}: {word} is of the wrong type: it must be {needed}"
+            ) from error
+        raise InputError(f"{command}: {explain(error)}") from error
     for name in kind.NEEDED:
         if not getattr(settings, name):
-            raise InputError(f"{command} needs {name}: {name}=FILE")
+            rules = kind.RULES
+            wanted = f"it must be {rules[name].text}" if name in rules else f"{name}=FILE"
+            raise InputError(f"{command} needs {name}: {wanted}")
     for name, rule in kind.RULES.items():
         if not rule.holds(value := getattr(settings, name)):
             raise InputError(f"{name}={value} is out of range: it must be {rule.text}")

@@ -23,7 +23,10 @@ COMMANDS = (
     *("reproduce", "search", "completion"),
 )
 TAKES_RUNS = ("evaluate", "sample", "predict", "export", "report", "track")
+FLAGS = {"--help": "list the commands", "--version": "print the version"}
+CONFIG_DIR = ("--config-dir", "-cd")
 TRAIN_FLAGS = {
+    "-m": "all combinations of values",
     "--multirun": "all combinations of values",
     "--config-dir": "folder of your own files",
     "--cfg": "show the configuration",
@@ -44,7 +47,8 @@ def suggestions(words: Sequence[str]) -> dict[str, str]:
     """
     current = words[-1]
     if len(words) == 1:
-        found: Suggestions = {name: module_of(name).SUMMARY for name in COMMANDS}
+        commands = {name: module_of(name).SUMMARY for name in COMMANDS}
+        found: Suggestions = FLAGS if current.startswith("-") else commands
     else:
         found = of_command(words[0], words[1:-1], current)
     return {word: text for word, text in found.items() if word.startswith(current)}
@@ -53,7 +57,7 @@ def suggestions(words: Sequence[str]) -> dict[str, str]:
 def of_command(command: str, before: Sequence[str], current: str) -> Suggestions:
     """What a word after a command can become, whether it begins like the current one or not."""
     known = Known(own_folder(before))
-    if command not in COMMANDS:
+    if command not in COMMANDS or (before and before[-1] in CONFIG_DIR):
         return {}
     if current.startswith("-"):
         return flags(command)
@@ -123,7 +127,7 @@ def of_description(text: str) -> list[str]:
 def own_folder(before: Sequence[str]) -> Path | None:
     """The user's own folder of configurations, if the words so far name one."""
     for flag, value in zip(before, before[1:], strict=False):
-        if flag in ("--config-dir", "-cd"):
+        if flag in CONFIG_DIR:
             return user_path(value)
     return None
 

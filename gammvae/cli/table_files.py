@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gammvae.config.composition import user_folder
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.tables.described import Description, read_description
 
 EVERY = "all"
@@ -50,6 +50,7 @@ def read_tables(names: Sequence[str], config_dir: str | None) -> dict[str, Descr
     for name in names:
         if name not in (*files, EVERY):
             known = ", ".join([*files, EVERY])
-            raise InputError(f"unknown table {name!r}: it must be one of {known}")
+            near = nearest(name, [*files, EVERY])
+            raise InputError(f"unknown table {name!r}: {near}it must be one of {known}")
     chosen = files if not names or EVERY in names else dict.fromkeys(names)
     return {name: read_description(files[name]) for name in chosen}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from gammvae.errors import DivergenceError, InputError, ProcessLost
+from gammvae.errors import DivergenceError, InputError, ProcessLost, nearest
 from gammvae.system.printing import TerminalHandler, say
 from gammvae.system.processes import count, first_to_say, rank
 
@@ -119,7 +119,10 @@ def one_line_usage_errors(hint: str = "") -> Iterator[None]:
         hint: Advice that follows a message about unknown flags.
     """
 
-    def error(_: argparse.ArgumentParser, message: str) -> NoReturn:
+    def error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+        flag = re.match(r"unrecognized arguments: (-[^\s=]*)", message)
+        if flag and (near := nearest(flag[1], parser._option_string_actions)):
+            message += f"; {near.rstrip()}"
         raise InputError(message + (hint if message.startswith("unrecognized") else ""))
 
     original = argparse.ArgumentParser.error

@@ -3,7 +3,7 @@
 import argparse
 
 from gammvae.cli.terminal import log_to_terminal
-from gammvae.cli.words import split, words_parser
+from gammvae.cli.words import runs_and_settings, split, words_parser
 from gammvae.errors import InputError
 from gammvae.system.paths import user_path
 from gammvae.system.printing import say
@@ -38,9 +38,9 @@ def run(arguments: list[str]) -> None:
     from gammvae.runs.trackers import check_installed, tracker_of
 
     words, _ = split(parser(), arguments)
-    keys = tuple(f"{key}=" for key in settings())
-    given = read_settings(TrackSettings, "track", [word for word in words if word.startswith(keys)])
-    runs = [StoredRun(word) for word in words if not word.startswith(keys)]
+    paths, others = runs_and_settings(words)
+    given = read_settings(TrackSettings, "track", others)
+    runs = [StoredRun(path) for path in paths]
     if not runs:
         raise InputError("track needs a run directory: gammvae track RUN [RUN...] to=mlflow")
     log_to_terminal()

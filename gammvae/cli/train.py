@@ -163,10 +163,12 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     from hydra.types import RunMode
 
     from gammvae.cli.sweeps import LISTENERS
+    from gammvae.config.candidates import is_undecided
     from gammvae.config.typed import to_config
     from gammvae.runs.contents import REPORT
     from gammvae.runs.directory import RunDirectory
     from gammvae.runs.naming import run_path
+    from gammvae.tables.choices import unsupported
     from gammvae.tables.summary import summary
 
     hydra = HydraConfig.get()
@@ -197,6 +199,9 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
 
             experiment.add_report(config, directory, result)
     say(summary(result))
+    if is_undecided(config.n_clusters) and (choice := directory.read_choice()):
+        for line in unsupported(choice):
+            say(line)
     say(path)
     if hydra.mode == RunMode.RUN and sys.stdout.isatty() and not LISTENERS:
         say("\n".join(what_next(directory, config)))

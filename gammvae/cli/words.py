@@ -3,7 +3,7 @@
 import argparse
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,10 @@ from gammvae.errors import InputError
 
 if TYPE_CHECKING:
     from gammvae.runs.directory import RunDirectory
+
+
+SETTING = re.compile(r"[a-z_.]+=")
+QUOTED = re.compile(r"""([a-z_.]+)=(['"])((?:(?!\2).)*)\2""", re.DOTALL)
 
 
 class Words(NamedTuple):
@@ -57,6 +61,7 @@ def words_parser(
         epilog="\n".join(["settings:", *(listed(key, text) for key, text in settings.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(settings=tuple(settings))
     parser.add_argument("words", nargs="*", metavar=f"{first} [SETTING=VALUE]")
     parser.add_argument(
         "--config-dir",
@@ -82,12 +87,32 @@ def split(parser: argparse.ArgumentParser, arguments: list[str]) -> Words:
         parser: Result of ``words_parser``.
         arguments: Command-line arguments after the command.
 
+    Returns:
+        The words, of which values of the command's own settings are without quotes around them.
+
     Raises:
         InputError: There is an unknown flag, or ``--config-dir`` lacks its value.
     """
     with one_line_usage_errors():
         given = parser.parse_intermixed_args(arguments)
-    return Words(given.words, given.config_dir)
+    return Words([unquoted(word, given.settings) for word in given.words], given.config_dir)
+
+
+def unquoted(word: str, settings: Container[str]) -> str:
+    """``key=value`` for ``key="value"`` or ``key='value'``, as ``train`` takes them, too.
+
+    Args:
+        word: An argument.
+        settings: Keys of the settings whose quotes are removed.
+    """
+    quoted = QUOTED.fullmatch(word)
+    return f"{quoted[1]}={quoted[3]}" if quoted and quoted[1] in settings else word
+
+
+def runs_and_settings(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Words that name runs, and those that are settings unless there is such a path."""
+    settings = [word for word in words if SETTING.match(word) and not Path(word).exists()]
+    return [word for word in words if word not in settings], settings
 
 
 def split_run(command: str, parser: argparse.ArgumentParser, arguments: list[str]) -> RunAndWords:
@@ -104,6 +129,6 @@ def split_run(command: str, parser: argparse.ArgumentParser, arguments: list[str
     from gammvae.runs.directory import RunDirectory
 
     words, config_dir = split(parser, arguments)
-    if not words or (re.match(r"[a-z_.]+=", words[0]) and not Path(words[0]).exists()):
+    if not words or words[0] in runs_and_settings(words)[1]:
         raise InputError(f"{command} needs a run directory: gammvae {command} RUN [SETTING=VALUE]")
     return RunAndWords(RunDirectory(words[0]), words[1:], config_dir)

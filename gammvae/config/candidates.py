@@ -8,6 +8,8 @@ from gammvae.errors import InputError
 
 AUTO = "auto"
 RANGE = re.compile(r"range\( *(\d{1,9}) *, *(\d{1,9}) *(?:, *([1-9]\d{0,8}) *)?\)")
+# A range as it may be meant, right or wrong, so that the rule below answers it.
+CALL = re.compile(r"range\([^()\"]*\)")
 GIVEN = "n_clusters="
 # The largest number that auto tries, and the fewest samples that an average cluster then has.
 MOST, FEWEST_SAMPLES = 30, 10
@@ -34,7 +36,7 @@ def numbers(found: re.Match[str]) -> range:
 def as_text(argument: str) -> str:
     """An argument of a single run, with quotes around a range, which Hydra takes for a sweep."""
     value = argument.removeprefix(GIVEN)
-    return f'{GIVEN}"{value}"' if argument != value and RANGE.fullmatch(value) else argument
+    return f'{GIVEN}"{value}"' if argument != value and CALL.fullmatch(value) else argument
 
 
 def number_or_candidates(most: int) -> Rule:
@@ -46,8 +48,9 @@ def number_or_candidates(most: int) -> Rule:
 
     return Rule(
         holds,
-        f"a number of at least 1 and at most {most}, or auto, or at least two numbers to choose "
-        "among, the first at least 2, as 'range(2,31)' for 2 to 30",
+        f"a number of at least 1 and at most {most}, or auto, or the text 'range(2,31)', which "
+        "has the data choose among 2 to 30 (at least two numbers, the first at least 2; a list is "
+        "no range)",
     )
 
 

@@ -8,14 +8,16 @@ names is marked as ``Stored``. It is called only where the user's own configurat
 import hashlib
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from gammvae.config.schema import CODE, Config
-from gammvae.errors import InputError
+from gammvae.errors import DivergenceError, InputError, first_line
 
 TARGET = "_target_"
 
@@ -50,8 +52,8 @@ def made(key: str, setting: Mapping[str, Any], **offered: Any) -> Any:  # noqa: 
         offered: Arguments that the function is given if it has parameters of these names.
 
     Raises:
-        InputError: The setting is a stored one, or its function cannot be imported, or does not
-            take its arguments.
+        InputError: The setting is a stored one, or its function cannot be imported, does not take
+            its arguments, or raises something.
     """
     check_own({key: setting})
     arguments = dict(setting)
@@ -63,7 +65,36 @@ def made(key: str, setting: Mapping[str, Any], **offered: Any) -> Any:  # noqa: 
         signature.bind(**{**taken, **arguments})
     except (TypeError, ValueError) as error:
         raise InputError(f"{key} does not suit {target}: {error}") from error
-    return function(**{**taken, **arguments})
+    with named(key, target, function):
+        return function(**{**taken, **arguments})
+
+
+@contextmanager
+def named(key: str, target: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Turns what a function of the user raises in the context into one line; the cause stays.
+
+    Args:
+        key: The setting that names it, for the message.
+        target: Its ``_target_``.
+        function: The function.
+
+    Raises:
+        InputError: It has raised something, as which an ``InputError`` passes unchanged.
+    """
+    try:
+        yield
+    except (InputError, DivergenceError):
+        raise
+    except Exception as error:
+        try:
+            file = inspect.getsourcefile(function)
+        except TypeError:  # not written in Python
+            file = None
+        lines = [one.lineno for one in extract_tb(error.__traceback__) if one.filename == file]
+        where = f" in {file}, line {lines[-1]}" if lines else ""
+        raise InputError(
+            f"{key}.{TARGET}={target} raised {type(error).__name__}{where}: {first_line(error)}"
+        ) from error
 
 
 def check_own(code: Mapping[str, Mapping[str, Any]]) -> None:

@@ -221,7 +221,8 @@ class Config:
             if owner is None:  # a section that is not given
                 continue
             if not rule.holds(value := getattr(owner, name)):
-                raise InputError(f"{key}={value} is out of range: it must be {rule.text}")
+                shown = f'"{value}"' if isinstance(value, str) and value.isdecimal() else value
+                raise InputError(f"{key}={shown} is out of range: it must be {rule.text}")
         check_rules_between_fields(self)
 
 

@@ -9,12 +9,13 @@ in the dataset's YAML file below ``loader``.
 
 import inspect
 from collections.abc import Container, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gammvae.config.code import function_of
+from gammvae.config.code import function_of, named
 from gammvae.config.schema import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.published.downloads import Store
@@ -94,7 +95,9 @@ def call_loader(config: DatasetConfig, store: Store, device: str) -> Dataset:
         inspect.signature(load).bind(**arguments)
     except TypeError as error:
         raise InputError(f"dataset.loader does not suit {target}: {error}") from error
-    found = load(**arguments)
+    own = not target.startswith("gammvae.")  # errors of ours, as of a full disk, explain themselves
+    with named("dataset.loader", target, load) if own else nullcontext():
+        found = load(**arguments)
     if not isinstance(found, Dataset):
         raise InputError(
             f"dataset.loader={target} must return a gammvae.Dataset, but returned a "

@@ -16,8 +16,8 @@ from gammvae.data.rows import Rows, Scan, scan
 from gammvae.errors import InputError
 
 IF_MISSING = (
-    "for a file in memory, dataset.missing=median replaces missing values and dataset.missing=drop "
-    "leaves out their samples"
+    "of a table or a dense array that fits into memory, dataset.missing=median replaces missing "
+    "values and dataset.missing=drop leaves out their samples"
 )
 
 

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
-from tqdm import tqdm
 
 from gammvae.devices import choose_device
 from gammvae.errors import reading
+from gammvae.system.progress import meter
 from gammvae.system.writing import unlinked
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def extract(
         done = file.tell() // (row * BATCH) * BATCH
         file.truncate(done * row)
         log.info("features of %s of %d images on %s, from image %d", name, n_images, device, done)
-        with tqdm(total=n_images, initial=done, desc="features", disable=None) as bar:
+        with meter(total=n_images, initial=done, desc="features", disable=None) as bar:
             for start in range(done, n_images, BATCH):
                 images = batch(slice(start, min(start + BATCH, n_images)))
                 file.write(network(images.to(device)).float().cpu().numpy().tobytes())

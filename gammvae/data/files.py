@@ -25,6 +25,11 @@ from gammvae.system.paths import user_path
 
 # Files whose features have no types of their own.
 ARRAYS = (".npy", ".npz", ".h5ad")
+# What can be done with an image file, by the setting that names it.
+IF_IMAGE = {
+    "dataset.path": "; dataset=folder takes a folder of images",
+    "data": "; a run of dataset=folder or dataset=features takes a folder of images",
+}
 # Files that hold several arrays.
 WITH_NAMES = (".npz", ".h5ad")
 
@@ -104,9 +109,13 @@ def read(path: str, request: Request) -> tuple[Path, Table]:
     if request.array is not None and kind not in WITH_NAMES:
         raise InputError(f"{keys.array}={request.array} has no use: {file} holds a single table")
     if request.drop and kind in ARRAYS:
-        raise InputError(
-            f"{keys.drop}={list(request.drop)} has no use: {file} has no columns with names"
-        )
+        reason = f"{file} has no columns with names"
+        if kind == ".h5ad":
+            reason = (
+                f"genes of {file} are not left out here: "
+                "adata[:, ~adata.var_names.isin(NAMES)].write(FILE) in Python writes it without"
+            )
+        raise InputError(f"{keys.drop}={list(request.drop)} has no use: {reason}")
     if request.categorical != "refuse" and keys.categorical and kind in ARRAYS:
         raise InputError(
             f"{keys.categorical}={request.categorical} has no use: {file} has no columns of text"
@@ -134,7 +143,12 @@ def existing(key: str, name: str, kinds: Sequence[str] | dict[str, Callable]) ->
     if not path.is_file():
         raise InputError(f"{key}={name} is not a file")
     if path.suffix.lower() not in kinds:
-        raise InputError(f"{key}={name} is of unknown kind: it must end in {', '.join(kinds)}")
+        from torchvision.datasets.folder import IMG_EXTENSIONS  # slow, and only for this message
+
+        advice = IF_IMAGE.get(key, "") if path.suffix.lower() in IMG_EXTENSIONS else ""
+        raise InputError(
+            f"{key}={name} is of unknown kind: it must end in {', '.join(kinds)}{advice}"
+        )
     return path
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from gammvae.config.overrides import override
 from gammvae.data.dataset import Dataset
@@ -20,6 +19,7 @@ from gammvae.data.pictures import Shape, fitted, from_each, image_files, read_im
 from gammvae.data.rows import check_fits
 from gammvae.errors import InputError
 from gammvae.system.paths import user_path
+from gammvae.system.progress import meter
 
 # dataset.labels=folders: the folders in the folder are the classes.
 FOLDERS = "folders"
@@ -152,7 +152,7 @@ def read_images(folder: Path, files: Sequence[Path], shape: Shape) -> NDArray[np
     channels, height, width = shape
     check_fits(4 * len(files) * math.prod(shape), folder)
     x = np.empty((len(files), math.prod(shape)), np.float32)
-    with tqdm(total=len(files), desc="reading", unit="image", disable=None) as bar:
+    with meter(total=len(files), desc="reading", unit="image", disable=None) as bar:
         rows = iter(x)
 
         def read(path: Path) -> None:

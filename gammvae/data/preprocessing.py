@@ -78,7 +78,7 @@ def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocess
     """
     figures: dict[str, NDArray] = {}
     if name == "standardize":
-        figures = mean_and_deviation(rows)
+        figures = mean_and_deviation(rows, scan)
     elif name == "minmax":
         figures = {"low": scan.low, "high": scan.high}
         if len(shape) == 3:
@@ -95,12 +95,22 @@ def fit(name: str, rows: Rows, scan: Scan, shape: tuple[int, ...]) -> Preprocess
     return Preprocessing(name, figures)
 
 
-def mean_and_deviation(rows: Rows) -> dict[str, NDArray]:
+def mean_and_deviation(rows: Rows, scan: Scan) -> dict[str, NDArray]:
     """Mean and standard deviation of each feature, ``(F,)``; the latter is 1 for a constant one."""
-    scaler = StandardScaler()
+    scaler, units = StandardScaler(), powers_of_two(np.maximum(abs(scan.low), abs(scan.high)))
     for chunk in chunks(rows, "standardizing"):
-        scaler.partial_fit(chunk.astype(np.float64))
-    return {"mean": scaler.mean_, "deviation": scaler.scale_}
+        scaler.partial_fit(chunk.astype(np.float64) / units)
+    constant = scan.low == scan.high
+    deviation = np.where(constant, scaler.scale_, scaler.scale_ * units)
+    return {"mean": scaler.mean_ * units, "deviation": deviation}
+
+
+def powers_of_two(sizes: NDArray) -> NDArray[np.float64]:
+    """The powers of two next to some sizes, or 1 for 0.
+
+    What is divided by them has squares that neither overflow nor vanish, and loses nothing.
+    """
+    return np.where(sizes > 0, np.ldexp(1.0, np.frexp(sizes.astype(np.float64))[1] - 1), 1.0)
 
 
 def standardized(x: NDArray, mean: NDArray, deviation: NDArray) -> NDArray:
@@ -118,6 +128,11 @@ def span(low: NDArray, high: NDArray) -> NDArray:
     return np.where(high > low, high - low, 1)
 
 
+def unit_length(x: NDArray) -> NDArray:
+    """Rows of length 1; those of zeros stay as they are."""
+    return normalize(x / powers_of_two(abs(x).max(1, keepdims=True)))
+
+
 def inverse_document_frequency(rows: Rows) -> NDArray:
     r"""``(F,)``: :math:`\log \frac{1 + N}{1 + \mathrm{df}} + 1`, scikit-learn's smooth form."""
     frequency = sum((chunk > 0).sum(0) for chunk in chunks(rows, "counting terms"))
@@ -132,7 +147,7 @@ def tfidf(x: NDArray, idf: NDArray) -> NDArray:
 FUNCTIONS: dict[str, Callable[..., NDArray]] = {
     "standardize": standardized,
     "minmax": minmax,
-    "l2": normalize,
+    "l2": unit_length,
     "tfidf": tfidf,
 }
 # The statistics that each transformation needs.

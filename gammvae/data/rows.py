@@ -13,11 +13,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from gammvae.errors import InputError
 from gammvae.system.memory import CHUNK_ROWS, CHUNK_VALUES, memory_of_machine
-from gammvae.system.progress import hidden
+from gammvae.system.progress import hidden, meter
 
 # Tables up to this size, in float32, are loaded into memory; larger ones are read in batches.
 IN_MEMORY_BYTES = 2**30
@@ -175,7 +174,7 @@ def chunks(rows: Rows, purpose: str) -> Iterator[NDArray]:
 def progress(parts: Iterable[Part], shape: tuple[int, ...], purpose: str) -> Iterator[Part]:
     """Yields the parts of a table ``(N, F)``, with a progress bar if the table is large."""
     slow = 4 * math.prod(shape) > SLOW_BYTES
-    with tqdm(total=shape[0], desc=purpose, unit="row", disable=hidden() if slow else True) as bar:
+    with meter(total=shape[0], desc=purpose, unit="row", disable=hidden() if slow else True) as bar:
         for part in parts:
             yield part
             bar.update(len(part))
@@ -202,7 +201,7 @@ def scan(rows: Rows, header: bytes) -> Scan:
         exact = as_floats(stored)
         chunk = np.ascontiguousarray(as_float32(exact))
         sha.update(chunk.data)
-        not_zero += int(np.count_nonzero(chunk))
+        not_zero += int(np.count_nonzero(exact))  # float32 may have lost them
         low, high = np.minimum(low, exact.min(0)), np.maximum(high, exact.max(0))
         if bad is None and not np.isfinite(as_float32(np.stack([low, high]))).all():
             row, column = np.argwhere(~np.isfinite(chunk))[0].tolist()

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gammvae.config.composition import composed
-from gammvae.config.explain import options
 from gammvae.config.identity import VOLATILE
+from gammvae.config.kinds import options
 from gammvae.config.overrides import Value, in_grammar
 from gammvae.config.schema import CODE, Config
 from gammvae.errors import InputError

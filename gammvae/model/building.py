@@ -124,6 +124,7 @@ def build_bodies(
                 "its output width, and the decoder's body and last layer, but returned "
                 + ", ".join(type(one).__name__ for one in own)
             )
+        check_layers(*own[:3], f"architecture.layers={config.layers['_target_']}")
         return own
     if config.channels:
         image = image_shape(shape, f"architecture={config.name}")
@@ -138,6 +139,28 @@ def build_bodies(
         MLP([config.latent_dim, *reversed(hidden)]),
         glorot(nn.Linear(hidden[0], features)),
     )
+
+
+def check_layers(encoder: nn.Module, width: int, decoder: nn.Module, what: str) -> None:
+    """Refuses a user's own layers without an output or without a middle layer.
+
+    Args:
+        encoder: The encoder's body.
+        width: Its output width.
+        decoder: The decoder's body.
+        what: The setting, for messages.
+
+    Raises:
+        InputError: The width is below 1, or a body has no method ``middle``.
+    """
+    if width < 1:
+        raise InputError(f"{what} returned the output width {width}: it must be at least 1")
+    for name, body in (("encoder", encoder), ("decoder", decoder)):
+        if not callable(getattr(body, "middle", None)):
+            raise InputError(
+                f"{what} returned a {type(body).__name__} as the {name}'s body: it must have a "
+                "method middle, which returns the activations of a middle layer"
+            )
 
 
 def of_type(kind: type[Kind], key: str, setting: dict[str, Any], **offered: Any) -> Kind:  # noqa: ANN401

@@ -40,6 +40,8 @@ def send(run: StoredRun, tracker: Tracker) -> None:
     Raises:
         InputError: The run has neither finished nor failed, or a file is damaged.
     """
+    if not run.path.exists():
+        raise InputError(f"{run.path} does not exist")
     finished = (run / RESULT).exists()
     if not finished and run.read_status() is None:
         raise InputError(f"{run.path} is not a finished run: the command that made it continues it")

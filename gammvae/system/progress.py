@@ -3,11 +3,13 @@
 By default they are drawn on a terminal, and in Python as the caller wishes.
 """
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -19,6 +21,8 @@ HIDDEN: ContextVar[bool | None] = ContextVar("HIDDEN", default=None)
 RUN: ContextVar["RunBar | None"] = ContextVar("RUN", default=None)
 # Seconds between two drawings.
 REFRESH = 0.1
+# Columns and rows of a bar on a terminal that says it has none, as some programs' terminals do.
+USUAL = {"ncols": 79, "nrows": 23}
 
 
 class Bar(Protocol):
@@ -42,7 +46,7 @@ class RunBar:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.timetable = Timetable(entries)
-        self.bar = tqdm(total=1.0, bar_format="{elapsed}", disable=hidden())
+        self.bar = meter(total=1.0, bar_format="{elapsed}", disable=hidden())
         self.disable, self.drawn = bool(self.bar.disable), 0.0
 
     def begin(self, name: str, steps: int | None = None, done: int = 0) -> None:
@@ -112,8 +116,29 @@ def part_bar(name: str, steps: int, unit: str, done: int = 0) -> Iterator[Bar]:
         whole.begin(name, steps, done)
         yield whole
     else:
-        with tqdm(total=steps, initial=done, desc=name, unit=unit, disable=hidden()) as bar:
+        with meter(total=steps, initial=done, desc=name, unit=unit, disable=hidden()) as bar:
             yield bar
+
+
+def begin(name: str) -> None:
+    """Tells the bar of the run, if there is one, that a stage begins."""
+    if (whole := RUN.get()) is not None:
+        whole.begin(name)
+
+
+def meter(**arguments: Any) -> tqdm:  # noqa: ANN401 - tqdm's
+    """A bar of tqdm, of a usual size where the terminal does not know its own.
+
+    Args:
+        arguments: Those of tqdm.
+    """
+    try:
+        size = os.get_terminal_size(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # no terminal
+        return tqdm(**arguments)
+    unknown = dict(zip(USUAL, size, strict=True))
+    usual = {name: USUAL[name] for name, found in unknown.items() if not found}
+    return tqdm(**{**usual, **arguments})
 
 
 def hidden() -> bool | None:

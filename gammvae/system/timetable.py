@@ -106,7 +106,7 @@ class Timetable:
             if entry.began is not None and pace is not None:
                 total += pace * rest
             elif not entry.cost:
-                elapsed = 0.0 if entry.began is None else now - entry.began
+                elapsed = entry.spent + (0.0 if entry.began is None else now - entry.began)
                 total += max(entry.seconds - elapsed, 0.0)
             elif units:
                 total += units[-1] * entry.cost * rest

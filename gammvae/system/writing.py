@@ -155,8 +155,10 @@ def reporting_missing_folder(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if path.parent.is_dir():
+        if error.filename and Path(error.filename).parent != path.parent:
             raise
+        if path.parent.is_dir():  # a folder that takes no files, as below /proc
+            raise InputError(f"{path} cannot be written: {error.strerror}") from error
         raise InputError(
             f"{path.parent} does not exist: {path.name} cannot be written to it"
         ) from error

@@ -24,6 +24,15 @@ def told(choice: Choice) -> Iterator[str]:
     yield from conclusion(choice)
 
 
+def unsupported(choice: Choice) -> Iterator[str]:
+    """Yields a short sentence for the end of a run if the data support no number."""
+    if not choice["supported"]:
+        yield (
+            f"the data support none of the numbers of clusters that were tried: n_clusters="
+            f"{choice['n_clusters']} was chosen nevertheless"
+        )
+
+
 def conclusion(choice: Choice) -> Iterator[str]:
     """Yields sentences about the choice, its runners-up, and whether the data support it."""
     chosen, tried = choice["n_clusters"], choice["candidates"]

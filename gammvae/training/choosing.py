@@ -19,6 +19,7 @@ from gammvae.initialization.manifold import (
 from gammvae.initialization.number import SAMPLES, curve, verdict
 from gammvae.runs.contents import CHOICE
 from gammvae.runs.records import Choice
+from gammvae.system.progress import begin
 from gammvae.tables.choices import told
 from gammvae.training import stages
 from gammvae.training.workspace import Workspace
@@ -59,6 +60,7 @@ def choose_number(work: Workspace) -> Choice:
     config = work.config
     if not config.model.on_samples:
         stages.pretrain(work)
+    begin("number")
     began = time.perf_counter()
     chosen = subset(len(work.x), min(SAMPLES, config.init.max_samples), config.seed)
     network: Featured = Unchanged() if config.model.on_samples else work.model

@@ -18,8 +18,9 @@ STAGE_NAMES = {
 }
 # A step of joint training takes about as long as this many of pretraining.
 TRAIN_COST = 1.7
-# So does a number of clusters, for each sample.
-NUMBER_COST = 0.006
+# Seconds of a number of clusters that is tried, at least and for each sample. Trying one is no step
+# of training, so its pace says nothing about those.
+LEAST_NUMBER, NUMBER_SECONDS = 0.15, 1.5e-4
 # Seconds of a start from a neighbor graph, at least and for each sample; those of assignments and
 # their figures for each sample; and those of a report.
 LEAST_INIT, INIT_SECONDS, EVALUATE_SECONDS, REPORT_SECONDS = 3.0, 4e-4, 5e-5, 8.0
@@ -39,13 +40,18 @@ def expected(work: Workspace, stages: Sequence[Callable[[], None]]) -> list[Entr
         stages: What ``Method.stages`` returns.
     """
     config, n_samples = work.config, len(work.x)
+    looked_at = min(n_samples, SAMPLES, config.init.max_samples)
     of_a_pass = work.steps_of_a_pass()
     of_targets = config.train.targets_every or of_a_pass
     entries = {
         "pretrain": Entry(
             "pretrain", number_of_epochs(config.pretrain, of_a_pass) * of_a_pass, cost=1.0
         ),
-        "number": Entry("number", len(work.candidates), cost=NUMBER_COST * min(n_samples, SAMPLES)),
+        "number": Entry(
+            "number",
+            len(work.candidates),
+            seconds=len(work.candidates) * (LEAST_NUMBER + NUMBER_SECONDS * looked_at),
+        ),
         "init": Entry(
             "init", seconds=LEAST_INIT + INIT_SECONDS * min(n_samples, config.init.max_samples)
         ),

@@ -156,10 +156,10 @@ def test_what_cannot_be_fetched_does_not_stop_the_others(catalog, small, server)
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        (lambda of: of().config("cifar"), "Available options in 'dataset'"),
+        (lambda of: of().config("cifar"), "unknown option dataset=cifar: dataset has"),
         (
             lambda of: of("dataset.rot=x").config("digits"),
-            "unknown option dataset.rot: dataset has",
+            r"unknown option dataset.rot: did you mean root\? dataset has",
         ),
         (lambda of: of(config_dir="nowhere"), "--config-dir nowhere is not a folder"),
     ],

@@ -53,6 +53,10 @@ def test_values_are_those_that_a_rule_holds_of():
         ("gammvae train hydra/launcher=s", ["hydra/launcher=slurm"]),
         ("gammvae train +optimizer@train.optimizer=s", ["+optimizer@train.optimizer=sgd"]),
         ("gammvae train --mul", ["--multirun"]),
+        ("gammvae train --", ["--multirun", "--config-dir", "--cfg", "--help"]),
+        ("gammvae train -m -", ["-m", "--multirun", "--config-dir", "--cfg", "--help"]),
+        ("gammvae train --config-dir ", []),
+        ("gammvae --", ["--help", "--version"]),
         ("gammvae track to=w", ["to=wandb"]),
         ("gammvae evaluate device=c", ["device=cpu", "device=cuda"]),
         ("gammvae evaluate generation=", ["generation=true", "generation=false"]),
@@ -146,7 +150,8 @@ def test_a_tab_completes(name, folder, shell):
         ("cluster=", "\x15gammvae train exper\tsmo\t"),  # and Ctrl-U before it
         ("experiment=smoke", "\x15gammvae train init.star\tkm\t"),
         ("init.start=kmeans", "\x15gammvae sample outp\t"),
-        ("usps/vade/seed=", "\x15exit\n"),
+        ("usps/vade/seed=", "\x15gammvae train --\t\t"),
+        ("--multirun", "\x15gammvae train --mul\tseed=1\x15exit\n"),
     ]
     shown, _ = in_terminal(INTERACTIVE[name], folder, keys, shell, seconds=60)
     assert "command not found" not in shown

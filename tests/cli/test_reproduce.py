@@ -209,11 +209,11 @@ def changed(old, new):
         (changed("usps", "uspss"), "unknown dataset 'uspss': it must be one of digits, fashion"),
         (
             changed("model=kmeans, n_clusters=9", "model=km"),
-            "row 'nine': .*Could not find 'model/km'",
+            "row 'nine': .*unknown option model=km",
         ),
         (
             changed("n_clusters=9", "train.update=3"),
-            "row 'nine': unknown option train.update: train has agreement",
+            r"row 'nine': unknown option train.update: did you mean updates\? train has agreement",
         ),
         (
             changed("n_clusters=9", "batch_size=0"),

@@ -54,9 +54,12 @@ def test_a_list_that_is_none_gets_one_line(word):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["clusters=3"], "sample has no setting clusters=3: it takes cluster, n, min_posterior"),
+        (
+            ["clusters=3"],
+            r"sample has no setting clusters=3: did you mean cluster\? it takes cluster, n, ",
+        ),
         (["3"], "sample has no setting 3: it takes"),
-        (["n=many"], "sample: n: Value 'many' of type 'str' could not be converted to Integer"),
+        (["n=many"], "sample: n=many is of the wrong type: it must be an integer"),
         (["n=0"], "n=0 is out of range: it must be a number of at least 1"),
         (["cluster=-1"], "cluster=-1 is out of range"),
         (["min_posterior=1.5"], "min_posterior=1.5 is out of range: it must be a number from 0 t"),

@@ -7,12 +7,14 @@ from tests.conftest import TINY
     ("words", "message"),
     [
         ("to=mlflow", "track needs a run directory: gammvae track RUN"),
-        ("run", "to= is out of range: it must be one of tensorboard, mlflow, wandb, trackio"),
+        ("run", "track needs to: it must be one of tensorboard, mlflow, wandb, trackio"),
         (
             "run to=aim",
             "to=aim is out of range: it must be one of tensorboard, mlflow, wandb, trackio",
         ),
-        ("none to=tensorboard", "none is not a finished run"),
+        ("none to=tensorboard", "none does not exist"),
+        (". to=tensorboard", ". is not a finished run"),
+        ("run too=mlflow", "track has no setting too=mlflow: did you mean to? it takes to, folder"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_in_a_line(words, message, in_process):

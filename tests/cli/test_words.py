@@ -33,6 +33,22 @@ def test_a_setting_is_taken_for_a_run_only_where_there_is_one(tmp_path, monkeypa
     assert str(split_run("evaluate", PARSER, ["seed=0"]).directory.path) == "seed=0"
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("out='a b'", "out=a b"),
+        ('out="a=\'b"', "out=a='b"),
+        ("out=''", "out="),
+        ("out='a'b'", "out='a'b'"),
+        ("out='a\"", "out='a\""),
+        ("out='", "out='"),
+        ("n_clusters='3'", "n_clusters='3'"),  # no setting of the command: Hydra reads it
+    ],
+)
+def test_quotes_around_a_value_are_removed(word, expected):
+    assert split(PARSER, ["run", word]).words == ["run", expected]
+
+
 def test_help_lists_the_settings():
     lines = PARSER.format_help().partition("settings:\n")[2].splitlines()
     assert [line.split() for line in lines] == [

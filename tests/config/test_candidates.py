@@ -39,3 +39,4 @@ def test_only_a_range_of_clusters_becomes_text():
     for same in ("n_clusters=5", "seed=range(2,5)", 'n_clusters="range(2,5)"', "n_clusters=auto"):
         assert as_text(same) == same
     assert is_undecided("range(2,5)")
+    assert as_text("n_clusters=range(2)") == 'n_clusters="range(2)"'  # which the rule answers

@@ -5,16 +5,10 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException
 
-from gammvae.config.explain import explain, explained, options
+from gammvae.config.composition import composed, search_path
+from gammvae.config.explain import explain, explained
 from gammvae.errors import InputError
 from tests.conftest import compose_config
-
-
-def test_options_lists_the_names_below_a_key():
-    assert options("train")[:3] == ["agreement", "anchored", "augment"]
-    assert "batch_size" in options("")
-    assert options("nothing") == []
-    assert options("train.optimizer") == options("optimizer")
 
 
 @pytest.mark.parametrize("given", ["train.optimizer.lr=0.1", "train.optimizer=sgd"])
@@ -43,6 +37,30 @@ def test_several_values_get_one_line_whose_advice_works(value):
     word = found.partition("values: ")[2].partition(" is one text")[0]
     (pasted,) = shlex.split(word)
     assert compose_config("dataset=file", "n_clusters=2", pasted).dataset.path == value
+
+
+@pytest.mark.parametrize(
+    ("key", "kinds"), [("n_clusters", []), ("dataset.drop", ["text", "list"]), ("model", [])]
+)
+def test_several_values_are_called_only_what_the_setting_can_be(key, kinds):
+    with pytest.raises(ConfigCompositionException) as error:
+        compose_config(f"{key}=dec,vade")
+    found = explain(error.value)
+    assert found.endswith("-m runs every one")
+    assert re.findall(r"is (?:one|a) (text|list)", found) == kinds
+
+
+def test_files_of_the_user_are_named_with_what_is_wrong(tmp_path):
+    (tmp_path / "dataset").mkdir()
+    file = tmp_path / "dataset" / "cells.yaml"
+    for text, message in {
+        "name: a\n b: [1\n": "cells.yaml, line 2: this is no YAML: ",
+        "- a\n": "dataset/cells.yaml does not hold settings",
+        "lable: x\n": r"dataset/cells.yaml has the unknown setting lable: did you mean labels\?",
+    }.items():
+        file.write_text(text)
+        with pytest.raises(InputError, match=message):
+            composed([*search_path(tmp_path), "dataset=cells"])
 
 
 @pytest.mark.parametrize(

@@ -253,3 +253,8 @@ def test_epochs_follow_from_the_number_of_updates(epochs, updates, n_samples, ex
         )
         == expected
     )
+
+
+def test_a_text_in_a_numbers_place_is_shown_as_text():
+    with pytest.raises(InputError, match='^n_clusters="3" is out of range: it must be a number'):
+        compose_config("n_clusters='3'")

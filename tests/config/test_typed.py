@@ -18,9 +18,11 @@ def test_later_layers_replace_values_of_earlier_ones():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ({"color": "red"}, "Key 'color' not in 'Config'"),
-        (OmegaConf.create({"color": "red"}), "Key 'color' not in 'Config'"),
-        ({"seed": "abc"}, "could not be converted to Integer"),
+        ({"color": "red"}, "unknown option color: train has"),
+        (OmegaConf.create({"color": "red"}), "unknown option color: train has"),
+        ({"seed": "abc"}, "seed=abc is of the wrong type: it must be an integer"),
+        ({"train": {"augment": "so"}}, "train.augment=so is of the wrong type: it must be true or"),
+        ({"train": {"epochs": [1]}}, "train.epochs=.* wrong type: it must be null or an integer"),
         ({"seed": -1}, "seed=-1 is out of range"),
     ],
 )

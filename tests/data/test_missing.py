@@ -166,3 +166,13 @@ def test_runs_of_earlier_versions_are_the_same_and_others_differ():
     dataset = dataclasses.replace(config.dataset, missing="median")
     changed = identity(dataclasses.replace(config, dataset=dataset))
     assert changed == {**identity(config), "dataset.missing": "median"}
+
+
+def test_a_column_without_any_value_is_called_empty():
+    with open("x.csv", "w") as file:
+        file.write("a,b\n" + "".join(f",{number}.5\n" for number in range(9)))
+    with pytest.raises(
+        InputError, match=r"column 'a' is empty: .*; 'dataset.drop=\[a\]' leaves it"
+    ):
+        read("x.csv", missing="median")
+    assert read("x.csv", drop=["a"]).x.shape == (9, 1)

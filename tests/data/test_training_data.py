@@ -149,6 +149,17 @@ def test_values_whose_squares_overflow_are_refused_unless_they_are_scaled(scale)
     load_data(auto(Dataset(large.x / np.float32(scale) * 1e15, None, (4,))), "none", "cpu")
 
 
+def test_values_whose_squares_vanish_are_scaled_before():
+    usual = np.random.default_rng(0).normal(2, [1, 3, 5, 0], size=(30, 4))
+    small = Dataset(usual * 1e-200, None, (4,))
+    for name in ("standardize", "l2"):
+        expected = load_data(auto(Dataset(usual, None, (4,))), name, "cpu").rows[0:30]
+        found = load_data(auto(small), name, "cpu").rows[0:30]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="equal when they are rounded to float32"):
+        load_data(auto(small), "none", "cpu")
+
+
 @pytest.mark.parametrize(
     "fill",
     [-9999, -999, 99999, 65535, 4294967295, 1e20, -32768, 9.969209968386869e36, 3.4e38, -2.5e31],

@@ -1,3 +1,7 @@
+import os
+import pty
+import sys
+
 from gammvae.system.progress import bars, hidden, part_bar, run_bar
 from gammvae.system.timetable import Entry
 
@@ -40,3 +44,14 @@ def test_a_part_that_stands_alone_has_its_own_bar(capsys):
     with bars(True), part_bar("init", 3, "start", done=1) as bar:
         bar.update()
     assert "init:  67%" in capsys.readouterr().err
+
+
+def test_a_terminal_that_says_it_has_no_rows_and_columns_gets_a_bar(monkeypatch):
+    ours, its = pty.openpty()  # such a terminal, until somebody tells it its size
+    with open(its, "w") as terminal, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", terminal)
+        assert tuple(os.get_terminal_size(its)) == (0, 0)
+        with part_bar("init", 2, "start") as bar:
+            assert (bar.ncols, bar.nrows) == (79, 23)
+    assert "init:   0%|" in os.read(ours, 10_000).decode()
+    os.close(ours)

@@ -1,6 +1,7 @@
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +146,9 @@ def test_what_exists_is_replaced_only_if_that_is_wanted(tmp_path):
     refuse_existing("out", tmp_path / "mine", True)
     for other in ("link", "none"):  # a link is replaced, and its file stays
         refuse_existing("out", tmp_path / other, False)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="of Linux")
+def test_a_folder_that_takes_no_files_is_bad_input():
+    with pytest.raises(InputError, match=r"^/proc/a\.csv cannot be written: "):
+        write_text(Path("/proc/a.csv"), "text")

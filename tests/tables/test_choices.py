@@ -1,4 +1,4 @@
-from gammvae.tables.choices import conclusion, told
+from gammvae.tables.choices import conclusion, told, unsupported
 
 
 def choice(recoveries, n_clusters, supported=True, runners_up=()):
@@ -29,6 +29,12 @@ def test_doubtful_choices_are_called_so():
     first, second = conclusion(choice([0.6, 0.7, 0.4], 3, supported=False))
     assert first.startswith("the data do not support any of the numbers that were tried")
     assert second.endswith("whose mean recovery (0.700) is within 0.03 of the best")
+
+
+def test_only_a_doubtful_choice_is_told_at_the_end_of_a_run():
+    assert not list(unsupported(choice([0.9, 0.99], 3)))
+    (line,) = unsupported(choice([0.6, 0.7], 3, supported=False))
+    assert line.endswith("n_clusters=3 was chosen nevertheless")
 
 
 def test_a_choice_at_the_end_may_go_on():

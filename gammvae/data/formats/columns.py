@@ -145,11 +145,12 @@ def check_types(
     if not bad:
         return
     name, kind, column = bad[0]
+    is_empty = kind == "null"
     row, example = None, ""
     if column is not None and layout is not None:
         row, example = first_text(column, layout.decimal)
     settings: list[tuple[str, Any, str]] = []
-    if len(bad) == 1 and request.labels is None:
+    if len(bad) == 1 and request.labels is None and not is_empty:
         settings += [(request.keys.labels, name, "takes it as classes")]
     if len(bad) <= ADVISED:
         them = "it" if len(bad) == 1 else f"all {len(bad)} such columns"
@@ -159,7 +160,7 @@ def check_types(
         settings += [(request.keys.categorical, "onehot", "makes a feature of each of its texts")]
     if layout is not None and row == 0 and not layout.has_header:
         settings += [(request.keys.header, True, "takes the first line as names")]
+    what = "is empty" if is_empty else f"holds {kind}{example}"
     raise InputError(
-        f"column {name!r} holds {kind}{example}: features must be numbers"
-        + request.advice(*settings)
+        f"column {name!r} {what}: features must be numbers" + request.advice(*settings)
     )

@@ -25,10 +25,9 @@ from urllib.request import (
     UnknownHandler,
 )
 
-from tqdm import tqdm
-
 from gammvae import __version__
 from gammvae.errors import InputError, first_line
+from gammvae.system.progress import meter
 from gammvae.system.writing import unlinked
 
 log = logging.getLogger(__name__)
@@ -115,7 +114,7 @@ def transfer(url: str, partial: Path, most: int) -> bool:
         log.info("downloading %s%s", url, f" from byte {start}" if start else "")
         with (
             open(partial, "r+b" if start else "wb", opener=unlinked) as file,
-            tqdm(
+            meter(
                 total=total,
                 initial=start,
                 desc=url.rpartition("/")[2],

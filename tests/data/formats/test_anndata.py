@@ -64,9 +64,9 @@ def scanned(file, **given):
     return read(file, **given).scan
 
 
-def read(file, array=None, labels=None, **more):
+def read(file, array=None, labels=None, drop=(), **more):
     file.close()
-    return load("x.h5ad", array, labels, [], None, **more)
+    return load("x.h5ad", array, labels, drop, None, **more)
 
 
 @pytest.mark.parametrize("array", [None, "X", "layers/csr", "layers/csc"])
@@ -189,6 +189,7 @@ def text(file):
         (None, {"array": "uns/x"}, "array=uns/x is no array of x.h5ad: it must be X, layers/NAME"),
         (None, {"labels": "leiden"}, "labels=leiden is neither in x.h5ad nor a file: it has batch"),
         (None, {"categorical": "onehot"}, "has no use: x.h5ad has no columns of text"),
+        (None, {"drop": ["g1"]}, "has no use: genes of x.h5ad are not left out here: adata"),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
