@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,9 @@ def as_published(root: Path, names: Iterable[str], url: str) -> dict[str, FileCo
 
 
 def run(config: Config, directory: RunDirectory) -> Result:
-    """Runs one experiment as ``gammvae train`` does."""
-    return prepared(config, directory).run()
+    """Runs one experiment as ``gammvae train`` does, and shares nothing outside of its folder."""
+    beside = str(directory.path.parent / ".pretrained")
+    return prepared(replace(config, pretrained=config.pretrained or beside), directory).run()
 
 
 def a_result(**changes: Any) -> dict[str, Any]:

@@ -396,12 +396,25 @@ def test_a_diverged_run_is_one_line_and_exit_code_1(gammvae):
 
 
 def test_a_crash_keeps_its_traceback_and_exits_with_1(tmp_path, gammvae):
-    (tmp_path / "broken.py").write_text("def load():\n    return 1 / 0\n")
+    (tmp_path / "broken.py").write_text(
+        "import numpy as np\n"
+        "import gammvae\n"
+        "import gammvae.training.loop\n"
+        "\n"
+        "def crash(*_):\n"
+        "    return 1 / 0\n"
+        "\n"
+        "def load():\n"
+        "    gammvae.training.loop.report = crash  # a defect of ours\n"
+        "    x = np.random.default_rng(0).random((1797, 64)).astype('float32')\n"
+        "    return gammvae.Dataset(x, None, (1, 8, 8))\n"
+    )
     path = f"{tmp_path}:{Path(__file__).parents[1]}"
-    result = gammvae("train", "dataset.loader._target_=broken.load", PYTHONPATH=path)
+    words = ("dataset.loader._target_=broken.load", "n_clusters=2")
+    result = gammvae("train", *words, PYTHONPATH=path)
     assert result.returncode == 1
     assert "ZeroDivisionError" in result.stderr
-    assert 'broken.py", line 2, in load' in result.stderr
+    assert 'broken.py", line 6, in crash' in result.stderr
 
 
 def test_a_full_disk_is_one_line(monkeypatch, tmp_path, capsys):

@@ -76,8 +76,8 @@ def test_metrics_that_are_damaged_are_refused_by_the_line(tmp_path, line, messag
     ("content", "message"),
     [
         (b"", "is damaged"),
-        (b"seed: abc", "is damaged: Value 'abc'"),
-        (b"sed: 3", "is damaged: Key 'sed' not in 'Config'"),
+        (b"seed: abc", "is damaged: seed=abc is of the wrong type"),
+        (b"sed: 3", "is damaged: unknown option sed: did you mean seed"),
         (b"{{{", "is damaged"),
         (b"\xff\xfe\x00", "is damaged"),
         (b"just text", "is damaged"),
