@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -216,3 +217,15 @@ def test_a_feature_of_zeros_alone_breaks_nothing():
 @parametrize_with_checks([GammaMixture()])
 def test_scikit_learns_conventions(estimator, check):
     check(estimator)
+
+
+def test_what_is_no_number_or_too_few_iterations_is_said():
+    x = np.random.default_rng(0).gamma(2.0, size=(60, 2))
+    masked = np.ma.masked_array(x, np.arange(x.size).reshape(x.shape) < 2)
+    with pytest.raises(ValueError, match="X is an array with 2 masked values"):
+        GammaMixture(2).fit(masked)
+    GammaMixture(2).fit(np.ma.masked_array(x))  # nothing is masked
+    with pytest.raises(ValueError, match="n_components must be a whole number .* got 'auto'"):
+        GammaMixture("auto").fit(x)
+    with pytest.warns(ConvergenceWarning, match="did not converge in max_iter=1 iterations"):
+        assert not GammaMixture(2, max_iter=1, random_state=0).fit(x).converged_
