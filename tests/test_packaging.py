@@ -114,3 +114,23 @@ def test_the_wheel_runs_from_an_empty_folder(wheel, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "ACC" in result.stdout
     assert (empty / "outputs/digits/gammvae/experiment=smoke/seed=0/result.json").exists()
+
+
+# What a public project has beside its folders; runs and notes must not get in by "git add".
+FILES_AT_THE_TOP = {
+    *(".ci", ".gitignore", ".pre-commit-config.yaml", "MANIFEST.in", "mkdocs.yml"),
+    *("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md"),
+    *("constraints.txt", "pyproject.toml"),
+}
+FOLDERS_AT_THE_TOP = {"conf", "docs", "gammvae", "outputs", "scripts", "tests"}
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".git").exists() or shutil.which("git") is None, reason="no checkout of git"
+)
+def test_nothing_else_is_at_the_top_of_the_repository():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    found = {path.partition("/")[0] for path in listed.stdout.splitlines()}
+    assert found == FILES_AT_THE_TOP | FOLDERS_AT_THE_TOP
+    outputs = {path for path in listed.stdout.splitlines() if path.startswith("outputs/")}
+    assert all(path.startswith("outputs/tables/") for path in outputs)

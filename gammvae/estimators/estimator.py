@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -20,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gammvae.config.composition import search_path
 from gammvae.config.ranges import MOST_SEED
+from gammvae.estimators.attributes import attributes_of
 from gammvae.estimators.fitted import FittedRun, TemporaryFolder
 from gammvae.estimators.fitting import fit_run
-from gammvae.estimators.generating import decoded, drawn, weights_of
+from gammvae.estimators.generating import decoded, drawn
 from gammvae.estimators.samples import Matrix, check_rows, write_samples
 from gammvae.estimators.settings import check_name, deviating, overrides, parameter
 from gammvae.evaluation.assignments import Assignments
@@ -279,24 +279,9 @@ class GammMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         )
 
     def _keep(self, run: FittedRun) -> Self:
-        self._run, result = run, run.result
-        found = run.directory.read_assignments(result["samples"], result["n_clusters"])
-        self.n_clusters_, self.choice_ = result["n_clusters"], run.directory.read_choice()
-        self.labels_ = found["labels"]
-        self.cluster_sizes_ = np.bincount(self.labels_, minlength=result["n_clusters"])
-        self._n_features_out = found["embedding"].shape[1]
-        self.result_, self.history_ = dict(result), run.directory.read_metrics()
-        self.elbo_ = result["metrics"].get("elbo")
-        if run.config.model.has_mixture:
-            self._keep_mixture()
+        self._run = run
+        self.__dict__.update(attributes_of(run, self.device))
         return self
-
-    @torch.no_grad()
-    def _keep_mixture(self) -> None:
-        trained = self._trained()
-        self.weights_ = weights_of(trained)
-        self.means_ = trained.model.prior().components.mean.cpu().numpy()
-        self.cluster_centers_ = decoded(trained, self.means_)
 
     def _trained(self) -> Trained:
         check_is_fitted(self)

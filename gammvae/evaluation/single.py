@@ -30,7 +30,7 @@ from gammvae.model.vae import MixtureVAE
 
 # A power of 2, as Sobol points need.
 DRAWS = 16
-# No quantile of a point below this, or as near to 1, is finite in float32.
+# Points may lie at 0 or, rounded, at 1, where no quantile is finite: this is how near they come.
 EDGE = 1e-6
 
 

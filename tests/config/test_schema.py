@@ -208,6 +208,13 @@ def test_values_out_of_range_are_refused_by_name(override):
         compose_config(override)
 
 
+def test_the_number_of_classes_of_a_dataset_is_in_range():
+    with pytest.raises(InputError, match=r"^n_clusters=0 is out of range"):  # which refers to it
+        compose_config("dataset.n_clusters=0")
+    with pytest.raises(InputError, match=r"^dataset.n_clusters=0 is out of range"):
+        compose_config("dataset.n_clusters=0", "n_clusters=3")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
