@@ -46,9 +46,8 @@ WORDS = ("dataset", "recipe", "seeds", "commit", "machine", "notes")
 Line = dict[str, Any]
 
 
-def read(name: str) -> list[Line]:
+def read(path: Path) -> list[Line]:
     """The lines of an existing table; an empty list if the file does not exist."""
-    path = TABLES / name
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -124,7 +123,7 @@ def rows(runs: Sequence[Line], folder: Path) -> dict[tuple[str, str], Line]:
     groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in runs:
         groups[line["dataset"], line["recipe"]].append(line)
-    known = {(line["dataset"], line["recipe"]): line for line in read("accuracy.csv")}
+    known = {(line["dataset"], line["recipe"]): line for line in read(TABLES / "accuracy.csv")}
     return known | {key: row(lines, folder) for key, lines in groups.items()}
 
 
@@ -142,9 +141,8 @@ def update(folder: Path, datasets: Sequence[str], recipes: Sequence[str]) -> Non
         first = datasets.index(name) if name in datasets else len(datasets)
         return first, name, recipes.index(line["recipe"])
 
-    runs = {
-        (line["dataset"], line["recipe"], line["seed"]): line for line in read("accuracy_runs.csv")
-    }
+    known = read(TABLES / "accuracy_runs.csv")
+    runs = {(line["dataset"], line["recipe"], line["seed"]): line for line in known}
     for path in folder.glob(f"*/*/*/{ORIGIN}"):
         line = run_line(path.parent)
         runs[line["dataset"], line["recipe"], line["seed"]] = line

@@ -41,7 +41,7 @@ from accuracy_table import Line, read
 from benchmark_accuracy import EVERYTHING
 from benchmark_starts import pretrained
 from numpy.typing import NDArray
-from reporting import Report, Row, command_line, report_options
+from reporting import TABLES, Report, Row, command_line, report_options
 from sklearn.datasets import load_breast_cancer, load_iris
 
 from gammvae.initialization.graph import modularity
@@ -147,7 +147,7 @@ def lost(directory: RunDirectory) -> tuple[float, float]:
 def pairs() -> list[Row]:
     """The rows of the last table: mean ACC and seconds over the seeds that both recipes have."""
     known: dict[tuple[str, str], dict[float, Line]] = defaultdict(dict)
-    for line in read("accuracy_runs.csv"):
+    for line in read(TABLES / "accuracy_runs.csv"):
         known[line["dataset"], line["recipe"]][line["seed"]] = line
     rows: list[Row] = []
     for (dataset, recipe), longer in known.items():

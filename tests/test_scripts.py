@@ -17,7 +17,10 @@ from tests.conftest import compose_config
 ROOT = Path(__file__).parents[1]
 SCRIPTS, TABLES = ROOT / "scripts", ROOT / "outputs" / "tables"
 NUMBER = re.compile(r"[-+]?\d*\.\d+")
-COMMANDS = [*sorted(SCRIPTS.glob("benchmark_*.py")), SCRIPTS / "outside.py"]
+COMMANDS = [
+    *sorted(SCRIPTS.glob("benchmark_*.py")),
+    *(SCRIPTS / name for name in ("compare_rows.py", "outside.py")),
+]
 
 
 @pytest.fixture
@@ -164,6 +167,39 @@ def test_accuracies_are_written_from_the_figures_of_runs(
     assert numbers == pytest.approx(numbers_kept, abs=2.1e-4)
 
 
+def test_recipes_are_compared_by_the_rows_of_their_runs(run, tmp_path, capsys):
+    rows = ["dataset,recipe,seed,acc,nmi,ari,elbo,seconds,commit,machine,notes"]
+    figures = {
+        ("a", "x"): (0.5, 0.7),
+        ("a", "y"): (0.4, 0.4),
+        ("b", "x"): (0.1,),
+        ("b", "y"): (0.2,),
+    }
+    for (dataset, recipe), found in figures.items():
+        rows += [f"{dataset},{recipe},{n},{acc},,,,,c,m," for n, acc in enumerate(found)]
+    (tmp_path / "rows.csv").write_text("\n".join([*rows, "a,z,0,.9,,,,,c,m,"]))
+    run(SCRIPTS / "compare_rows.py", tmp_path / "rows.csv", "x", "y", "--figures", "acc")
+    text = capsys.readouterr().out
+    assert "| a | x | **60.00 ± 14.14" in text
+    assert "| a | 2 seeds | +20.00 | " in text  # 10 and 30 points
+    assert "| mean | 2 datasets | +5.00 | " in text  # 20 and -10 points
+    assert "| a | z |" not in text
+    with pytest.raises(SystemExit, match=r"rows\.csv has no run of 'w'"):
+        run(SCRIPTS / "compare_rows.py", tmp_path / "rows.csv", "x", "w")
+    with pytest.raises(SystemExit, match=r"none\.csv does not exist"):
+        run(SCRIPTS / "compare_rows.py", tmp_path / "none.csv", "x", "y")
+
+
+def test_the_families_are_compared_by_the_rows_beside_the_table(run, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    words = ("outputs/tables/plain.csv", "plain", "vade")
+    run(SCRIPTS / "compare_rows.py", *words, "--output", tmp_path / "plain.md")
+    command = shlex.join(("python", "scripts/compare_rows.py", *words))
+    text = (tmp_path / "plain.md").read_text().replace(f" --output {tmp_path / 'plain.md'}", "")
+    assert f"    $ {command}\n" in text
+    assert text == (TABLES / "plain.md").read_text()
+
+
 def test_speed_is_measured(run, tmp_path, capsys):
     path = tmp_path / "t.md"
     run(
@@ -200,7 +236,8 @@ def test_runs_that_are_started_together_are_measured(load, tmp_path, monkeypatch
 
 def test_runs_on_small_data_are_compared_on_the_seeds_that_both_have(load, tmp_path, monkeypatch):
     accuracy, small = load("accuracy_table"), load("benchmark_small_data")
-    monkeypatch.setattr(accuracy, "TABLES", tmp_path)
+    for module in (accuracy, small):
+        monkeypatch.setattr(module, "TABLES", tmp_path)
     figures = {
         ("iris", "default"): [(0, 0.9, 3), (1, 0.8, 5)],
         ("iris", "wide and long"): [(1, 0.7, 50), (2, 0.1, 10)],
