@@ -138,7 +138,7 @@ def test_predictions_of_the_training_data_are_its_assignments(features, in_proce
     assert in_process("predict", "run", "data=t.csv", "out=P.CSV").returncode == 0
     with (features.parent / "P.CSV").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["label"]) for row in rows] == labels.tolist()
+    assert [int(row["cluster"]) for row in rows] == labels.tolist()
     assert [bool(int(row["unlikely"])) for row in rows] == unlikely.tolist()
     assert in_process("predict", "run", "data=t.csv", "out=p.parquet").returncode == 0
     table = parquet.read_table(features.parent / "p.parquet").to_pydict()

@@ -241,7 +241,7 @@ def named(
 
 
 def as_table(part: Mapping[str, NDArray], as_positions: bool) -> "pyarrow.Table":
-    """A row per sample: label, ELBO, 1 if it is unlikely or 0, responsibilities, embedding.
+    """A row per sample: cluster, ELBO, 1 if it is unlikely or 0, responsibilities, embedding.
 
     Args:
         part: Results by name, each of length ``B``.
@@ -253,7 +253,7 @@ def as_table(part: Mapping[str, NDArray], as_positions: bool) -> "pyarrow.Table"
     columns = {}
     if "samples" in part:
         columns["sample"] = part["samples"].astype(np.int64 if as_positions else str)
-    columns |= {"label": part["labels"], "elbo": part["elbo"]}
+    columns |= {"cluster": part["labels"], "elbo": part["elbo"]}
     columns["unlikely"] = part["unlikely"].astype(np.uint8)
     for name, wide in (("responsibility", "responsibilities"), ("embedding", "embedding")):
         columns |= {f"{name}_{index}": values for index, values in enumerate(part[wide].T)}
