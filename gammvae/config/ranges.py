@@ -7,6 +7,8 @@ from gammvae.config.rules import Rule, at_least, between, matching, one_of, opti
 
 # The family and the method whose code is the user's.
 OWN = "own"
+# Of train.targets_every, if every batch has its own targets.
+OF_BATCH = "batch"
 REPARAMETERIZATIONS = {
     "gamma": (
         "normal_to_gamma",
@@ -111,7 +113,12 @@ RULES: dict[str, Rule] = {
     "train.anchored": between(0, 1),
     "train.rounds": at_least(1, MOST_STARTS),
     "train.agreement": at_least(0),
-    "train.targets_every": optional(at_least(1, MOST_STEPS)),
+    "train.targets_every": optional(
+        Rule(
+            lambda value: value == OF_BATCH or (type(value) is int and 1 <= value <= MOST_STEPS),
+            f"{OF_BATCH} or a whole number from 1 to {MOST_STEPS}",
+        )
+    ),
     "train.tolerance": optional(between(0, 1)),
     "preprocess": one_of("none", "standardize", "minmax", "l2", "tfidf"),
     "batch_size": at_least(1, MOST_SAMPLES),

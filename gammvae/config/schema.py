@@ -86,7 +86,8 @@ class ModelConfig:
 class ArchitectureConfig:
     """Layers of the encoder, which the decoder mirrors, their first weights, and their units.
 
-    ``layers`` names the user's own, in place of ``hidden`` and ``channels``.
+    ``layers`` names the user's own, in place of ``hidden`` and ``channels``. ``batch_norm`` is of
+    ``hidden``.
     """
 
     name: str = MISSING
@@ -95,6 +96,7 @@ class ArchitectureConfig:
     latent_dim: int = MISSING
     units: str = "auto"
     weights: str = "glorot"
+    batch_norm: bool = False
     decoder_gain: float = 10.0
     layers: dict[str, Any] | None = None
 
@@ -177,7 +179,7 @@ class TrainConfig(StageConfig):
     anchored: float = MISSING
     rounds: int = MISSING
     agreement: float = MISSING
-    targets_every: int | None = None
+    targets_every: Any = None  # a number of steps or a word
     tolerance: float | None = None
     optimizer: OptimizerConfig | None = None
 
@@ -245,6 +247,10 @@ def check_rules_between_fields(config: Config) -> None:
         raise InputError(
             f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
             f"{architecture.channels}: exactly one of them must be given and not be empty"
+        )
+    if architecture.batch_norm and architecture.hidden == []:
+        raise InputError(
+            "architecture.batch_norm=true goes with architecture.hidden only, which is []"
         )
     check_code(config)
     if (init.start == "labels") != (init.labels is not None):

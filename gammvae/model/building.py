@@ -134,9 +134,9 @@ def build_bodies(
     hidden, features = config.hidden, math.prod(shape)
     assert hidden is not None  # config.sizing.sized has chosen them
     return (
-        MLP([features, *hidden]),
+        MLP([features, *hidden], batch_norm=config.batch_norm),
         hidden[-1],
-        MLP([config.latent_dim, *reversed(hidden)]),
+        MLP([config.latent_dim, *reversed(hidden)], batch_norm=config.batch_norm),
         glorot(nn.Linear(hidden[0], features)),
     )
 

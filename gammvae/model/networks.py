@@ -7,6 +7,7 @@ import math
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal
 
@@ -26,20 +27,41 @@ class MLP(nn.Sequential):
 
     Args:
         sizes: Widths of the input and of every layer.
+        batch_norm: Whether layers are normalized over the batch before their ReLU.
     """
 
-    def __init__(self, sizes: list[int]) -> None:
+    def __init__(self, sizes: list[int], *, batch_norm: bool = False) -> None:
         super().__init__()
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             self.append(glorot(nn.Linear(inputs, outputs)))
+            if batch_norm:
+                self.append(BatchNorm(outputs))
             self.append(nn.ReLU(inplace=True))
 
     def middle(self, x: Tensor) -> Tensor:
         """Activations of the middle layer (the later of two), ``(B, width of the layer)``."""
-        layers = len(self) // 2
-        for module in list(self)[: 2 * (layers // 2 + 1)]:
+        ends = [place for place, module in enumerate(self, 1) if isinstance(module, nn.ReLU)]
+        for module in list(self)[: ends[len(ends) // 2]]:
             x = module(x)
         return x
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Normalizes features ``(B, F)`` over the batch in training, else by what was seen there.
+
+    The last batch of an epoch may have a single sample, which has no variance. It is normalized as
+    outside of training.
+
+    References:
+        Batch normalization (Ioffe and Szegedy, 2015), https://arxiv.org/abs/1502.03167
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalizes ``(B, F)``."""
+        if self.training and len(x) > 1:
+            return super().forward(x)
+        known = self.running_mean, self.running_var, self.weight, self.bias
+        return F.batch_norm(x, *known, eps=self.eps)
 
 
 def glorot(layer: Layer) -> Layer:

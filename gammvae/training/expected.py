@@ -42,7 +42,8 @@ def expected(work: Workspace, stages: Sequence[Callable[[], None]]) -> list[Entr
     config, n_samples = work.config, len(work.x)
     looked_at = min(n_samples, SAMPLES, config.init.max_samples)
     of_a_pass = work.steps_of_a_pass()
-    of_targets = config.train.targets_every or of_a_pass
+    every = config.train.targets_every
+    of_targets = every if isinstance(every, int) else of_a_pass
     entries = {
         "pretrain": Entry(
             "pretrain", number_of_epochs(config.pretrain, of_a_pass) * of_a_pass, cost=1.0

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
+from gammvae.config.ranges import OF_BATCH
 from gammvae.config.schema import Config, ModelConfig
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assigner, Assignments
+from gammvae.system.processes import count
 from gammvae.training.workspace import Workspace
 
 # Methods that train jointly, but not toward targets that are computed now and then.
@@ -42,26 +44,53 @@ def method_of(config: Config) -> Callable[[Workspace], Method]:
     """The function ``method`` of the file that ``model.method`` names.
 
     Raises:
-        InputError: An option of ``model`` is set that this method does not have.
+        InputError: An option of ``model`` is set that this method does not have, or a setting does
+            not go with it or with several processes.
     """
     module = importlib.import_module(f"gammvae.training.methods.{config.model.method}")
     check_options(config.model, module)
     check_targets(config)
+    if count() > 1:
+        check_parts_of_batches(config)
     return module.method
 
 
+def check_parts_of_batches(config: Config) -> None:
+    """Refuses what is computed from whole batches, of which several processes have a part each.
+
+    Raises:
+        InputError: Such a setting is given.
+    """
+    needing = {
+        "architecture.batch_norm=true": config.architecture.batch_norm,
+        f"train.targets_every={OF_BATCH}": config.train.targets_every == OF_BATCH,
+    }
+    for setting, given in needing.items():
+        if given:
+            raise InputError(
+                f"{setting} needs whole batches, and each of {count()} processes has a part of "
+                "every batch: start one process"
+            )
+
+
 def check_targets(config: Config) -> None:
-    """Refuses settings of targets in joint training that has none.
+    """Refuses settings of targets in joint training that has none, or none of all samples.
 
     Methods without joint training ignore all of its settings.
 
     Raises:
         InputError: Such a setting is given.
     """
+    train = config.train
+    if train.targets_every == OF_BATCH and train.tolerance is not None:
+        raise InputError(
+            f"train.tolerance={train.tolerance} does not go with train.targets_every={OF_BATCH}, "
+            "which compares no targets of all samples: it must be null"
+        )
     if config.model.method not in WITHOUT_TARGETS:
         return
     for name in ("targets_every", "tolerance"):
-        if (value := getattr(config.train, name)) is not None:
+        if (value := getattr(train, name)) is not None:
             raise InputError(
                 f"train.{name}={value} does not go with model={config.model.name}, which has no "
                 "targets: it must be null"

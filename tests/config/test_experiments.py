@@ -1,9 +1,12 @@
 """The experiments that follow a source, against the settings in the code of the source."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
+from torch import nn
 
 from gammvae.config.sizing import sized
 from gammvae.model.building import build_model
@@ -90,6 +93,41 @@ def test_dcn_is_trained_like_in_the_code_of_its_authors(dataset):
     assert (config.model.name, beta, config.train.epochs, config.batch_size) == ("dcn", 1, 50, 256)
     assert config.model.starts == 10
     assert config.train.targets_every is config.train.tolerance is None
+
+
+@pytest.mark.parametrize("method", ["dec", "idec", "dcn"])
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "usps", "digits"])
+def test_augmented_peers_are_trained_like_in_the_code_of_2025(method, dataset):
+    """config/autoencoder/baseline_comp.py, with the defaults of config/runner_config.py."""
+    config = source(f"{method}_2025", dataset)
+    adam = ("Adam", 1e-3)
+    assert brief(config.optimizer)[:2] == adam
+    assert config.train.optimizer.clip_grad_norm == 500
+    assert brief(replace(config.train.optimizer, clip_grad_norm=None))[:2] == adam
+    assert (config.pretrain.epochs, config.train.epochs, config.batch_size) == (250, 400, 256)
+    assert (config.pretrain.augment, config.train.augment) == (False, True)
+    assert (config.model.name, config.model.starts) == (method, 10)
+    affine = config.augmentation
+    assert (affine.degrees, affine.translate, affine.shear, affine.scale) == (16, 0.1, 8, 0)
+    assert config.train.targets_every == (None if method == "dcn" else "batch")
+    layers = build_model(config, (784,), "normal").encoder.body
+    widths = [layer.out_features for layer in layers if isinstance(layer, nn.Linear)]
+    assert widths == [1024, 512, 256]
+    assert sum(isinstance(layer, nn.BatchNorm1d) for layer in layers) == 3
+
+
+@pytest.mark.parametrize("dataset", ["usps", "digits"])
+def test_weights_of_2025_are_those_for_pixels_with_a_variance_of_one(dataset):
+    """There, reconstruction and 0.1 KL, and reconstruction and 0.025 squares / K, of means."""
+    if dataset == "digits":
+        pixels = load_digits().data / 16
+        variance, features = pixels.var(), pixels.shape[1]
+    else:  # of the published file
+        variance, features = 0.386**2, 256
+    idec, dcn = (source(f"{name}_2025", dataset).train.kl_weight for name in ("idec", "dcn"))
+    assert idec == pytest.approx(0.1 * variance, rel=5e-3)
+    # of half the squares, beside a sum over the features
+    assert dcn / 2 == pytest.approx(0.025 / 10 * features * variance, rel=5e-3)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

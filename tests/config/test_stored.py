@@ -21,7 +21,7 @@ def test_a_configuration_from_before_a_setting_came_means_what_it_meant():
 def test_a_run_from_before_the_recipes_of_the_sources_means_what_it_meant():
     tree = dataclasses.asdict(compose_config())
     later = {
-        "architecture": ("units", "weights", "decoder_gain"),
+        "architecture": ("units", "weights", "batch_norm", "decoder_gain"),
         "optimizer": ("warmup", "step_factor", "step_epochs", "step_floor"),
         "pretrain": ("loss",),
         "train": ("optimizer", "targets_every", "tolerance"),

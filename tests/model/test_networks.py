@@ -100,13 +100,29 @@ def test_weights_by_fan_in_are_uniform_up_to_the_root_of_the_inputs():
     assert (network[0][0].bias == 2).all()
 
 
-def test_the_middle_layer_is_the_later_one_of_two():
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_middle_layer_is_the_later_one_of_two(batch_norm):
     for sizes, width in (([6, 5], 5), ([6, 5, 4], 4), ([6, 5, 4, 3], 4), ([6, 5, 4, 3, 2], 3)):
-        mlp, x = MLP(sizes), torch.rand(7, 6)
-        layers = len(sizes) - 1
+        mlp, x = MLP(sizes, batch_norm=batch_norm).eval(), torch.rand(7, 6)
+        layers, of_a_layer = len(sizes) - 1, 3 if batch_norm else 2
         assert mlp.middle(x).shape == (7, width)
-        rest = nn.Sequential(*list(mlp)[2 * (layers // 2 + 1) :])
+        rest = nn.Sequential(*list(mlp)[of_a_layer * (layers // 2 + 1) :])
         torch.testing.assert_close(rest(mlp.middle(x)), mlp(x))
+
+
+def test_layers_are_normalized_over_the_batch_in_training():
+    mlp, x = MLP([6, 5, 4], batch_norm=True), 3 + 2 * torch.randn(400, 6)
+    first = nn.Sequential(*list(mlp)[:2])  # a layer and its normalization, before the ReLU
+    normalized = first(x)
+    torch.testing.assert_close(normalized.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalized.var(0, correction=0), torch.ones(5), atol=1e-3, rtol=0)
+    for _ in range(100):  # the running mean forgets a tenth at every batch
+        mlp(x)
+    torch.testing.assert_close(first.eval()(x), normalized, atol=0.02, rtol=0)
+    one, known = x[:1], first(x[:1])
+    before = mlp[1].running_mean.clone()
+    torch.testing.assert_close(first.train()(one), known)  # a single sample has no variance
+    assert torch.equal(mlp[1].running_mean, before)
 
 
 def test_units_make_any_data_alike_and_turn_back():

@@ -82,6 +82,21 @@ def test_settings_of_targets_are_refused_where_there_are_none(model, setting):
         method_of(config)
 
 
+def test_targets_of_the_batch_do_not_end_training():
+    settings = "model=dec", "train.targets_every=batch"
+    assert method_of(compose_config(*settings))
+    with pytest.raises(InputError, match=r"train\.tolerance=0\.1 does not go with .*=batch"):
+        method_of(compose_config(*settings, "train.tolerance=0.1"))
+
+
+@pytest.mark.parametrize("setting", ["train.targets_every=batch", "architecture.batch_norm=true"])
+def test_what_needs_whole_batches_is_refused_in_several_processes(monkeypatch, setting):
+    config = compose_config("model=dec", setting)
+    monkeypatch.setattr("gammvae.training.method.count", lambda: 2)
+    with pytest.raises(InputError, match=f"{setting} needs whole batches, and each of 2 processes"):
+        method_of(config)
+
+
 def test_methods_without_joint_training_ignore_its_settings():
     """So that k-means can share the autoencoder of an experiment."""
     assert method_of(compose_config("model=ae_kmeans", "experiment=dec_2016"))

@@ -10,7 +10,8 @@ are assigned to their nearest centers, and each moves its center by the rate :ma
 
 The counts begin at 100, as in the authors' code (https://github.com/boyangumn/DCN), so that the
 first batches do not undo what k-means has found. There, the networks' step takes the assignments of
-the epoch before; here those by the present centers.
+the epoch before; here those by the present centers. Augmented views of samples, if there are any,
+are reconstructed as well, and drawn to the centers of their samples.
 
 References:
     Towards k-means-friendly spaces: simultaneous deep learning and clustering (Yang, Fu,
@@ -25,7 +26,13 @@ from torch.distributions import Categorical, Independent
 
 from gammvae.model.vae import ELBO, Draw, MixtureVAE
 from gammvae.training import stages
-from gammvae.training.methods.dec import CenteredAutoencoder, SelfTraining
+from gammvae.training.methods.dec import (
+    CenteredAutoencoder,
+    SelfTraining,
+    both,
+    per_sample,
+    terms,
+)
 from gammvae.training.objective import held
 from gammvae.training.together import add_up, own
 from gammvae.training.workspace import Workspace
@@ -75,7 +82,7 @@ class FriendlyAutoencoder(CenteredAutoencoder):
 
         Args:
             x: Samples, ``(B, F)``.
-            view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
+            view: Augmented samples ``(B, F)``, which are trained beside the samples.
             q_c: Unused, because the nearest center is taken.
             draw: Unused, because nothing is drawn.
 
@@ -83,17 +90,14 @@ class FriendlyAutoencoder(CenteredAutoencoder):
             ``reconstruction``: the negative squared error, summed over the features; ``kl_z``: half
             the squared distance from the nearest center; each ``(B,)``.
         """
-        q_z = self.encoder(x if view is None else view)
-        nearest, label = self.squares(q_z.mean).min(-1)
-        nothing = torch.zeros_like(nearest)
-        error = (self.decoder(q_z.mean).mean - x).square().sum(-1)
-        return ELBO(
-            reconstruction=-error,
-            kl_z=nearest / 2,
-            kl_c=nothing,
-            agreement=nothing,
-            q_c=held(label, len(self.counts)),
-        )
+        rows = both(x, view)
+        q_z = self.encoder(rows)
+        squares = self.squares(q_z.mean)
+        label = squares[: len(x)].argmin(-1)
+        nearest = squares.gather(1, label.repeat(len(rows) // len(x))[:, None])[:, 0]
+        error = (self.decoder(q_z.mean).mean - rows).square().sum(-1)
+        error, nearest = (per_sample(value, len(x)) for value in (error, nearest))
+        return terms(error, nearest / 2, held(label, len(self.counts)))
 
     @torch.no_grad()
     def after_step(self, x: Tensor) -> None:
@@ -102,7 +106,10 @@ class FriendlyAutoencoder(CenteredAutoencoder):
         Each process of a run encodes its own rows.
         """
         rows, fraction = own(len(x))
+        mode = self.encoder.training
+        self.encoder.eval()  # codes without what layers do in training only
         q_z = self.encoder(x[rows])
+        self.encoder.train(mode)
         assigned = self.assign(q_z).probs * (fraction > 0)  # (B, K)
         sizes, sums = assigned.sum(0), (assigned[:, :, None] * q_z.mean[:, None]).sum(0)
         add_up([sizes, sums])

@@ -8,7 +8,9 @@ and the targets are these assignments, sharpened and normalized by cluster size,
 
 .. math:: p_{ik} \propto q_{ik}^2 / \textstyle\sum_j q_{jk}
 
-Training minimizes :math:`\mathrm{KL}(p \| q)`.
+Training minimizes :math:`\mathrm{KL}(p \| q)`. The targets are those of all samples, computed anew
+after some steps, as in the paper, or those of each batch, as in ClustPy
+(https://github.com/collinleiber/ClustPy).
 
 References:
     Unsupervised deep embedding for clustering analysis (Xie et al., 2016),
@@ -30,6 +32,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.distributions import Categorical, Independent
 
+from gammvae.config.ranges import OF_BATCH
 from gammvae.data.samples import Samples, in_order, subset
 from gammvae.data.warned import warned_once
 from gammvae.evaluation.assignments import Assigner, Assignments, assign, evaluate
@@ -54,9 +57,13 @@ class CenteredAutoencoder(MixtureVAE):
     Args:
         autoencoder: Pretrained autoencoder, whose parts are reused.
         reconstructs: Whether the decoder is trained as well.
+
+    Attributes:
+        targets_of_batch: Whether the targets are those of each batch.
     """
 
     has_bound = False
+    targets_of_batch = False
 
     def __init__(self, autoencoder: MixtureVAE, *, reconstructs: bool) -> None:
         super().__init__(autoencoder.encoder, autoencoder.decoder, autoencoder.prior)
@@ -80,29 +87,60 @@ class CenteredAutoencoder(MixtureVAE):
     ) -> ELBO:
         """The two terms of the objective, as fields of ``ELBO``; they do not form a bound.
 
+        With targets of the batch, they are those of the samples, and both samples and views are
+        trained toward them, and reconstructed.
+
         Args:
             x: Samples, ``(B, F)``.
             view: Input of the encoder, ``(B, F)``; ``x`` itself by default.
-            q_c: The targets ``p``; without them the divergence is zero.
+            q_c: The targets ``p``; without them the divergence is zero, unless they are those of
+                the batch.
             draw: Unused, because nothing is drawn.
 
         Returns:
             ``reconstruction``: the negative mean squared error over the features; ``kl_z``: the
             divergence ``KL(p || q)``; each ``(B,)``.
         """
+        if self.targets_of_batch:
+            return self._of_batch(x, view)
         q_z = self.encoder(x if view is None else view)
         q = self.assign(q_z)
-        nothing = q_z.mean.new_zeros(len(x))
-        error = (
-            (self.decoder(q_z.mean).mean - x).square().mean(-1) if self.reconstructs else nothing
+        divergence = torch.zeros_like(x[:, 0]) if q_c is None else categorical_kl(q_c, q)
+        return terms(self._error(q_z, x), divergence, q)
+
+    def _of_batch(self, x: Tensor, view: Tensor | None) -> ELBO:
+        rows = both(x, view)
+        q_z = self.encoder(rows)
+        q = self.assign(q_z)
+        own = q.logits[: len(x)]
+        p = sharpened(own.detach().softmax(-1)).repeat(len(rows) // len(x), 1)
+        divergence = categorical_kl(Categorical(probs=p, validate_args=False), q)
+        error, divergence = (
+            per_sample(value, len(x)) for value in (self._error(q_z, rows), divergence)
         )
-        return ELBO(
-            reconstruction=-error,
-            kl_z=nothing if q_c is None else categorical_kl(q_c, q),
-            kl_c=nothing,
-            agreement=nothing,
-            q_c=q,
-        )
+        return terms(error, divergence, Categorical(logits=own, validate_args=False))
+
+    def _error(self, q_z: Independent, x: Tensor) -> Tensor:
+        """Mean squared error over the features, ``(B,)``; zero if the decoder is not trained."""
+        if not self.reconstructs:
+            return torch.zeros_like(q_z.mean[:, 0])
+        return (self.decoder(q_z.mean).mean - x).square().mean(-1)
+
+
+def both(x: Tensor, view: Tensor | None) -> Tensor:
+    """Samples ``(B, F)``, followed by their augmented views ``(B, F)`` if there are any."""
+    return x if view is None else torch.cat([x, view])
+
+
+def per_sample(values: Tensor, n: int) -> Tensor:
+    """Means over samples and their views, ``(n,)``, from values as ``both`` orders them."""
+    return values.view(-1, n).mean(0)
+
+
+def terms(error: Tensor, divergence: Tensor, q_c: Categorical) -> ELBO:
+    """The terms ``(B,)`` of an objective that is no bound: an error and a divergence."""
+    nothing = torch.zeros_like(divergence)
+    return ELBO(reconstruction=-error, kl_z=divergence, kl_c=nothing, agreement=nothing, q_c=q_c)
 
 
 def sharpened(q: Tensor) -> Tensor:
@@ -199,12 +237,15 @@ class SelfTraining:
         stages.save(work, "train", 0, None)
 
     def train(self) -> None:
-        """Trains encoder and centers, with targets that are updated every epoch.
+        """Trains encoder and centers, with targets of each batch or of all samples in each epoch.
 
         An epoch has ``train.targets_every`` steps, or is a pass over the data.
         """
         work, config = self.work, self.work.config.train
         steps = config.targets_every
+        if isinstance(steps, str):
+            stages.train(work, "train", config)
+            return
         if steps and config.epochs is None and config.updates is not None:
             steps = min(steps, config.updates)
         targets = stages.Guided(
@@ -227,7 +268,9 @@ class SelfTraining:
         return evaluate(work.model, work.x, work.classes, work.config.seed, keep)
 
     def _take_over(self) -> None:
-        self.work.model = self.centered(self.work.model)
+        model = self.centered(self.work.model)
+        model.targets_of_batch = self.work.config.train.targets_every == OF_BATCH
+        self.work.model = model
 
 
 def method(work: Workspace) -> SelfTraining:

@@ -43,6 +43,36 @@ def test_terms_are_the_papers_in_the_units_that_the_decoder_reads(model):
     assert torch.allclose(terms.value(0.05), -error - 0.05 * terms.kl_z)
 
 
+def test_views_are_reconstructed_and_drawn_to_the_centers_of_their_samples(model):
+    x, view, centers = torch.rand(7, 6), torch.rand(7, 6), model.prior.location.detach().clone()
+    labels = nearest_of(model.encoder(x).mean.detach(), centers)
+    assert (labels != nearest_of(model.encoder(view).mean.detach(), centers)).any()
+    expected = []
+    for rows in (x, view):
+        code = model.encoder(rows).mean
+        apart = DECODER_GAIN * (code - centers[labels])
+        error = (model.decoder(code).mean - rows).square().sum(1)
+        expected.append(error + 0.05 * apart.square().sum(1) / 2)
+    terms = model.elbo(x, view)
+    torch.testing.assert_close(-terms.value(0.05), sum(expected) / 2)
+    assert torch.equal(terms.q_c.probs, torch.eye(3)[labels])
+
+
+def test_centers_follow_codes_as_they_are_outside_of_training(model):
+    model.encoder.body.append(torch.nn.Dropout(0.9)).train()
+    model.encoder.train()
+    moved = []
+    for _ in range(2):
+        with torch.no_grad():
+            model.prior.location.copy_(torch.zeros_like(model.prior.location))
+        model.after_step(torch.ones(30, 6))
+        moved.append(model.prior.location.clone())
+    assert model.encoder.training
+    assert moved[0].any()
+    # the counts have grown from 100 to 130, and by 30 more
+    torch.testing.assert_close(moved[0] * 130, moved[1] * 160)
+
+
 def test_the_gradient_changes_the_networks_and_not_the_centers(model):
     (-model.elbo(torch.rand(7, 6)).value(0.05)).mean().backward()
     assert model.prior.location.grad is None

@@ -64,6 +64,29 @@ def test_terms_are_the_error_and_the_divergence(model):
     assert torch.equal(again.kl_z, terms.kl_z)  # nothing is sampled
 
 
+@pytest.mark.parametrize("augmented", [False, True])
+def test_targets_of_the_batch_are_those_of_its_samples_for_views_as_well(model, augmented):
+    x, view = torch.rand(7, 6), torch.rand(7, 6) if augmented else None
+    model.targets_of_batch = True
+    terms = model.elbo(x, view)
+    p = sharpened(model.predict(x).probs.detach())
+    values = []
+    for rows in (x, view) if augmented else (x,):
+        q_z = model.encoder(rows)
+        q, code = model.assign(q_z).probs, q_z.mean
+        error = (model.decoder(code).mean - rows).square().mean(1)
+        values.append(error + 0.1 * (p * (p / q).log()).sum(1))
+    expected = sum(values) / len(values)
+    torch.testing.assert_close(-terms.value(0.1), expected)
+    torch.testing.assert_close(terms.q_c.probs, model.predict(x).probs)
+    # the targets are constants
+    ours, theirs = (
+        torch.autograd.grad(one.sum(), model.prior.location)[0]
+        for one in (-terms.value(0.1), expected)
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
 def test_dec_leaves_the_decoder_alone():
     model = CenteredAutoencoder(build("normal"), reconstructs=False)
     terms = model.elbo(torch.rand(7, 6), q_c=Categorical(probs=torch.full((7, 3), 1 / 3)))
@@ -198,9 +221,13 @@ LENGTHS = (
     ("model=idec", "train.epochs=4"),
     ("model=dec", "train.epochs=60", "train.targets_every=3", "train.tolerance=0.01"),
 )
+OF_BATCH = (
+    *("model=idec", "train.epochs=4", "train.targets_every=batch", "architecture.batch_norm=true"),
+    *("augmentation=affine", "train.augment=true"),
+)
 
 
-@pytest.mark.parametrize("settings", LENGTHS)
+@pytest.mark.parametrize("settings", [*LENGTHS, OF_BATCH])
 @pytest.mark.parametrize("last", [False, True])
 def test_an_interrupted_run_goes_on_to_the_same_figures(tmp_path, monkeypatch, settings, last):
     """Interrupted in the middle, or when the last epoch is done and its checkpoint is not."""
