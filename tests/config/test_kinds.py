@@ -12,7 +12,8 @@ def test_options_lists_the_names_below_a_key():
 
 
 def test_every_setting_has_a_type_in_words():
-    unlimited = {"n_clusters", "dataset.n_clusters", "train.targets_every"}  # a number or a text, and a rule says which
+    # a number or a text, and a rule says which
+    unlimited = {"n_clusters", "dataset.n_clusters", "train.targets_every"}
     for name in leaves():
         if not name.startswith(("dataset.about", "dataset.loader")):
             assert bool(in_words(kind_of(name))) == (name not in unlimited), name
