@@ -252,6 +252,11 @@ def check_rules_between_fields(config: Config) -> None:
         raise InputError(
             "architecture.batch_norm=true goes with architecture.hidden only, which is []"
         )
+    if architecture.batch_norm and config.batch_size < 3:
+        raise InputError(
+            f"batch_size={config.batch_size} does not go with architecture.batch_norm=true: it "
+            "must be at least 3"
+        )
     check_code(config)
     if (init.start == "labels") != (init.labels is not None):
         raise InputError(

@@ -1,6 +1,7 @@
 """Random changes of the encoder's input that should not change the cluster.
 
-The decoder's target is the unchanged sample.
+The decoder's target is the unchanged sample, but for methods that train samples beside their
+changed copies, which are reconstructed themselves.
 
 Notation: ``B`` batch, ``F`` features of the data.
 """

@@ -49,8 +49,8 @@ class MLP(nn.Sequential):
 class BatchNorm(nn.BatchNorm1d):
     """Normalizes features ``(B, F)`` over the batch in training, else by what was seen there.
 
-    The last batch of an epoch may have a single sample, which has no variance. It is normalized as
-    outside of training.
+    The last batch of an epoch may be a single sample, or a sample and its augmented view, whose
+    variance means nothing. They are normalized as outside of training.
 
     References:
         Batch normalization (Ioffe and Szegedy, 2015), https://arxiv.org/abs/1502.03167
@@ -58,7 +58,7 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalizes ``(B, F)``."""
-        if self.training and len(x) > 1:
+        if self.training and len(x) > 2:
             return super().forward(x)
         known = self.running_mean, self.running_var, self.weight, self.bias
         return F.batch_norm(x, *known, eps=self.eps)

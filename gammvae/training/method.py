@@ -12,8 +12,8 @@ from gammvae.evaluation.assignments import Assigner, Assignments
 from gammvae.system.processes import count
 from gammvae.training.workspace import Workspace
 
-# Methods that train jointly, but not toward targets that are computed now and then.
-WITHOUT_TARGETS = ("mixture", "dcn")
+# Methods that train jointly, toward targets that are computed now and then, and others.
+WITH_TARGETS, WITHOUT_TARGETS = ("dec", "idec"), ("mixture", "dcn")
 
 
 class Method(Protocol):
@@ -50,7 +50,7 @@ def method_of(config: Config) -> Callable[[Workspace], Method]:
     module = importlib.import_module(f"gammvae.training.methods.{config.model.method}")
     check_options(config.model, module)
     check_targets(config)
-    if count() > 1:
+    if count() > 1 and not config.model.on_samples:
         check_parts_of_batches(config)
     return module.method
 
@@ -82,7 +82,8 @@ def check_targets(config: Config) -> None:
         InputError: Such a setting is given.
     """
     train = config.train
-    if train.targets_every == OF_BATCH and train.tolerance is not None:
+    with_targets = config.model.method in WITH_TARGETS
+    if with_targets and train.targets_every == OF_BATCH and train.tolerance is not None:
         raise InputError(
             f"train.tolerance={train.tolerance} does not go with train.targets_every={OF_BATCH}, "
             "which compares no targets of all samples: it must be null"

@@ -226,6 +226,11 @@ def test_the_number_of_classes_of_a_dataset_is_in_range():
         (["model=vade", "model.gain=2"], "model.gain=2.0 must be null for model.family=normal"),
         (["architecture.hidden=[]"], r"architecture.hidden=\[\] does not go with"),
         (["architecture.channels=[8]"], "exactly one of them must be given"),
+        (
+            ["architecture=conv", "architecture.batch_norm=true"],
+            "architecture.batch_norm=true goes with architecture.hidden only",
+        ),
+        (["architecture.batch_norm=true", "batch_size=2"], "batch_size=2 .* must be at least 3"),
         (["init=labels"], "init.labels=None does not go with init.start=labels"),
         (["init.labels=x.npy"], "init.labels=x.npy does not go with init.start=manifold"),
         (

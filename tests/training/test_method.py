@@ -95,8 +95,11 @@ def test_what_needs_whole_batches_is_refused_in_several_processes(monkeypatch, s
     monkeypatch.setattr("gammvae.training.method.count", lambda: 2)
     with pytest.raises(InputError, match=f"{setting} needs whole batches, and each of 2 processes"):
         method_of(config)
+    assert method_of(compose_config("model=kmeans", setting))  # which trains no network
 
 
 def test_methods_without_joint_training_ignore_its_settings():
     """So that k-means can share the autoencoder of an experiment."""
     assert method_of(compose_config("model=ae_kmeans", "experiment=dec_2016"))
+    settings = "train.targets_every=batch", "train.tolerance=0.1"
+    assert method_of(compose_config("model=ae_kmeans", *settings))
