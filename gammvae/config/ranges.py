@@ -75,6 +75,7 @@ RULES: dict[str, Rule] = {
     "model.covariance": optional(one_of("full", "diag")),
     "model.components": optional(at_least(1, MOST_WIDTH)),
     "model.starts": optional(at_least(1, MOST_STARTS)),
+    "model.center_rate": optional(between(0, 1)),
     "architecture.hidden": optional(list_of("layer widths", 0, MOST_WIDTH)),
     "architecture.channels": list_of("numbers of channels", 0, MOST_WIDTH),
     "architecture.latent_dim": at_least(1, MOST_LATENT),

@@ -51,7 +51,7 @@ class ModelConfig:
     """How clusters are found, and the family of prior and posterior.
 
     ``method`` names a file in ``gammvae/training/methods``, which defines the stages of the run.
-    ``latents`` names the user's own family. The last five fields are options of some methods only.
+    ``latents`` names the user's own family. The last six fields are options of some methods only.
     """
 
     name: str = MISSING
@@ -64,11 +64,12 @@ class ModelConfig:
     covariance: str | None = None
     components: int | None = None
     starts: int | None = None
+    center_rate: float | None = None
     peer: dict[str, Any] | None = None
 
     def options(self) -> dict[str, Any]:
         """The options of some methods only, by name."""
-        names = "space", "covariance", "components", "starts", "peer"
+        names = "space", "covariance", "components", "starts", "center_rate", "peer"
         return {name: getattr(self, name) for name in names}
 
     @property

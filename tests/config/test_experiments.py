@@ -110,6 +110,9 @@ def test_augmented_peers_are_trained_like_in_the_code_of_2025(method, dataset):
     affine = config.augmentation
     assert (affine.degrees, affine.translate, affine.shear, affine.scale) == (16, 0.1, 8, 0)
     assert config.train.targets_every == (None if method == "dcn" else "batch")
+    # its counts of the codes stay at 100
+    rate = pytest.approx(1 / (100 + 1)) if method == "dcn" else None
+    assert config.model.center_rate == rate
     layers = build_model(config, (784,), "normal").encoder.body
     widths = [layer.out_features for layer in layers if isinstance(layer, nn.Linear)]
     assert widths == [1024, 512, 256]

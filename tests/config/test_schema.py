@@ -171,6 +171,7 @@ def test_names_in_the_rules_are_those_of_the_code():
         "architecture.weights=normal",
         "architecture.decoder_gain=0",
         "model.starts=0",
+        "model.center_rate=1.5",
         "pretrain.loss=absolute_error",
         "train.targets_every=0",
         "train.targets_every=2.5",

@@ -25,7 +25,7 @@ def test_a_run_from_before_the_recipes_of_the_sources_means_what_it_meant():
         "optimizer": ("warmup", "step_factor", "step_epochs", "step_floor"),
         "pretrain": ("loss",),
         "train": ("optimizer", "targets_every", "tolerance"),
-        "model": ("starts",),
+        "model": ("starts", "center_rate"),
     }
     for section, names in later.items():
         for name in names:

@@ -9,7 +9,8 @@ are assigned to their nearest centers, and each moves its center by the rate :ma
 :math:`c_k` counts the codes of the center so far: a center is the running mean of its codes.
 
 The counts begin at 100, as in the authors' code (https://github.com/boyangumn/DCN), so that the
-first batches do not undo what k-means has found. There, the networks' step takes the assignments of
+first batches do not undo what k-means has found. A running mean becomes slower and slower; with a
+fixed rate, the centers keep following. There, the networks' step takes the assignments of
 the epoch before; here those by the present centers. Augmented views of samples, if there are any,
 are reconstructed as well, and drawn to the centers of their samples.
 
@@ -19,6 +20,8 @@ References:
 
 Notation: ``B`` batch, ``K`` clusters, ``D`` latent features, ``F`` features of the data.
 """
+
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -37,7 +40,7 @@ from gammvae.training.objective import held
 from gammvae.training.together import add_up, own
 from gammvae.training.workspace import Workspace
 
-OPTIONS = ("starts",)
+OPTIONS = ("starts", "center_rate")
 # Count of every center at the beginning.
 FIRST_COUNT = 100.0
 
@@ -47,6 +50,8 @@ class FriendlyAutoencoder(CenteredAutoencoder):
 
     Args:
         autoencoder: Pretrained autoencoder, whose parts are reused.
+        rate: Share of the way, in [0, 1], that a step moves a center to the mean of its codes in the
+            batch; ``None`` for the running mean.
 
     Attributes:
         counts: Number of codes that every center has followed, ``(K,)``.
@@ -54,8 +59,9 @@ class FriendlyAutoencoder(CenteredAutoencoder):
 
     counts: Tensor
 
-    def __init__(self, autoencoder: MixtureVAE) -> None:
+    def __init__(self, autoencoder: MixtureVAE, rate: float | None = None) -> None:
         super().__init__(autoencoder, reconstructs=True)
+        self.rate = rate
         self.prior.location.requires_grad_(False)
         self.register_buffer("counts", torch.full_like(self.prior.logits.detach(), FIRST_COUNT))
 
@@ -114,8 +120,9 @@ class FriendlyAutoencoder(CenteredAutoencoder):
         sizes, sums = assigned.sum(0), (assigned[:, :, None] * q_z.mean[:, None]).sum(0)
         add_up([sizes, sums])
         self.counts += sizes
+        step = 1 / self.counts if self.rate is None else self.rate / sizes.clamp_min(1)
         gap = sums - sizes[:, None] * self.prior.location
-        self.prior.location.add_(gap / self.counts[:, None])
+        self.prior.location.add_(step[:, None] * gap)
 
 
 class Alternating(SelfTraining):
@@ -126,7 +133,7 @@ class Alternating(SelfTraining):
     """
 
     def __init__(self, work: Workspace) -> None:
-        super().__init__(work, FriendlyAutoencoder)
+        super().__init__(work, partial(FriendlyAutoencoder, rate=work.config.model.center_rate))
 
     def train(self) -> None:
         """Trains the networks, while the centers follow; there are no targets."""

@@ -96,6 +96,19 @@ def test_centers_are_running_means_as_in_the_paper(model):
     np.testing.assert_allclose(model.prior.location.detach(), centers, rtol=1e-4, atol=1e-6)
 
 
+def test_centers_move_by_a_fixed_share_of_the_way(model):
+    model.rate = 0.25
+    centers = model.prior.location.detach().double().numpy().copy()
+    for batch in torch.rand(4, 30, 6):
+        with torch.no_grad():
+            code = model.encoder(batch).mean.double().numpy()
+        labels = nearest_of(code, centers.copy())
+        for k in set(labels):
+            centers[k] += 0.25 * (code[labels == k].mean(0) - centers[k])
+        model.after_step(batch)
+    np.testing.assert_allclose(model.prior.location.detach(), centers, rtol=1e-4, atol=1e-6)
+
+
 def test_centers_move_only_after_a_step(model):
     before = model.prior.location.detach().clone()
     model.predict(torch.rand(30, 6))
