@@ -87,8 +87,7 @@ class ModelConfig:
 class ArchitectureConfig:
     """Layers of the encoder, which the decoder mirrors, their first weights, and their units.
 
-    ``layers`` names the user's own, in place of ``hidden`` and ``channels``. ``batch_norm`` is of
-    ``hidden``.
+    ``layers`` names the user's own, in place of ``hidden`` (with ``batch_norm``) and ``channels``.
     """
 
     name: str = MISSING

@@ -50,8 +50,8 @@ class FriendlyAutoencoder(CenteredAutoencoder):
 
     Args:
         autoencoder: Pretrained autoencoder, whose parts are reused.
-        rate: Share of the way, in [0, 1], that a step moves a center to the mean of its codes in the
-            batch; ``None`` for the running mean.
+        rate: Share of the way, in [0, 1], that a step moves a center to the mean of its codes in
+            the batch; ``None`` for the running mean.
 
     Attributes:
         counts: Number of codes that every center has followed, ``(K,)``.
