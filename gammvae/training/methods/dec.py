@@ -88,7 +88,7 @@ class CenteredAutoencoder(MixtureVAE):
         """The two terms of the objective, as fields of ``ELBO``; they do not form a bound.
 
         With targets of the batch, they are those of the samples, and both samples and views are
-        trained toward them, and reconstructed.
+        trained toward them; both are reconstructed if the decoder is trained.
 
         Args:
             x: Samples, ``(B, F)``.
@@ -243,7 +243,7 @@ class SelfTraining:
         """
         work, config = self.work, self.work.config.train
         steps = config.targets_every
-        if isinstance(steps, str):
+        if steps == OF_BATCH:
             stages.train(work, "train", config)
             return
         if steps and config.epochs is None and config.updates is not None:
