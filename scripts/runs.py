@@ -29,19 +29,19 @@ class Run(NamedTuple):
 
 
 def finished(folder: Path, settings: Sequence[str]) -> Run:
-    """Makes a run on the CPU with one thread, unless it is there, and reads its figures.
+    """Makes a run with one thread, unless it is there, and reads its figures.
 
     Args:
         folder: Folder of the run.
-        settings: Settings of ``gammvae train``, without ``run_dir``.
+        settings: Settings of ``gammvae train``, without ``run_dir``; on the CPU without ``device``.
 
     Raises:
         RuntimeError: The run failed; the message has its last words.
     """
     if not (folder / RESULT).exists():
         done = subprocess.run(
-            [*(sys.executable, "-m", "gammvae", "train"), *settings]
-            + [f'run_dir="{folder}"', "report=false", "device=cpu"],
+            [*(sys.executable, "-m", "gammvae", "train"), "device=cpu", *settings]
+            + [f'run_dir="{folder}"', "report=false"],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,  # the run has its own log
             stderr=subprocess.PIPE,
