@@ -8,11 +8,11 @@ Gaussian mixture of the embeddings, the partition of their neighbor graph (manif
 classes, which show where training goes from the best of all partitions. From these last two, the
 mixture takes a single M-step. Other settings, such as architecture=small, apply to all runs.
 
-The table has the figures right after the start and at the end, as means over the seeds; --picture
-FILE.svg draws what lies between, as means over the seeds too. The rows of the table are also
-written as CSV beside --output. Finished runs are kept in --folder and not repeated, so the same
-command continues an interrupted benchmark. Two run at a time, with one thread each. The starts of a
-family share the pretrained autoencoder.
+The table has the figures right after the start and at the end, with several seeds their means and
+standard deviations; --picture FILE.svg draws the means of what lies between. The figures of every
+run are also written as CSV beside --output. Finished runs are kept in --folder and not repeated, so
+the same command continues an interrupted benchmark. Two run at a time, with one thread each. The
+starts of a family share the pretrained autoencoder. With device=cuda, runs are on the GPU.
 
 Takes half a minute to two minutes per run with architecture=small, and up to 20 minutes with the
 networks of experiment=plain. Needs the datasets, which are downloaded if they are missing.
@@ -44,10 +44,7 @@ FAMILIES = {"gammvae": "-", "vade": "--"}
 # Points of a line at most.
 POINTS = 80
 CURVES = ("acc", "nmi", "elbo")
-COLUMNS = (
-    *("dataset", "start", "family", "seeds", "ACC %, start", "ACC %, end"),
-    *("NMI %, start", "NMI %, end", "ELBO"),
-)
+FIGURES = ("ACC %, start", "ACC %, end", "NMI %, start", "NMI %, end", "ELBO")
 
 
 class Line(NamedTuple):
@@ -57,6 +54,11 @@ class Line(NamedTuple):
     start: str
     family: str
     runs: list[Run]
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Dataset, start and family."""
+        return self.dataset, self.start, self.family
 
 
 def settings_of(start: str, dataset: str, folder: Path) -> list[str]:
@@ -109,23 +111,40 @@ def lines(arguments: argparse.Namespace) -> Iterator[Line]:
             pool.shutdown(cancel_futures=True)
 
 
-def course(line: Line, figure: str) -> NDArray[np.float64]:
-    """A figure after every epoch, mean over the seeds, ``(epochs,)``; scores have the start too."""
-    return np.mean(
+def course(run: Run, figure: str) -> NDArray[np.float64]:
+    """A figure after every epoch ``(epochs,)``; scores have that of the start first."""
+    return np.array([record[figure] for record in run.records if record.get(figure) is not None])
+
+
+def figures(line: Line) -> NDArray[np.float64]:
+    """``FIGURES`` of every run ``(runs, 5)``."""
+    return np.array(
         [
-            [record[figure] for record in run.records if record.get(figure) is not None]
+            [100 * course(run, name)[place] for name in ("acc", "nmi") for place in (0, -1)]
+            + [run.metrics["elbo"]]
             for run in line.runs
-        ],
-        axis=0,
+        ]
     )
 
 
 def row(line: Line) -> list[str]:
     """The row of the table."""
-    scores = [100 * course(line, name)[place] for name in ("acc", "nmi") for place in (0, -1)]
-    elbo = np.mean([run.metrics["elbo"] for run in line.runs])
-    figures = [f"{value:.1f}" for value in scores] + [f"{elbo:.2f}"]
-    return [line.dataset, line.start, line.family, str(len(line.runs)), *figures]
+    found = figures(line)
+    texts = [f"{mean:.{1 if place < 4 else 2}f}" for place, mean in enumerate(found.mean(0))]
+    if len(found) > 1:
+        spread = found.std(0, ddof=1)
+        texts = [
+            f"{text} ± {std:.{1 if place < 4 else 2}f}"
+            for place, (text, std) in enumerate(zip(texts, spread, strict=True))
+        ]
+    return [*line.name, str(len(found)), *texts]
+
+
+def rows_of_runs(found: Sequence[Line], seeds: Sequence[int]) -> Iterator[list[str]]:
+    """The rows of the CSV file: one a run."""
+    for line in found:
+        for seed, values in zip(seeds, figures(line), strict=True):
+            yield [*line.name, str(seed), *(f"{value:.3f}" for value in values)]
 
 
 def draw(found: Sequence[Line], updates: int, path: Path) -> None:
@@ -142,7 +161,7 @@ def draw(found: Sequence[Line], updates: int, path: Path) -> None:
     for line in found:
         column = axes[:, datasets.index(line.dataset)]
         for axis, name in zip(column, CURVES, strict=True):
-            values = course(line, name)
+            values = np.mean([course(run, name) for run in line.runs], axis=0)
             end = updates / 1000
             # the ELBO has no figure before the first epoch
             steps = np.linspace(0 if name != "elbo" else end / len(values), end, len(values))
@@ -196,12 +215,14 @@ def main() -> None:
             found.append(line)
             yield row(line)
 
-    report.table(COLUMNS, rows())
+    report.table(("dataset", "start", "family", "seeds", *FIGURES), rows())
     if arguments.picture:
         draw(found, arguments.updates[1], arguments.picture)
     if arguments.output:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *map(row, found)])
+        header = ("dataset", "start", "family", "seed", *FIGURES)
+        runs = rows_of_runs(found, arguments.seeds)
+        csv.writer(text, lineterminator="\n").writerows([header, *runs])
         write_text(arguments.output.with_suffix(".csv"), text.getvalue())
 
 

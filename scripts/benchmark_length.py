@@ -3,10 +3,10 @@
     python scripts/benchmark_length.py [SETTING ...] [--dataset mnist]
         [--updates 3000 9100 27400 82200] [--seeds 0]
 
-A seventh of the samples, the same for all runs, is held out. Both families are trained on the others
-as with experiment=long, from one pretrained autoencoder for all lengths. The ELBO of the others
-rises with every step; where that of the held-out samples no longer rises, more training only fits
-the samples it sees. Neither needs classes. ACC is that of the samples trained on.
+A seventh of the samples, the same for all runs, is held out. Both families are trained on the
+others as with experiment=long, from one pretrained autoencoder for all lengths. The ELBO of the
+others rises with every step; where that of the held-out samples no longer rises, more training
+only fits the samples it sees. Neither needs classes. ACC is that of the samples trained on.
 
 Finished runs are kept in --folder and not repeated, so the same command continues an interrupted
 benchmark. Two run at a time, with one thread each. The rows are also written as CSV beside
@@ -62,6 +62,7 @@ def divided(dataset: str, folder: Path) -> Parts:
     config = compose_config(f"dataset={dataset}")
     data = load_dataset(dataset)
     x, shape = np.asarray(data.x), data.shape
+    assert data.y is not None
     classes = np.unique(data.y, return_inverse=True)[1]
     order = np.random.default_rng(0).permutation(len(x))
     held_out, trained = np.split(order, [len(x) // HELD_OUT])

@@ -15,7 +15,7 @@ from torch.distributions import Laplace as TorchLaplace
 from gammvae import GammMVAE
 from gammvae.config.code import Stored, as_stored, digest_of_code, made, with_code
 from gammvae.config.identity import identity
-from gammvae.config.schema import CODE
+from gammvae.config.ranges import CODE
 from gammvae.config.stored import from_stored
 from gammvae.errors import InputError
 from gammvae.model.building import check_layers

@@ -16,7 +16,8 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from gammvae.config.schema import CODE, Config
+from gammvae.config.ranges import CODE
+from gammvae.config.schema import Config
 from gammvae.errors import DivergenceError, InputError, first_line
 
 TARGET = "_target_"

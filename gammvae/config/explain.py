@@ -15,14 +15,14 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError
 
-from gammvae.config import overrides, schema
+from gammvae.config import overrides, ranges
 from gammvae.config.groups import groups
 from gammvae.config.kinds import in_words, kind_of, options
 from gammvae.errors import InputError, nearest
 
 # What Hydra asserts of a setting in a section that is null, without its name.
 NULL_SECTION = "Unexpected type for root: NoneType"
-CODE = " or ".join(schema.CODE)
+CODE = " or ".join(ranges.CODE)
 
 
 @contextmanager

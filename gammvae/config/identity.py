@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from gammvae.config.schema import CODE, Config
+from gammvae.config.ranges import CODE
+from gammvae.config.schema import Config
 
 # Settings that do not change the result. Whether two runs use the same data is decided by the
 # digest of the data, not by these paths.

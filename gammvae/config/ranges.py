@@ -7,6 +7,8 @@ from gammvae.config.rules import Rule, at_least, between, matching, one_of, opti
 
 # The family and the method whose code is the user's.
 OWN = "own"
+# Settings that name a function of the user, as ``dataset.loader`` does.
+CODE = ("architecture.layers", "augmentation.change", "model.latents", "model.peer")
 # Of train.targets_every, if every batch has its own targets.
 OF_BATCH = "batch"
 REPARAMETERIZATIONS = {

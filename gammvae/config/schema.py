@@ -1,4 +1,4 @@
-"""The types of all settings, and rules that involve several settings.
+"""The types of all settings.
 
 The values are in the YAML files of ``conf/``. Fields have no default here, except those that were
 added in later versions: their default is the value that earlier runs were made with.
@@ -11,12 +11,10 @@ from typing import Any
 from omegaconf import MISSING
 
 import gammvae.config.by_dataset  # noqa: F401 - registers what experiments use
+from gammvae.config.conflicts import check_conflicts
 from gammvae.config.published import AboutConfig
-from gammvae.config.ranges import OWN, REPARAMETERIZATIONS, RULES
+from gammvae.config.ranges import RULES
 from gammvae.errors import InputError
-
-# Settings that name a function of the user, as ``dataset.loader`` does.
-CODE = ("architecture.layers", "augmentation.change", "model.latents", "model.peer")
 
 
 @dataclass
@@ -225,75 +223,4 @@ class Config:
             if not rule.holds(value := getattr(owner, name)):
                 shown = f'"{value}"' if isinstance(value, str) and value.isdecimal() else value
                 raise InputError(f"{key}={shown} is out of range: it must be {rule.text}")
-        check_rules_between_fields(self)
-
-
-def check_rules_between_fields(config: Config) -> None:
-    """Refuses combinations of settings that are valid only separately."""
-    model, init = config.model, config.init
-    if model.reparameterization not in REPARAMETERIZATIONS[model.family]:
-        raise InputError(
-            f"model.reparameterization={model.reparameterization} is unknown: for "
-            f"model.family={model.family} it must be one of "
-            + ", ".join(REPARAMETERIZATIONS[model.family])
-        )
-    if model.family != "gamma" and model.gain is not None:
-        raise InputError(
-            f"model.gain={model.gain} must be null for model.family={model.family}: it says how "
-            "asymmetric Gamma distributions are"
-        )
-    architecture = config.architecture
-    if architecture.layers is None and (architecture.hidden != []) == bool(architecture.channels):
-        raise InputError(
-            f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
-            f"{architecture.channels}: exactly one of them must be given and not be empty"
-        )
-    if architecture.batch_norm and architecture.hidden == []:
-        raise InputError(
-            "architecture.batch_norm=true goes with architecture.hidden only, which is []"
-        )
-    if architecture.batch_norm and config.batch_size < 3:
-        raise InputError(
-            f"batch_size={config.batch_size} does not go with architecture.batch_norm=true: it "
-            "must be at least 3"
-        )
-    check_code(config)
-    if (init.start == "labels") != (init.labels is not None):
-        raise InputError(
-            f"init.labels={init.labels} does not go with init.start={init.start}: "
-            "init.labels must be given if and only if init.start=labels"
-        )
-    if config.pretrain.loss == "squared_error" and config.pretrain.kl_weight:
-        raise InputError(
-            f"pretrain.kl_weight={config.pretrain.kl_weight} does not go with "
-            "pretrain.loss=squared_error, which draws nothing: it must be 0"
-        )
-    if "_target_" not in config.dataset.loader:
-        raise InputError(
-            f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
-        )
-
-
-def check_code(config: Config) -> None:
-    """Refuses functions of the user that name none, or that other settings leave without use."""
-    model, architecture = config.model, config.architecture
-    for key in CODE:
-        value = attrgetter(key)(config)
-        if value is not None and not isinstance(value.get("_target_"), str):
-            raise InputError(f"{key}={value} names no function: it must have a _target_")
-    if (model.latents is not None) != (model.family == OWN):
-        raise InputError(
-            f"model.latents={model.latents} does not go with model.family={model.family}: "
-            f"model.latents must be given if and only if model.family={OWN}"
-        )
-    if (model.peer is not None) != (model.method == OWN):
-        raise InputError(
-            f"model.peer={model.peer} does not go with model.method={model.method}: "
-            f"model.peer must be given if and only if model.method={OWN}"
-        )
-    if architecture.layers is not None and (architecture.hidden != [] or architecture.channels):
-        raise InputError(
-            f"architecture.layers={architecture.layers} does not go with architecture.hidden="
-            f"{architecture.hidden} and architecture.channels={architecture.channels}: both must "
-            "be []"
-        )
+        check_conflicts(self)

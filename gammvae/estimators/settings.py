@@ -15,7 +15,8 @@ from gammvae.config.composition import composed
 from gammvae.config.identity import VOLATILE
 from gammvae.config.kinds import options
 from gammvae.config.overrides import Value, in_grammar
-from gammvae.config.schema import CODE, Config
+from gammvae.config.ranges import CODE
+from gammvae.config.schema import Config
 from gammvae.errors import InputError
 
 # Groups whose options change settings of several sections.
