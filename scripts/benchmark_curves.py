@@ -36,6 +36,7 @@ from runs import Run, compose_config, finished
 
 from gammvae.data.training_data import load_data
 from gammvae.system.writing import write_text
+from gammvae.tables.comparison import difference
 
 DATASETS = ("digits", "usps", "hhar", "mnist", "fashion_mnist")
 STARTS = ("kmeans", "gmm", "manifold", "classes")
@@ -44,6 +45,10 @@ FAMILIES = {"gammvae": "-", "vade": "--"}
 # Points of a line at most.
 POINTS = 80
 CURVES = ("acc", "nmi", "elbo")
+COMPARED = (
+    *("dataset", "start", "ACC, points (95 % interval)", "its rise (95 % interval)"),
+    *("ELBO, nats (95 % interval)", "correlation of ACC, start and end"),
+)
 FIGURES = ("ACC %, start", "ACC %, end", "NMI %, start", "NMI %, end", "ELBO")
 
 
@@ -140,6 +145,25 @@ def row(line: Line) -> list[str]:
     return [*line.name, str(len(found)), *texts]
 
 
+def compared(found: Sequence[Line]) -> Iterator[list[str]]:
+    """How the families differ with the same seeds, and how the end follows the start.
+
+    A row for every dataset and start: means and 95 % intervals of Gamma minus normal, in ACC at
+    the end, in its rise from the start and in the ELBO, and the correlation of ACC at the start
+    with ACC at the end over the runs of both families.
+    """
+    pairs = zip(found[::2], found[1::2], strict=True)  # of ``FAMILIES``
+    for ours, normal in pairs:
+        one, other = figures(ours), figures(normal)
+        less = one - other
+        differences = map(difference, (less[:, 1], less[:, 1] - less[:, 0], less[:, 4]))
+        texts = [f"{d.mean:+.2f} ({d.low:+.2f} to {d.high:+.2f})" for d in differences]
+        starts, ends = np.concatenate((one, other)).T[:2]
+        constant = not (np.ptp(starts) and np.ptp(ends))
+        correlation = "-" if constant else f"{np.corrcoef(starts, ends)[0, 1]:.2f}"
+        yield [ours.dataset, ours.start, *texts, correlation]
+
+
 def rows_of_runs(found: Sequence[Line], seeds: Sequence[int]) -> Iterator[list[str]]:
     """The rows of the CSV file: one a run."""
     for line in found:
@@ -156,7 +180,7 @@ def draw(found: Sequence[Line], updates: int, path: Path) -> None:
         path: File to write.
     """
     datasets, starts = (list(dict.fromkeys(line[i] for line in found)) for i in (0, 1))
-    figure = Figure(figsize=(3 * len(datasets), 6.5), layout="constrained")
+    figure = Figure(figsize=(max(4, 3 * len(datasets)), 6.5), layout="constrained")
     axes = figure.subplots(len(CURVES), len(datasets), sharex=True, squeeze=False)
     for line in found:
         column = axes[:, datasets.index(line.dataset)]
@@ -216,6 +240,9 @@ def main() -> None:
             yield row(line)
 
     report.table(("dataset", "start", "family", "seeds", *FIGURES), rows())
+    if len(arguments.seeds) > 1:
+        report.paragraph("Gamma minus normal, same seeds:")
+        report.table(COMPARED, compared(found))
     if arguments.picture:
         draw(found, arguments.updates[1], arguments.picture)
     if arguments.output:

@@ -1,3 +1,4 @@
+import csv
 import importlib
 import re
 import runpy
@@ -9,8 +10,10 @@ from argparse import Namespace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gammvae import load_dataset
 from gammvae.tables.formats import Entry, Grid, to_markdown
 from tests.conftest import compose_config
 
@@ -198,6 +201,32 @@ def test_the_families_are_compared_by_the_rows_beside_the_table(run, monkeypatch
     text = (tmp_path / "plain.md").read_text().replace(f" --output {tmp_path / 'plain.md'}", "")
     assert f"    $ {command}\n" in text
     assert text == (TABLES / "plain.md").read_text()
+
+
+def test_lengths_are_judged_by_samples_that_were_not_trained_on(load, tmp_path):
+    parts = load("benchmark_length").divided("digits", tmp_path)
+    x, trained = np.asarray(load_dataset("digits").x), np.load(tmp_path / "x.npy")
+    assert len(parts.held_out) == len(x) // 7
+    both = np.concatenate((trained, parts.held_out))
+    assert np.array_equal(*(np.sort(rows.view(f"V{rows[0].nbytes}"), 0) for rows in (x, both)))
+    assert len(np.load(tmp_path / "classes.npy")) == len(trained)
+    config = compose_config(*parts.settings)
+    assert config.dataset.shape == [1, 8, 8]
+    assert config.dataset.likelihood == compose_config("dataset=digits").dataset.likelihood
+
+
+def test_the_table_of_curves_has_the_means_of_the_runs_beside_it():
+    rows = [*csv.reader((TABLES / "curves_mnist.csv").open())][1:]
+    table = (TABLES / "curves_mnist.md").read_text()
+    for family in ("gammvae", "vade"):
+        runs = np.array([row[4:] for row in rows if row[2] == family], float)
+        texts = [
+            f"{mean:.{digits}f} ± {std:.{digits}f}"
+            for mean, std, digits in zip(
+                runs.mean(0), runs.std(0, ddof=1), (1, 1, 1, 1, 2), strict=True
+            )
+        ]
+        assert f"| mnist | gmm | {family} | {len(runs)} | {' | '.join(texts)} |" in table
 
 
 def test_speed_is_measured(run, tmp_path, capsys):
