@@ -1,5 +1,6 @@
 import csv
 import importlib
+import json
 import re
 import runpy
 import shlex
@@ -22,7 +23,7 @@ SCRIPTS, TABLES = ROOT / "scripts", ROOT / "outputs" / "tables"
 NUMBER = re.compile(r"[-+]?\d*\.\d+")
 COMMANDS = [
     *sorted(SCRIPTS.glob("benchmark_*.py")),
-    *(SCRIPTS / name for name in ("compare_rows.py", "outside.py")),
+    *(SCRIPTS / name for name in ("compare_rows.py", "list_runs.py", "outside.py")),
 ]
 
 
@@ -227,6 +228,41 @@ def test_the_table_of_curves_has_the_means_of_the_runs_beside_it():
             )
         ]
         assert f"| mnist | gmm | {family} | {len(runs)} | {' | '.join(texts)} |" in table
+
+
+def test_runs_are_listed(run, tmp_path, capsys):
+    result = {
+        **{"dataset": "digits", "seed": 3, "device": "cpu", "precision": "float32"},
+        "metrics": {"acc": 0.5, "nmi": 0.25, "ari": 0.125},
+        "steps": {"pretrain": 7, "train": 9},
+        "seconds": {"pretrain": 1.04, "init": 5, "train": 2},
+        "versions": {"torch": "2.9"},
+    }
+    folder = tmp_path / "digits" / "vade" / "seed=3"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(result))
+    run(SCRIPTS / "list_runs.py", tmp_path)
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.startswith("run,dataset,seed,acc,nmi,ari,pretrain steps,")
+    assert line == "digits/vade,digits,3,50.000,25.000,12.500,7,9,1.0,2.0,cpu,float32,2.9"
+    with pytest.raises(SystemExit, match="2"):
+        run(SCRIPTS / "list_runs.py", tmp_path / "none")
+    assert "none has no finished runs" in capsys.readouterr().err
+
+
+def test_the_published_table_has_the_means_of_the_runs_beside_it():
+    runs = [*csv.DictReader((TABLES / "published_runs.csv").open())]
+    found = [*csv.DictReader((TABLES / "published.csv").open())]
+    ours = [row for row in found if int(row["n"])]
+    assert sum(int(row["n"]) for row in ours) == 3 * len(runs)
+    names = {"AE + k-means": "ae_kmeans"}
+    for row in ours:
+        model = names.get(row["model"], row["model"].lower())
+        place = f"{row['dataset']}/{model}/"
+        values = [float(run[row["metric"]]) for run in runs if run["run"].startswith(place)]
+        assert len(values) == int(row["n"])
+        assert 100 * float(row["mean"]) == pytest.approx(np.mean(values), abs=1e-3)
+        assert 100 * float(row["std"]) == pytest.approx(np.std(values, ddof=1), abs=1e-3)
 
 
 def test_speed_is_measured(run, tmp_path, capsys):
