@@ -22,7 +22,7 @@ from benchmark_starts import pretrained
 from numpy.typing import NDArray
 from reporting import Report, Row, command_line, report_options
 
-from gammvae.config.schema import InitConfig
+from gammvae.config.sections import InitConfig
 from gammvae.data.samples import subset
 from gammvae.evaluation.metrics import clustering_metrics
 from gammvae.initialization.graph import Graph, graph_of, merge, refine

@@ -19,7 +19,7 @@ from gammvae.cli.catalog import Catalog
 from gammvae.cli.settings import PredictSettings
 from gammvae.cli.table_writer import TABLES, write_table
 from gammvae.cli.users_columns import has_positions
-from gammvae.config.schema import DatasetConfig
+from gammvae.config.sections import DatasetConfig
 from gammvae.data.by_name import load_dataset
 from gammvae.data.dataset import Dataset
 from gammvae.data.files import WITH_NAMES

@@ -12,7 +12,8 @@ from dataclasses import replace
 from gammvae.cli.catalog import USERS_OWN, Catalog
 from gammvae.cli.places import Places
 from gammvae.config.overrides import shell_word
-from gammvae.config.schema import Config, DatasetConfig
+from gammvae.config.schema import Config
+from gammvae.config.sections import DatasetConfig
 from gammvae.data.by_name import store_of
 from gammvae.errors import InputError
 from gammvae.runs.code import config_with_code

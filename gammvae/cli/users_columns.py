@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gammvae.config.schema import DatasetConfig
+from gammvae.config.sections import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.formats.cells import counts_rows
 from gammvae.data.formats.layout import Layout, find_layout, plain

@@ -1,185 +1,24 @@
-"""The types of all settings.
+"""The type of all settings together, and rules that involve several of them."""
 
-The values are in the YAML files of ``conf/``. Fields have no default here, except those that were
-added in later versions: their default is the value that earlier runs were made with.
-"""
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from omegaconf import MISSING
 
 import gammvae.config.by_dataset  # noqa: F401 - registers what experiments use
-from gammvae.config.conflicts import check_conflicts
-from gammvae.config.published import AboutConfig
-from gammvae.config.ranges import RULES
+from gammvae.config.ranges import CODE, OWN, REPARAMETERIZATIONS, RULES
+from gammvae.config.sections import (
+    ArchitectureConfig,
+    AugmentationConfig,
+    DatasetConfig,
+    InitConfig,
+    ModelConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    TrainConfig,
+)
 from gammvae.errors import InputError
-
-
-@dataclass
-class DatasetConfig:
-    """The data; ``loader`` names a function that returns a ``Dataset``."""
-
-    name: str = MISSING
-    n_clusters: Any = MISSING  # as ``Config.n_clusters``
-    likelihood: str = MISSING
-    preprocess: str = MISSING
-    root: str = MISSING
-    cache: str = MISSING
-    download: bool = MISSING
-    mirror: str | None = MISSING
-    loader: dict[str, Any] = MISSING
-    path: str | None = MISSING
-    array: str | None = MISSING
-    labels: str | None = MISSING
-    drop: list[str] = MISSING
-    shape: list[int] | None = MISSING
-    header: bool | None = None
-    index: str | None = "counting"
-    channels: str | None = "first"
-    missing: str = "refuse"
-    categorical: str = "refuse"
-    network: str | None = None
-    about: AboutConfig = field(default_factory=AboutConfig)
-
-
-@dataclass
-class ModelConfig:
-    """How clusters are found, and the family of prior and posterior.
-
-    ``method`` names a file in ``gammvae/training/methods``, which defines the stages of the run.
-    ``latents`` names the user's own family. The last six fields are options of some methods only.
-    """
-
-    name: str = MISSING
-    family: str = MISSING
-    reparameterization: str = MISSING
-    gain: float | None = None
-    latents: dict[str, Any] | None = None
-    method: str = "mixture"
-    space: str = "code"
-    covariance: str | None = None
-    components: int | None = None
-    starts: int | None = None
-    center_rate: float | None = None
-    peer: dict[str, Any] | None = None
-
-    def options(self) -> dict[str, Any]:
-        """The options of some methods only, by name."""
-        names = "space", "covariance", "components", "starts", "center_rate", "peer"
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def on_samples(self) -> bool:
-        """Whether samples are clustered, as they are or projected, so that no network is needed."""
-        return self.space in ("samples", "samples_umap")
-
-    @property
-    def has_mixture(self) -> bool:
-        """Whether the prior is a mixture, as generating samples and predicting clusters require."""
-        return self.method == "mixture"
-
-
-@dataclass
-class ArchitectureConfig:
-    """Layers of the encoder, which the decoder mirrors, their first weights, and their units.
-
-    ``layers`` names the user's own, in place of ``hidden`` (with ``batch_norm``) and ``channels``.
-    """
-
-    name: str = MISSING
-    hidden: list[int] | None = MISSING
-    channels: list[int] = MISSING
-    latent_dim: int = MISSING
-    units: str = "auto"
-    weights: str = "glorot"
-    batch_norm: bool = False
-    decoder_gain: float = 10.0
-    layers: dict[str, Any] | None = None
-
-
-@dataclass
-class OptimizerConfig:
-    """A class of ``torch.optim`` with its ``arguments``, learning rates and gradient clipping."""
-
-    name: str = MISSING
-    lr: float | None = MISSING
-    mixture_lr: float | None = MISSING
-    schedule: str = MISSING
-    warmup: float = 0.1
-    step_factor: float = 0.9
-    step_epochs: int = 10
-    step_floor: float = 0.0
-    clip_grad_norm: float | None = MISSING
-    arguments: dict[str, Any] = MISSING
-
-
-@dataclass
-class AugmentationConfig:
-    """Largest random changes of the encoder's input; ``noise``: share of features replaced.
-
-    ``change`` names the user's own.
-    """
-
-    name: str = MISSING
-    degrees: float = MISSING
-    translate: float = MISSING
-    scale: float = MISSING
-    shear: float = MISSING
-    noise: float = MISSING
-    change: dict[str, Any] | None = None
-
-
-@dataclass
-class InitConfig:
-    """How the mixture is initialized."""
-
-    start: str = MISSING
-    n_init: int = MISSING
-    n_neighbors: int = MISSING
-    resolution: float | None = MISSING
-    doublings: int = MISSING
-    halvings: int = MISSING
-    stability: float = MISSING
-    covariances: float | None = MISSING
-    labels: str | None = MISSING
-    max_samples: int = MISSING
-    max_iter: int = MISSING
-    tol: float = MISSING
-
-
-@dataclass
-class StageConfig:
-    """A stage of training, whose length is given by ``epochs`` or by about ``updates`` steps."""
-
-    epochs: int | None = MISSING
-    updates: int | None = MISSING
-    kl_weight: float = MISSING
-    kl_schedule: str = MISSING
-    augment: bool = MISSING
-
-
-@dataclass
-class PretrainConfig(StageConfig):
-    """The stage that trains the autoencoder; ``loss`` is what it minimizes."""
-
-    loss: str = "likelihood"
-
-
-@dataclass
-class TrainConfig(StageConfig):
-    """The stage that trains all parameters; ``q(c|x)`` is held in the share ``anchored`` of it.
-
-    ``targets_every`` and ``tolerance`` are of methods that train toward their own assignments.
-    """
-
-    anchored: float = MISSING
-    rounds: int = MISSING
-    agreement: float = MISSING
-    targets_every: Any = None  # a number of steps or a word
-    tolerance: float | None = None
-    optimizer: OptimizerConfig | None = None
 
 
 @dataclass
@@ -224,3 +63,74 @@ class Config:
                 shown = f'"{value}"' if isinstance(value, str) and value.isdecimal() else value
                 raise InputError(f"{key}={shown} is out of range: it must be {rule.text}")
         check_conflicts(self)
+
+
+def check_conflicts(config: Config) -> None:
+    """Refuses combinations of settings that are valid only separately."""
+    model, init = config.model, config.init
+    if model.reparameterization not in REPARAMETERIZATIONS[model.family]:
+        raise InputError(
+            f"model.reparameterization={model.reparameterization} is unknown: for "
+            f"model.family={model.family} it must be one of "
+            + ", ".join(REPARAMETERIZATIONS[model.family])
+        )
+    if model.family != "gamma" and model.gain is not None:
+        raise InputError(
+            f"model.gain={model.gain} must be null for model.family={model.family}: it says how "
+            "asymmetric Gamma distributions are"
+        )
+    architecture = config.architecture
+    if architecture.layers is None and (architecture.hidden != []) == bool(architecture.channels):
+        raise InputError(
+            f"architecture.hidden={architecture.hidden} does not go with architecture.channels="
+            f"{architecture.channels}: exactly one of them must be given and not be empty"
+        )
+    if architecture.batch_norm and architecture.hidden == []:
+        raise InputError(
+            "architecture.batch_norm=true goes with architecture.hidden only, which is []"
+        )
+    if architecture.batch_norm and config.batch_size < 3:
+        raise InputError(
+            f"batch_size={config.batch_size} does not go with architecture.batch_norm=true: it "
+            "must be at least 3"
+        )
+    check_code(config)
+    if (init.start == "labels") != (init.labels is not None):
+        raise InputError(
+            f"init.labels={init.labels} does not go with init.start={init.start}: "
+            "init.labels must be given if and only if init.start=labels"
+        )
+    if config.pretrain.loss == "squared_error" and config.pretrain.kl_weight:
+        raise InputError(
+            f"pretrain.kl_weight={config.pretrain.kl_weight} does not go with "
+            "pretrain.loss=squared_error, which draws nothing: it must be 0"
+        )
+    if "_target_" not in config.dataset.loader:
+        raise InputError(
+            f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
+        )
+
+
+def check_code(config: Config) -> None:
+    """Refuses functions of the user that name none, or that other settings leave without use."""
+    model, architecture = config.model, config.architecture
+    for key in CODE:
+        value = attrgetter(key)(config)
+        if value is not None and not isinstance(value.get("_target_"), str):
+            raise InputError(f"{key}={value} names no function: it must have a _target_")
+    if (model.latents is not None) != (model.family == OWN):
+        raise InputError(
+            f"model.latents={model.latents} does not go with model.family={model.family}: "
+            f"model.latents must be given if and only if model.family={OWN}"
+        )
+    if (model.peer is not None) != (model.method == OWN):
+        raise InputError(
+            f"model.peer={model.peer} does not go with model.method={model.method}: "
+            f"model.peer must be given if and only if model.method={OWN}"
+        )
+    if architecture.layers is not None and (architecture.hidden != [] or architecture.channels):
+        raise InputError(
+            f"architecture.layers={architecture.layers} does not go with architecture.hidden="
+            f"{architecture.hidden} and architecture.channels={architecture.channels}: both must "
+            "be []"
+        )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gammvae.config.code import function_of, named
-from gammvae.config.schema import DatasetConfig
+from gammvae.config.sections import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.published.downloads import Store
 from gammvae.errors import InputError

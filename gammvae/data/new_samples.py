@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gammvae.config.schema import DatasetConfig
+from gammvae.config.sections import DatasetConfig
 from gammvae.data.dataset import Dataset
 from gammvae.data.images import arranged
 from gammvae.data.missing import filled, without_missing

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from gammvae.config.schema import DatasetConfig
+from gammvae.config.sections import DatasetConfig
 from gammvae.data.by_name import load_dataset
 from gammvae.data.dataset import Dataset, check_samples
 from gammvae.data.preprocessing import Preprocessing, fit

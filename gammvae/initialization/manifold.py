@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from gammvae.config.schema import Config, InitConfig
+from gammvae.config.schema import Config
+from gammvae.config.sections import InitConfig
 from gammvae.data.rows import rows_per_chunk
 from gammvae.data.samples import Samples, subset
 from gammvae.evaluation.metrics import agreement

@@ -9,10 +9,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gammvae.config.code import made
-from gammvae.config.schema import (
+from gammvae.config.schema import Config
+from gammvae.config.sections import (
     ArchitectureConfig,
     AugmentationConfig,
-    Config,
     OptimizerConfig,
     StageConfig,
 )

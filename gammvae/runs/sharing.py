@@ -20,7 +20,8 @@ from filelock import FileLock, Timeout
 import gammvae
 from gammvae.config.code import digest_of_code
 from gammvae.config.identity import identity
-from gammvae.config.schema import Config, ModelConfig
+from gammvae.config.schema import Config
+from gammvae.config.sections import ModelConfig
 from gammvae.errors import InputError
 from gammvae.runs.checkpoints import read_checkpoint
 from gammvae.runs.contents import LOCK

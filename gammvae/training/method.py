@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from gammvae.config.ranges import OF_BATCH
-from gammvae.config.schema import Config, ModelConfig
+from gammvae.config.schema import Config
+from gammvae.config.sections import ModelConfig
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assigner, Assignments
 from gammvae.system.processes import count

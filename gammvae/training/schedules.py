@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gammvae.config.schema import OptimizerConfig
+from gammvae.config.sections import OptimizerConfig
 
 # Learning rate relative to its initial value, by the share of the stage's steps that are done.
 SCHEDULES: dict[str, Callable[[float], float]] = {

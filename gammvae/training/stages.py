@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from torch.optim import Optimizer
 
-from gammvae.config.schema import Config, OptimizerConfig, StageConfig, TrainConfig
+from gammvae.config.schema import Config
+from gammvae.config.sections import OptimizerConfig, StageConfig, TrainConfig
 from gammvae.errors import InputError
 from gammvae.initialization.anchor import Held
 from gammvae.model.building import build_optimizer, number_of_epochs

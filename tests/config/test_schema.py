@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from gammvae.cli.catalog import USERS_OWN
 from gammvae.config.ranges import REPARAMETERIZATIONS, RULES
-from gammvae.config.schema import Config, StageConfig
+from gammvae.config.schema import Config
+from gammvae.config.sections import StageConfig
 from gammvae.config.sizing import sized
 from gammvae.errors import InputError
 from gammvae.model.building import assembled, build_model, build_optimizer, number_of_epochs

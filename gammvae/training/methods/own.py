@@ -3,7 +3,7 @@
 from typing import cast
 
 from gammvae.config.code import made
-from gammvae.config.schema import ModelConfig
+from gammvae.config.sections import ModelConfig
 from gammvae.errors import InputError
 from gammvae.training.method import Method
 from gammvae.training.workspace import Workspace
