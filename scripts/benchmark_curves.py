@@ -9,13 +9,15 @@ classes, which show where training goes from the best of all partitions. From th
 mixture takes a single M-step. Other settings, such as architecture=small, apply to all runs.
 
 The table has the figures right after the start and at the end, with several seeds their means and
-standard deviations; --picture FILE.svg draws the means of what lies between. The figures of every
-run are also written as CSV beside --output. Finished runs are kept in --folder and not repeated, so
-the same command continues an interrupted benchmark. Two run at a time, with one thread each. The
-starts of a family share the pretrained autoencoder. With device=cuda, runs are on the GPU.
+standard deviations, and how the families differ; --picture FILE.svg draws the means of what lies
+between. The figures of every run are also written as CSV beside --output. Finished runs are kept in
+--folder and not repeated, so the same command continues an interrupted benchmark. Two run at a
+time, with one thread each. The starts of a family share the pretrained autoencoder. With
+device=cuda, runs are on the GPU.
 
-Takes half a minute to two minutes per run with architecture=small, and up to 20 minutes with the
-networks of experiment=plain. Needs the datasets, which are downloaded if they are missing.
+Takes half a minute to two minutes per run with architecture=small, up to 20 minutes with the
+networks of experiment=plain, and longer in proportion to --updates. Needs the datasets, which are
+downloaded if they are missing.
 """
 
 import argparse

@@ -4,15 +4,15 @@
         [--updates 3000 9100 27400] [--seeds 0]
 
 A seventh of the samples, the same for all runs, is held out. Both families are trained on the
-others as with experiment=long, each length with a schedule of its own, from one pretrained
-autoencoder for all lengths. The ELBO of the others rises with the length; where that of the
-held-out samples no longer rises, more training only fits the samples it sees. Neither needs
-classes. Both ELBOs take one draw of z a sample. ACC is that of the samples trained on.
+others as with experiment=long, each length with a schedule of its own, and for all lengths of a
+family and seed from one pretrained autoencoder. The ELBO of the others rises with the length; where
+that of the held-out samples no longer rises, more training only fits the samples it sees. Neither
+needs classes. Both ELBOs take one draw of z a sample. ACC is that of the samples trained on.
 
 Finished runs are kept in --folder and not repeated, so the same command continues an interrupted
 benchmark; give another --folder after a change of the program. Two run at a time, with one thread
-each. The rows are also written as CSV beside --output. Figures of several seeds are means with
-their standard deviations.
+each. Figures of several seeds are means with their standard deviations; those of every run are also
+written as CSV beside --output.
 
 Takes half an hour for each seed of MNIST. Needs the dataset, which is downloaded if it is missing.
 """
@@ -40,10 +40,7 @@ from gammvae.system.writing import write_text
 FAMILIES = ("gammvae", "vade")
 DATASETS = ("mnist", "fashion_mnist", "usps", "hhar")  # with the default networks
 HELD_OUT = 7  # one of so many samples
-COLUMNS = (
-    *("dataset", "family", "steps", "seeds", "ELBO, trained on", "ELBO, held out"),
-    *("ACC %, start", "ACC %, end"),
-)
+NAMES = ("ELBO, trained on", "ELBO, held out", "ACC %, start", "ACC %, end")
 
 
 class Figures(NamedTuple):
@@ -60,6 +57,23 @@ class Parts(NamedTuple):
 
     settings: list[str]
     held_out: NDArray[np.float32]
+
+
+class Line(NamedTuple):
+    """The runs of one row of the table: ``found`` has ``Figures`` of every seed ``(runs, 4)``."""
+
+    dataset: str
+    family: str
+    steps: int
+    found: NDArray[np.float64]
+
+    def row(self) -> list[str]:
+        """The row of the table."""
+        texts = [f"{mean:.2f}" for mean in self.found.mean(0)]
+        if len(self.found) > 1:
+            spread = self.found.std(0, ddof=1)
+            texts = [f"{text} ± {std:.2f}" for text, std in zip(texts, spread, strict=True)]
+        return [self.dataset, self.family, str(self.steps), str(len(self.found)), *texts]
 
 
 def divided(dataset: str, folder: Path) -> Parts:
@@ -96,8 +110,8 @@ def figures(folder: Path, run: Run, held_out: NDArray[np.float32]) -> Figures:
     return Figures(run.metrics["elbo"], elbo, 100 * start, 100 * run.metrics["acc"])
 
 
-def rows(arguments: argparse.Namespace) -> Iterator[list[str]]:
-    """Makes the runs, two at a time, and yields a row for every length and family."""
+def measured(arguments: argparse.Namespace) -> Iterator[Line]:
+    """Makes the runs, two at a time, and yields a line for every length and family."""
     folder: Path = arguments.folder / arguments.dataset
     parts = divided(arguments.dataset, folder)
     common = [
@@ -119,12 +133,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[list[str]]:
                 found = np.array(
                     [figures(path, run.result(), parts.held_out) for path, run in runs.items()]
                 )
-                spread = found.std(0, ddof=1) if len(found) > 1 else [None] * found.shape[1]
-                texts = [
-                    f"{mean:.2f}" if std is None else f"{mean:.2f} ± {std:.2f}"
-                    for mean, std in zip(found.mean(0), spread, strict=True)
-                ]
-                yield [arguments.dataset, family, str(steps), str(len(found)), *texts]
+                yield Line(arguments.dataset, family, steps, found)
         finally:  # a failed run cancels the others
             pool.shutdown(cancel_futures=True)
 
@@ -148,17 +157,24 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # scoring goes on beside the runs
     report = Report(arguments, "Joint training of several lengths, with nothing added.")
-    found: list[list[str]] = []
+    found: list[Line] = []
 
-    def kept() -> Iterator[list[str]]:
-        for row in rows(arguments):
-            found.append(row)
-            yield row
+    def rows() -> Iterator[list[str]]:
+        for line in measured(arguments):
+            found.append(line)
+            yield line.row()
 
-    report.table(COLUMNS, kept())
+    report.table(("dataset", "family", "steps", "seeds", *NAMES), rows())
     if arguments.output:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *found])
+        runs = (
+            [line.dataset, line.family, line.steps, seed, *(f"{value:.3f}" for value in values)]
+            for line in found
+            for seed, values in zip(arguments.seeds, line.found, strict=True)
+        )
+        csv.writer(text, lineterminator="\n").writerows(
+            [("dataset", "family", "steps", "seed", *NAMES), *runs]
+        )
         write_text(arguments.output.with_suffix(".csv"), text.getvalue())
 
 

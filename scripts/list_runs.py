@@ -29,13 +29,15 @@ COLUMNS = (
 
 
 def rows(folder: Path) -> Iterator[list[str]]:
-    """The rows, in the order of the names of the folders."""
-    for path in sorted(folder.rglob(RESULT)):
-        result = json.loads(path.read_text())
+    """The rows, in the order of the names of the folders and of the seeds."""
+    results = [(path.parent, json.loads(path.read_text())) for path in folder.rglob(RESULT)]
+    for run, result in sorted(results, key=lambda one: (one[0].parent, one[1]["seed"])):
+        metrics = result["metrics"]
         yield [
-            path.parent.parent.relative_to(folder).as_posix(),
+            run.relative_to(folder).as_posix(),
             *(result["dataset"], str(result["seed"])),
-            *(f"{100 * result['metrics'][name]:.3f}" for name in SCORES),
+            # without classes there are no scores
+            *(f"{100 * metrics[name]:.3f}" if name in metrics else "" for name in SCORES),
             *(str(result["steps"].get(stage, 0)) for stage in STAGES),
             *(f"{result['seconds'].get(stage, 0):.1f}" for stage in STAGES),
             *(result["device"], result["precision"], result["versions"]["torch"]),
@@ -48,6 +50,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--output", type=Path, metavar="FILE.csv", help="write them to this file")
     arguments = parser.parse_args()
+    if not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is not a folder")
     found = [*rows(arguments.folder)]
     if not found:
         parser.error(f"{arguments.folder} has no finished runs")

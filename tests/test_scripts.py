@@ -244,10 +244,15 @@ def test_runs_are_listed(run, tmp_path, capsys):
     run(SCRIPTS / "list_runs.py", tmp_path)
     header, line = capsys.readouterr().out.splitlines()
     assert header.startswith("run,dataset,seed,acc,nmi,ari,pretrain steps,")
-    assert line == "digits/vade,digits,3,50.000,25.000,12.500,7,9,1.0,2.0,cpu,float32,2.9"
-    with pytest.raises(SystemExit, match="2"):
-        run(SCRIPTS / "list_runs.py", tmp_path / "none")
-    assert "none has no finished runs" in capsys.readouterr().err
+    assert line == "digits/vade/seed=3,digits,3,50.000,25.000,12.500,7,9,1.0,2.0,cpu,float32,2.9"
+    (folder / "result.json").write_text(json.dumps({**result, "metrics": {"elbo": -1.0}}))
+    run(SCRIPTS / "list_runs.py", folder)
+    assert capsys.readouterr().out.splitlines()[1].startswith(".,digits,3,,,,7,9,")
+    (tmp_path / "empty").mkdir()
+    for name, text in (("none", "is not a folder"), ("empty", "has no finished runs")):
+        with pytest.raises(SystemExit, match="2"):
+            run(SCRIPTS / "list_runs.py", tmp_path / name)
+        assert f"{name} {text}" in capsys.readouterr().err
 
 
 def test_the_published_table_has_the_means_of_the_runs_beside_it():

@@ -23,7 +23,9 @@ from gammvae.errors import InputError
 
 @dataclass
 class Config:
-    """All settings of ``gammvae train``; ``conf/train.yaml`` describes them.
+    """All settings of ``gammvae train``, which the files of ``conf/`` describe.
+
+    A default here is the value that runs of versions without the setting were made with.
 
     ``n_clusters`` is a number, or a text until the data have chosen one; see ``candidates``.
     """
@@ -66,7 +68,11 @@ class Config:
 
 
 def check_conflicts(config: Config) -> None:
-    """Refuses combinations of settings that are valid only separately."""
+    """Refuses combinations of settings that are valid only separately.
+
+    Raises:
+        InputError: There is one.
+    """
     model, init = config.model, config.init
     if model.reparameterization not in REPARAMETERIZATIONS[model.family]:
         raise InputError(
@@ -112,7 +118,11 @@ def check_conflicts(config: Config) -> None:
 
 
 def check_code(config: Config) -> None:
-    """Refuses functions of the user that name none, or that other settings leave without use."""
+    """Refuses functions of the user that name none, or that other settings leave without use.
+
+    Raises:
+        InputError: There is one.
+    """
     model, architecture = config.model, config.architecture
     for key in CODE:
         value = attrgetter(key)(config)
