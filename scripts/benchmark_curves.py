@@ -33,7 +33,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from reporting import ROOT, Report, command_line, report_options
+from reporting import ROOT, Report, command_line, mean_and_deviation, report_options
 from runs import Run, compose_config, finished
 
 from gammvae.data.training_data import load_data
@@ -136,15 +136,9 @@ def figures(line: Line) -> NDArray[np.float64]:
 
 def row(line: Line) -> list[str]:
     """The row of the table."""
-    found = figures(line)
-    texts = [f"{mean:.{1 if place < 4 else 2}f}" for place, mean in enumerate(found.mean(0))]
-    if len(found) > 1:
-        spread = found.std(0, ddof=1)
-        texts = [
-            f"{text} ± {std:.{1 if place < 4 else 2}f}"
-            for place, (text, std) in enumerate(zip(texts, spread, strict=True))
-        ]
-    return [*line.name, str(len(found)), *texts]
+    *scores, elbo = figures(line).T
+    texts = [*(mean_and_deviation(score, 1) for score in scores), mean_and_deviation(elbo)]
+    return [*line.name, str(len(line.runs)), *texts]
 
 
 def compared(found: Sequence[Line]) -> Iterator[list[str]]:

@@ -32,7 +32,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from reporting import ROOT, Report, Row, added_datasets, command_line, report_options
+from reporting import (
+    ROOT,
+    Report,
+    Row,
+    added_datasets,
+    command_line,
+    mean_and_deviation,
+    report_options,
+)
 from runs import compose_config, finished
 from skewed import SHAPES, K, made
 from sklearn.mixture import GaussianMixture
@@ -168,13 +176,7 @@ def rows(found: dict[Task, Figures], names: Sequence[str]) -> Iterator[list[str]
     for name in names:
         both = [of(found, name, family) * [100, 1] for family in FAMILIES]
         columns = (one[:, figure] for figure in (0, 1) for one in both)
-        yield [name, str(len(both[0])), *(cell(column) for column in columns)]
-
-
-def cell(values: NDArray[np.float64]) -> str:
-    """Mean and standard deviation over seeds; of one seed, its value."""
-    deviation = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{values.mean():.2f}{deviation}"
+        yield [name, str(len(both[0])), *map(mean_and_deviation, columns)]
 
 
 def differences(found: dict[Task, Figures], names: Sequence[str]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from reporting import ROOT, Report, command_line, report_options
+from reporting import ROOT, Report, command_line, mean_and_deviation, report_options
 from runs import Run, compose_config, finished
 
 from gammvae import load_dataset
@@ -69,10 +69,7 @@ class Line(NamedTuple):
 
     def row(self) -> list[str]:
         """The row of the table."""
-        texts = [f"{mean:.2f}" for mean in self.found.mean(0)]
-        if len(self.found) > 1:
-            spread = self.found.std(0, ddof=1)
-            texts = [f"{text} ± {std:.2f}" for text, std in zip(texts, spread, strict=True)]
+        texts = map(mean_and_deviation, self.found.T)
         return [self.dataset, self.family, str(self.steps), str(len(self.found)), *texts]
 
 

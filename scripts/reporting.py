@@ -17,7 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import joblib
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import gammvae
 from gammvae.system.printing import say
@@ -105,6 +107,12 @@ def commit() -> str:
         )
     )
     return name + ("+" if changed else "")
+
+
+def mean_and_deviation(values: NDArray[np.float64], digits: int = 2) -> str:
+    """A cell: mean and standard deviation over seeds ``(n,)``; of one seed, its value."""
+    deviation = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{deviation}"
 
 
 def made_with(description: str, packages: Sequence[str] = ()) -> str:
