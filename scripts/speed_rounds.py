@@ -20,7 +20,7 @@ from gammvae.data.samples import Samples, StreamedSamples
 from gammvae.evaluation.assignments import evaluate
 from gammvae.model.augmentation import RandomAffine
 from gammvae.model.building import build_model, build_optimizer
-from gammvae.training.compilation import CompiledLoss
+from gammvae.training.compilation import Compilation
 from gammvae.training.epochs import Epochs, Stage
 from gammvae.training.schedules import LearningRate
 
@@ -59,7 +59,7 @@ def training(
     if augmented:
         stage = stage._replace(augment=RandomAffine(SHAPE, *AFFINE), agreement=1.0)
     if compiled:
-        stage = stage._replace(loss=CompiledLoss(BATCH))
+        stage = stage._replace(compilation=Compilation())
     epochs = Epochs(model, x, stage, build_optimizer(config.optimizer, model))
     held = torch.arange(len(x), device=x.device) % CLUSTERS if augmented and kl_weight else None
     bar, steps = tqdm(disable=True), math.ceil(len(x) / BATCH)

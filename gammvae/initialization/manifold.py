@@ -5,6 +5,7 @@ principal components.
 """
 
 import logging
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -83,12 +84,20 @@ def manifold_points(
 
     def features(part: NDArray[np.int64]) -> NDArray[np.float32]:
         chunks = np.split(part, range(size, len(part), size))
-        rows = (x[torch.from_numpy(chunk).to(x.device)] for chunk in chunks)
-        return np.concatenate([model.features(batch).cpu().numpy() for batch in rows])
+        found = (model.features(x[torch.from_numpy(chunk).to(x.device)]).cpu() for chunk in chunks)
+        first = next(found)
+        # in place, because chunks beside the whole would take twice the memory
+        whole = np.empty((len(part), first.shape[1]), np.float32)
+        for rows, values in zip(
+            np.split(whole, range(size, len(part), size)), chain([first], found), strict=True
+        ):
+            rows[:] = values.numpy()
+        return whole
 
     sample = features(index[subset(len(index), PCA_SAMPLES, seed)])
     components = min(COMPONENTS, *sample.shape)
-    pca = PCA(components, svd_solver="randomized", random_state=seed).fit(sample)
+    pca = PCA(components, copy=False, svd_solver="randomized", random_state=seed).fit(sample)
+    del sample
     parts = np.split(index, range(PCA_SAMPLES, len(index), PCA_SAMPLES))
     return np.concatenate([pca.transform(features(part)).astype(np.float32) for part in parts])
 

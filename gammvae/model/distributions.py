@@ -4,6 +4,7 @@ Notation: ``B`` batch, ``K`` clusters, ``D`` latent features.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from torch import Tensor
@@ -144,12 +145,8 @@ def normal_log_density(q: Normal, p: Normal) -> Tensor:
     return q.loc @ (precision * p.loc).T - squares @ (precision / 2).T + normalizer
 
 
-def wide(kind: type[Kind], distribution: Any) -> Kind:  # noqa: ANN401 - of that kind
-    """A distribution in float64, on the CPU if its device has no float64."""
-    parameters = {name: precise(getattr(distribution, name)) for name in parameters_of(kind)}
-    return cast(Kind, cast(Any, kind)(**parameters, validate_args=False))
-
-
-def parameters_of(kind: type[Distribution]) -> list[str]:
-    """The names of a distribution's parameters."""
-    return list(cast(Any, kind).arg_constraints)
+def wide(kind: Callable[..., Kind], distribution: Distribution) -> Kind:
+    """A distribution of a kind in float64, on the CPU if its device has no float64."""
+    names = distribution.arg_constraints
+    parameters = {name: precise(getattr(distribution, name)) for name in names}
+    return kind(**parameters, validate_args=False)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from gammvae.data.samples import Samples
@@ -14,11 +14,13 @@ from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import MixtureVAE
 from gammvae.system.processes import count
 from gammvae.system.progress import Bar
+from gammvae.training.compilation import Compilation, CompiledLoss
 from gammvae.training.copies import WeightCopies
 from gammvae.training.objective import Batch, Loss, Outcome, Totals, batch_loss
 from gammvae.training.recording import Rates, RecordedStep
 from gammvae.training.schedules import LearningRate
-from gammvae.training.together import add_up, drawn, own
+from gammvae.training.together import drawn, own
+from gammvae.training.updates import CompiledAdam, Update, is_plain_adam
 
 
 class Stage(NamedTuple):
@@ -38,6 +40,7 @@ class Stage(NamedTuple):
             is the ELBO's own optimum, which augmented samples would only blur.
         agreement: Weight of ``log q(c|view)`` of the held cluster, in epochs that hold ``q(c|x)``.
         loss: Computes the loss of a batch.
+        compilation: What is compiled for the run, or ``None`` if the steps are not.
         recorded: Whether steps are recorded as a CUDA graph.
         steps: Number of steps of an epoch; ``None`` for a pass over the data.
     """
@@ -54,6 +57,7 @@ class Stage(NamedTuple):
     agreement: float = 0.0
     clean_where_free: bool = False
     loss: Loss = batch_loss
+    compilation: Compilation | None = None
     recorded: bool = False
     steps: int | None = None
 
@@ -96,8 +100,7 @@ class Epochs:
         self.autocast = torch.autocast(
             x.device.type, stage.precision, enabled=stage.precision != torch.float32
         )
-        # while the model has no copies
-        self.weights = list(model.parameters())
+        self.loss, self.update = self.compute()
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         self.rates = Rates(optimizer, x.device if stage.recorded else None)
@@ -131,6 +134,20 @@ class Epochs:
         totals.add_up()
         return totals
 
+    def compute(self) -> tuple[Loss, Update]:
+        """How the loss of a batch is computed, and how the weights change by its gradient."""
+        stage, optimizer, compilation = self.stage, self.optimizer, self.stage.compilation
+        weights = list(self.model.parameters())  # while the model has no copies
+        plain = Update(optimizer, weights, self.copies, stage.clip_grad_norm)
+        if compilation is None:
+            return stage.loss, plain
+        loss = CompiledLoss(min(stage.batch_size, len(self.x)), stage.loss, compilation)
+        # without copies it saves no pass, and torch's own is faster
+        saves = self.x.device.type == "cpu" and self.copies.copies
+        if saves and stage.clip_grad_norm is None and is_plain_adam(optimizer):
+            return loss, CompiledAdam(optimizer, weights, self.copies, compilation)
+        return loss, plain
+
     def batches(self) -> list[Tensor]:
         """Indices of the samples of every step of an epoch: one pass after the other."""
         n_samples, size = len(self.x), self.stage.batch_size
@@ -153,15 +170,10 @@ class Epochs:
         if count() > 1:
             batch = batch.part(share.rows)._replace(draw=partial(drawn, n=size))
         with self.autocast:
-            outcome = stage.loss(self.model, batch)
+            outcome = self.loss(self.model, batch)
         self.optimizer.zero_grad()
         (outcome.loss * share.fraction if count() > 1 else outcome.loss).backward()
-        self.copies.take_gradients()
-        add_up([one.grad for one in self.weights if one.grad is not None])
-        if stage.clip_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self.weights, stage.clip_grad_norm)
-        self.optimizer.step()
-        self.copies.refresh()
+        self.update()
         with self.autocast:
             self.model.after_step(samples)
         return outcome

@@ -16,17 +16,29 @@ from gammvae.training.together import shares
 # go.
 LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 TRIALS = 2
+# Weights of a fully connected network below which converting numbers takes longer than bfloat16
+# saves, on a processor with AMX.
+FEW_WEIGHTS = 100_000
 # Relative error. That of correct bfloat16 is at most 0.005, or 0.05 in layers of a few units.
 TOLERANCE = 0.1
 
 
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
+def choose_precision(
+    name: str, device: torch.device, model: nn.Module | None = None
+) -> torch.dtype:
     """The data type of the networks' arithmetic; ``auto`` is bfloat16 if the hardware has it.
 
     Other hardware emulates bfloat16, which is about fifteen times slower on a CPU with only AVX2.
+
+    Args:
+        name: The setting ``precision``.
+        device: Device of the run.
+        model: The model, whose networks may be too small to gain from it.
     """
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cpu" and model is not None and is_small(model):
+        return torch.float32
     if device.type == "cuda":
         native = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
@@ -34,6 +46,13 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         )
     return torch.bfloat16 if native else torch.float32
+
+
+def is_small(model: nn.Module) -> bool:
+    """Whether a model is fully connected and has few weights."""
+    layers = [layer for layer in model.modules() if isinstance(layer, LAYERS)]
+    weights = sum(layer.weight.numel() for layer in layers)
+    return all(isinstance(layer, nn.Linear) for layer in layers) and weights < FEW_WEIGHTS
 
 
 def faulty_layers(

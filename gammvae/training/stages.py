@@ -15,7 +15,7 @@ from gammvae.model.building import build_optimizer, number_of_epochs
 from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
 from gammvae.runs.sharing import Pretrained
 from gammvae.system.processes import count
-from gammvae.training.compilation import CompiledLoss, is_compiled
+from gammvae.training.compilation import is_compiled
 from gammvae.training.epochs import Stage
 from gammvae.training.following import Training
 from gammvae.training.loop import Guide, fit, warn_of_collapse
@@ -111,9 +111,8 @@ def train(
         work.augment if config.augment else None,
         guided.agreement if guided else 0.0,
         guided is not None,
-        CompiledLoss(min(work.config.batch_size, len(work.x)), loss)
-        if compiled(work, config, steps)
-        else loss,
+        loss,
+        work.compilation if compiled(work, config, steps) else None,
         count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
         steps,
     )

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from gammvae.model.vae import MixtureVAE
 from gammvae.runs.checkpoints import held_of, load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.system.processes import count
+from gammvae.training.compilation import Compilation
 from gammvae.training.precision import choose_precision, faulty_layers
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,6 @@ class Workspace:
     def __init__(self, config: Config, directory: RunDirectory) -> None:
         self.directory = directory
         self.device = choose_device(config.device)
-        self.precision = choose_precision(config.precision, self.device)
         data = load_data(config.dataset, config.preprocess, config.device)
         n_samples, n_features = data.rows.shape
         self.chosen = chosen_by_size(config, n_samples, n_features)
@@ -83,6 +84,7 @@ class Workspace:
         self.augment = build_augmentation(config.augmentation, data.facts.shape)
         self.x = samples_on(self.device, data.rows)
         self.model = self._untrained()
+        self.precision = choose_precision(config.precision, self.device, self.model)
         # refuse bad arguments before anything is written
         build_optimizer(config.optimizer, self.model)
         if config.train.optimizer is not None:
@@ -93,6 +95,11 @@ class Workspace:
                 f"score_every={config.score_every} needs known classes, which these data do not "
                 "have: it must be 0"
             )
+
+    @cached_property
+    def compilation(self) -> Compilation:
+        """What is compiled for the run, from the first stage that is compiled."""
+        return Compilation()
 
     def decide(self, n_clusters: int) -> None:
         """Sets the number of clusters that was chosen, and begins with an untrained model."""

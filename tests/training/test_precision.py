@@ -16,6 +16,24 @@ def test_auto_precision_follows_the_processor(bf16, amx, monkeypatch):
     assert choose_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"), [(300, torch.float32), (400, torch.bfloat16)]
+)  # 90,000 and 160,000 weights
+def test_small_networks_compute_in_float32_on_the_processor(width, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    model = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.ReLU())
+    assert choose_precision("auto", torch.device("cpu"), model) == expected
+    assert choose_precision("bfloat16", torch.device("cpu"), model) == torch.bfloat16
+    assert choose_precision("auto", torch.device("cuda"), model) == torch.bfloat16
+
+
+def test_convolutions_are_not_called_small_because_each_weight_is_used_often(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Linear(4, 4))
+    assert choose_precision("auto", torch.device("cpu"), model) == torch.bfloat16
+
+
 class Uninitialized(torch.nn.Linear):
     """Computes what it should in float32 alone."""
 

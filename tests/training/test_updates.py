@@ -1,0 +1,97 @@
+import copy
+
+import pytest
+import torch
+import torch._inductor.config
+from torch.optim import SGD, Adam, AdamW
+
+from gammvae.system.compiled import CACHE
+from gammvae.training.compilation import Compilation, has_compiler
+from gammvae.training.copies import WeightCopies
+from gammvae.training.epochs import Epochs
+from gammvae.training.updates import CompiledAdam, Update, is_plain_adam
+from tests.model.test_vae import build
+from tests.training.test_compilation import settings
+
+needs_compiler = pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path_factory):
+    """Keeps what is compiled, for all tests of the session, out of the user's folder."""
+    monkeypatch.setenv(CACHE, str(tmp_path_factory.getbasetemp() / "compiled"))
+    with torch._inductor.config.patch({"cpp.vec_isa_ok": True, "compile_threads": 1}):
+        yield
+
+
+def updated(model, precision, make, without=()):
+    """Weights, copies and moments after five steps with given gradients, and the update."""
+    generator = torch.Generator().manual_seed(0)
+    groups = [
+        {"params": [*model.encoder.parameters(), *model.decoder.parameters()]},
+        {"params": list(model.prior.parameters()), "lr": 0.05, "betas": (0.8, 0.99)},
+    ]
+    optimizer = Adam(groups, lr=0.01, fused=True)
+    copies = WeightCopies(model, precision)
+    update = make(optimizer, list(model.parameters()), copies)
+    copy_of = dict(zip(map(id, copies.weights), copies.copies, strict=True))
+    with copies.in_place():
+        for step in range(5):
+            for index, weight in enumerate(update.weights):
+                values = torch.randn(weight.shape, generator=generator)
+                if index not in without:
+                    place = copy_of.get(id(weight), weight)
+                    place.grad = values.to(place.dtype)
+            optimizer.param_groups[0]["lr"] = 0.01 / (1 + step)
+            update()
+            optimizer.zero_grad()
+        narrow = [one.detach().clone() for one in copies.copies]
+    moments = [state[name] for state in optimizer.state.values() for name in ("step", "exp_avg_sq")]
+    return [*(one.detach() for one in model.parameters()), *moments], narrow, update
+
+
+@needs_compiler
+@pytest.mark.parametrize("without", [(), (3,)])
+def test_compiled_adam_equals_that_of_torch(cache, without):
+    """Up to rounding: 5e-7 relative, a few times the spacing of float32."""
+    torch.manual_seed(0)
+    first = build("wilson_hilferty")
+    second = copy.deepcopy(first)
+    compilation = Compilation()
+    plain = updated(first, torch.bfloat16, lambda *given: Update(*given, None), without)
+    other = updated(
+        second, torch.bfloat16, lambda *given: CompiledAdam(*given, compilation), without
+    )
+    assert other[2].adam.compiled is not None
+    assert not compilation.failed
+    for one, two in zip(plain[0], other[0], strict=True):
+        torch.testing.assert_close(two, one, rtol=5e-7, atol=5e-7)
+    for one, two in zip(plain[1], other[1], strict=True):
+        assert one.dtype == two.dtype == torch.bfloat16
+        torch.testing.assert_close(two, one)
+    for copied, weight in zip(other[1], other[2].copies.weights, strict=True):
+        assert torch.equal(copied, weight.to(torch.bfloat16))
+
+
+def test_other_optimizers_take_their_own_steps():
+    weights = [torch.zeros(1, requires_grad=True)]
+    assert is_plain_adam(Adam(weights))
+    others = [Adam(weights, weight_decay=0.1), Adam(weights, amsgrad=True), AdamW(weights)]
+    assert not any(map(is_plain_adam, [*others, Adam(weights, maximize=True), SGD(weights)]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (CompiledAdam, {}),
+        (Update, {"precision": torch.float32}),
+        (Update, {"clip_grad_norm": 1.0}),
+    ],
+)
+def test_the_update_is_compiled_where_it_saves_a_pass(kind, changes):
+    model, x = build("wilson_hilferty"), torch.rand(40, 6)
+    stage = settings(precision=torch.bfloat16, compilation=Compilation())._replace(**changes)
+    epochs = Epochs(model, x, stage, Adam(model.parameters(), lr=0.01))
+    assert type(epochs.update) is kind
+    plain = Epochs(model, x, stage._replace(compilation=None), Adam(model.parameters(), lr=0.01))
+    assert type(plain.update) is Update
