@@ -16,9 +16,9 @@ from gammvae.system.processes import count
 
 # The turns that libgomp spins; the program sets it unless the user has said how to wait.
 SPINS, USERS = "GOMP_SPINCOUNT", ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-# On a quiet machine: enough to lose little there, and some 20 times fewer than libgomp's default,
+# On a quiet machine: enough to lose little there, and some 60 times fewer than libgomp's default,
 # for neighbors that come later. Beside other processes none.
-QUIET, BUSY = "15000", "0"
+QUIET, BUSY = "5000", "0"
 # How long the cores are watched, and the share of one that others may use on a quiet machine.
 SECONDS, TOLERATED = 0.1, 0.5
 STAT = Path("/proc/stat")
