@@ -85,9 +85,7 @@ def measured(spins: str, busy: bool, steps: int) -> float:
 def main() -> None:
     """Prints the table."""
     parser = command_line(__doc__, report_options())
-    parser.add_argument(
-        "--spins", nargs="+", default=["default", "chosen", "15000", "5000", "0"]
-    )
+    parser.add_argument("--spins", nargs="+", default=["default", "chosen", "15000", "5000", "0"])
     parser.add_argument("--rounds", type=int, default=3, help="that the medians are of (3)")
     parser.add_argument("--steps", type=int, default=40, help="of a round (40)")
     parser.add_argument("--worker", action="store_true", help="measure in this process")
