@@ -40,6 +40,7 @@ from speed_rounds import (
     products,
     streamed,
     training,
+    updates,
 )
 
 from gammvae.data.samples import Samples
@@ -94,6 +95,8 @@ def variants_in(precision: str, x: torch.Tensor, from_file: Samples) -> dict[Nam
         "SGVB, implicit": training(x, 1.0, dtype, "model.reparameterization=implicit"),
         "SGVB, streamed from a file": training(from_file, 1.0, dtype),
     }
+    if dtype != torch.float32:
+        rounds["update and conversions"] = updates(x, dtype, compiled=False)
     return {(name, precision): once for name, once in rounds.items()}
 
 
@@ -106,6 +109,8 @@ def compiled_in(precision: str, x: torch.Tensor) -> dict[Name, Round]:
         "SGVB, held and augmented": training(x, 1.0, dtype, augmented=True, compiled=True),
         "SGVB, VaDE": training(x, 1.0, dtype, "model=vade", compiled=True),
     }
+    if dtype != torch.float32:
+        rounds["update and conversions"] = updates(x, dtype, compiled=True)
     return {(f"{name}, compiled", precision): once for name, once in rounds.items()}
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 from gammvae.data.rows import MappedRows
-from gammvae.data.samples import Samples, StreamedSamples
+from gammvae.data.samples import Samples, StreamedSamples, batch_of
 from gammvae.evaluation.assignments import evaluate
 from gammvae.model.augmentation import RandomAffine
 from gammvae.model.building import build_model, build_optimizer
@@ -139,6 +139,32 @@ def optimizer_alone(x: Samples) -> Round:
     return once
 
 
+def updates(x: Samples, precision: torch.dtype, compiled: bool) -> Round:
+    """The updates of one training round over ``x``: Adam, and conversions from and to a precision.
+
+    Args:
+        x: Random samples ``(N, F)``.
+        precision: Data type of the networks' arithmetic.
+        compiled: Whether the steps are compiled.
+    """
+    config = compose_config("dataset=mnist")
+    model = build_model(config, SHAPE, "bernoulli").to(x.device)
+    stage = Stage("update", 1, BATCH, 1.0, "constant", LearningRate("constant"), None, precision)
+    stage = stage._replace(compilation=Compilation() if compiled else None)
+    epochs = Epochs(model, x, stage, build_optimizer(config.optimizer, model))
+    converted = {id(weight) for weight in epochs.copies.weights}
+    others = [weight for weight in model.parameters() if id(weight) not in converted]
+    gradients = [(one, torch.randn_like(one)) for one in (*epochs.copies.copies, *others)]
+
+    def once() -> None:
+        for _ in range(len(x) // BATCH):
+            for weight, gradient in gradients:
+                weight.grad = gradient
+            epochs.update()
+
+    return once
+
+
 def data_loader(x: Tensor) -> Round:
     """One round over ``x`` through a ``DataLoader``, without training."""
     loader = DataLoader(TensorDataset(x), BATCH, shuffle=True)
@@ -155,7 +181,7 @@ def index(x: Samples) -> Round:
 
     def once() -> None:
         for batch in torch.randperm(len(x), device=x.device).split(BATCH):
-            x[batch]
+            batch_of(x, batch)
 
     return once
 

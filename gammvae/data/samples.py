@@ -56,6 +56,11 @@ class Samples(Protocol):
         """All samples in order, ``split_size`` at a time."""
 
 
+def batch_of(x: Samples, index: Tensor) -> Tensor:
+    """The samples ``(B, F)`` at an index tensor ``(B,)``; of a tensor in two thirds of the time."""
+    return x.index_select(0, index) if isinstance(x, Tensor) else x[index]
+
+
 def on_host(x: Samples, index: NDArray[np.int64]) -> NDArray[np.float32]:
     """The samples ``(n, F)`` at indices ``(n,)``, in the host's memory."""
     return x[torch.from_numpy(index).to(x.device)].cpu().numpy()

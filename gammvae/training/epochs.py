@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gammvae.data.samples import Samples
+from gammvae.data.samples import Samples, batch_of
 from gammvae.model.augmentation import Augmentation
 from gammvae.model.vae import MixtureVAE
 from gammvae.system.processes import count
@@ -127,7 +127,7 @@ class Epochs:
             for index, factor in zip(batches, rates, strict=True):
                 self.rates.set(factor)
                 held = None if labels is None else labels[index]
-                totals.add(self.take(self.x[index], held, weight), len(index))
+                totals.add(self.take(batch_of(self.x, index), held, weight), len(index))
                 bar.update()
         self.rates.as_numbers(factor)
         self.model.eval()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import gammvae.data.samples
-from gammvae.data.samples import StreamedSamples, in_order, samples_on, subset
+from gammvae.data.samples import StreamedSamples, batch_of, in_order, samples_on, subset
 
 CPU = torch.device("cpu")
 
@@ -18,6 +18,7 @@ def test_samples_are_the_same_in_memory_and_streamed(rows_and_values, limit, mon
     index = torch.tensor([5, 59, 0])
     assert (len(samples), tuple(samples.shape), samples.device) == (60, (60, 6), CPU)
     assert torch.equal(samples[index], torch.from_numpy(values)[index])
+    assert torch.equal(batch_of(samples, index), samples[index])
     assert [len(part) for part in samples.split(25)] == [25, 25, 10]
     assert torch.equal(torch.cat(list(in_order(samples, "test"))), torch.from_numpy(values))
     assert samples[index].dtype == torch.float32
