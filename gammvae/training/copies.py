@@ -26,14 +26,15 @@ class WeightCopies:
     """
 
     def __init__(self, model: nn.Module, precision: torch.dtype) -> None:
-        self.places: list[tuple[nn.Module, str]] = []
+        self.places: list[tuple[nn.Module, str, int]] = []
         self.weights: list[Tensor] = []
+        found: dict[Tensor, int] = {}  # layers may share a weight, and then they share its copy
         if precision != torch.float32:
             for layer in model.modules():
                 if isinstance(layer, LAYERS) and not isinstance(layer, Float32Layer):
                     for name, weight in layer.named_parameters(recurse=False):
-                        self.places.append((layer, name))
-                        self.weights.append(weight)
+                        self.places.append((layer, name, found.setdefault(weight, len(found))))
+            self.weights = list(found)
         self.copies: list[Tensor] = [
             nn.Parameter(weight.detach().to(precision), weight.requires_grad)
             for weight in self.weights
@@ -51,8 +52,8 @@ class WeightCopies:
             self._place(self.weights)
 
     def _place(self, parameters: list[Tensor]) -> None:
-        for (layer, name), parameter in zip(self.places, parameters, strict=True):
-            setattr(layer, name, parameter)
+        for layer, name, number in self.places:
+            setattr(layer, name, parameters[number])
 
     def take_gradients(self) -> None:
         """Moves the gradients of the copies to the weights, in float32."""

@@ -101,7 +101,8 @@ class CompiledAdam(Update):
             state["step"] += 1
             step = state["step"].item()
             size, root = place.group["lr"] / (1 - first**step), math.sqrt(1 - second**step)
-            numbers.append((size, root, 1 - first, 1 - second, place.group["eps"]))
+            decays = first, 1 - first, second, 1 - second
+            numbers.append((size, root, *decays, place.group["eps"]))
             means.append(state["exp_avg"])
             squares.append(state["exp_avg_sq"])
             gradients.append(cast(Tensor, place.source.grad))
@@ -135,8 +136,8 @@ def adam(
         squares: Their second moments.
         gradients: Their gradients, in any precision.
         copies: Copies of the weights in another precision, or ``None``.
-        numbers: ``(W, 5)``: the learning rate over the first bias correction, the root of the
-            second, both decay rates as differences from 1, and epsilon.
+        numbers: ``(W, 7)``: the learning rate over the first bias correction, the root of the
+            second, each decay rate and its difference from 1, and epsilon.
 
     References:
         Adam: a method for stochastic optimization (Kingma and Ba, 2015), algorithm 1,
@@ -145,10 +146,10 @@ def adam(
     for index, (weight, mean, square, gradient, copy) in enumerate(
         zip(weights, means, squares, gradients, copies, strict=True)
     ):
-        size, root, first, second, eps = numbers[index].unbind()
+        size, root, first, rest_of_first, second, rest_of_second, eps = numbers[index].unbind()
         wide = gradient.to(weight.dtype)
-        mean.add_(first * (wide - mean))
-        square.add_(second * (wide * wide - square))
+        mean.mul_(first).add_(rest_of_first * wide)
+        square.mul_(second).add_(rest_of_second * wide * wide)
         weight.sub_(size * mean / (square.sqrt() / root + eps))
         if copy is not None:
             copy.copy_(weight)

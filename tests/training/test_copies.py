@@ -101,3 +101,20 @@ def test_layers_that_are_not_trained_keep_no_gradient():
     list(fit(model, x, settings, Adam(trained, lr=0.1)))
     assert torch.equal(before, model.decoder.head.weight)
     assert model.decoder.head.weight.grad is None
+
+
+def test_layers_that_share_a_weight_share_its_copy_and_both_gradients_count():
+    one, two = nn.Linear(4, 4), nn.Linear(4, 4)
+    two.weight = one.weight
+    model, x = nn.Sequential(one, two), torch.rand(8, 4, dtype=torch.bfloat16)
+    copies = WeightCopies(model, torch.bfloat16)
+    with copies.in_place():
+        assert two.weight is one.weight
+        model(x).sum().backward()
+    copies.take_gradients()
+    assert two.weight is one.weight
+    found = one.weight.grad
+    one.weight.grad = None
+    with torch.autocast("cpu", torch.bfloat16):
+        model(x.float()).sum().backward()
+    torch.testing.assert_close(found, one.weight.grad, rtol=0.02, atol=0.02)

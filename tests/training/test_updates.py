@@ -24,21 +24,30 @@ def cache(monkeypatch, tmp_path_factory):
         yield
 
 
-def updated(model, precision, make, without=()):
-    """Weights, copies and moments after five steps with given gradients, and the update."""
+def updated(model, precision, make, without=(), betas=(0.8, 0.99), scales=(1,) * 5):
+    """Weights, copies and moments after steps with given gradients, and the update.
+
+    Args:
+        model: Changed in place.
+        precision: Of the copies.
+        make: Makes the update.
+        without: Numbers of weights that have no gradient.
+        betas: Adam's rates of decay of the mixture and of everything else.
+        scales: Of the gradients of each step.
+    """
     generator = torch.Generator().manual_seed(0)
     groups = [
         {"params": [*model.encoder.parameters(), *model.decoder.parameters()]},
-        {"params": list(model.prior.parameters()), "lr": 0.05, "betas": (0.8, 0.99)},
+        {"params": list(model.prior.parameters()), "lr": 0.05},
     ]
-    optimizer = Adam(groups, lr=0.01, fused=True)
+    optimizer = Adam(groups, lr=0.01, betas=betas, fused=True)
     copies = WeightCopies(model, precision)
     update = make(optimizer, list(model.parameters()), copies)
     copy_of = dict(zip(map(id, copies.weights), copies.copies, strict=True))
     with copies.in_place():
-        for step in range(5):
+        for step, scale in enumerate(scales):
             for index, weight in enumerate(update.weights):
-                values = torch.randn(weight.shape, generator=generator)
+                values = scale * torch.randn(weight.shape, generator=generator)
                 if index not in without:
                     place = copy_of.get(id(weight), weight)
                     place.grad = values.to(place.dtype)
@@ -51,16 +60,24 @@ def updated(model, precision, make, without=()):
 
 
 @needs_compiler
-@pytest.mark.parametrize("without", [(), (3,)])
-def test_compiled_adam_equals_that_of_torch(cache, without):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"without": (3,)},
+        {"betas": (0.0, 0.0), "scales": (1, 1e-3, 1, 1e-4)},
+        {"scales": (1e20, 1, 1)},  # its square is infinite
+    ],
+)
+def test_compiled_adam_equals_that_of_torch(cache, changes):
     """Up to rounding: 5e-7 relative, a few times the spacing of float32."""
     torch.manual_seed(0)
     first = build("wilson_hilferty")
     second = copy.deepcopy(first)
     compilation = Compilation()
-    plain = updated(first, torch.bfloat16, lambda *given: Update(*given, None), without)
+    plain = updated(first, torch.bfloat16, lambda *given: Update(*given, None), **changes)
     other = updated(
-        second, torch.bfloat16, lambda *given: CompiledAdam(*given, compilation), without
+        second, torch.bfloat16, lambda *given: CompiledAdam(*given, compilation), **changes
     )
     assert other[2].adam.compiled is not None
     assert not compilation.failed
