@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 # size saves 5 ms or more, so that they are 25 seconds.
 STEPS = 5_000
 
+# Random draws are those of the plain function.
+OPTIONS: dict[str, Any] = {"fallback_random": True}
+
 Inputs = ParamSpec("Inputs")
 Result = TypeVar("Result")
 
@@ -81,10 +84,7 @@ class Compiled(Generic[Inputs, Result]):
         if not self.compilation.failed:
             try:
                 if self.compiled is None:
-                    options: dict[str, Any] = {
-                        "fallback_random": True
-                    }  # the draws of the plain one
-                    self.compiled = torch.compile(self.plain, dynamic=False, options=options)
+                    self.compiled = torch.compile(self.plain, dynamic=False, options=OPTIONS)
                 return self.compiled(*args, **kwargs)
             except (torch._dynamo.exc.TorchDynamoException, OSError) as error:
                 self.compilation.fail(error)

@@ -100,7 +100,7 @@ class Epochs:
         self.autocast = torch.autocast(
             x.device.type, stage.precision, enabled=stage.precision != torch.float32
         )
-        self.loss, self.update = self.compute()
+        self.loss, self.update = self.loss_and_update()
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         self.rates = Rates(optimizer, x.device if stage.recorded else None)
@@ -134,7 +134,7 @@ class Epochs:
         totals.add_up()
         return totals
 
-    def compute(self) -> tuple[Loss, Update]:
+    def loss_and_update(self) -> tuple[Loss, Update]:
         """How the loss of a batch is computed, and how the weights change by its gradient."""
         stage, optimizer, compilation = self.stage, self.optimizer, self.stage.compilation
         weights = list(self.model.parameters())  # while the model has no copies
