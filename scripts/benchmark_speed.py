@@ -118,6 +118,7 @@ def other_parts(x: torch.Tensor, from_file: Samples) -> dict[Name, Round]:
     """What a step consists of besides, and ClustPy's epochs if it is installed."""
     rounds = {
         "Adam alone": optimizer_alone(x),
+        "Adam alone, subnormal moments": optimizer_alone(x, subnormal=True),
         "batches by index": index(x),
         "batches by DataLoader": data_loader(x),
         "batches streamed from a file": index(from_file),

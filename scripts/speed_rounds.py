@@ -124,13 +124,25 @@ def products(x: Samples, precision: torch.dtype) -> Round:
     return once
 
 
-def optimizer_alone(x: Samples) -> Round:
-    """The optimizer's updates of one training round over ``x``, without gradients to compute."""
+def optimizer_alone(x: Samples, subnormal: bool = False) -> Round:
+    """The optimizer's updates of one training round over ``x``, without gradients to compute.
+
+    Args:
+        x: Random samples ``(N, F)``.
+        subnormal: Whether the gradients of a half of the weights vanish and their first moments are
+            so small that processors take long, as after 1,000 steps in which units are not active.
+    """
     config = compose_config("dataset=mnist")
     model = build_model(config, SHAPE, "bernoulli").to(x.device)
     optimizer = build_optimizer(config.optimizer, model)
     for weight in model.parameters():
         weight.grad = torch.randn_like(weight)
+    optimizer.step()
+    if subnormal:
+        for weight in model.parameters():
+            half = torch.rand_like(weight) < 0.5
+            weight.grad = torch.randn_like(weight).masked_fill(half, 0.0)
+            optimizer.state[weight]["exp_avg"][half] = 1e-42
 
     def once() -> None:
         for _ in range(len(x) // BATCH):

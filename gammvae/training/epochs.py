@@ -20,7 +20,7 @@ from gammvae.training.objective import Batch, Loss, Outcome, Totals, batch_loss
 from gammvae.training.recording import Rates, RecordedStep
 from gammvae.training.schedules import LearningRate
 from gammvae.training.together import drawn, own
-from gammvae.training.updates import CompiledAdam, Update, is_plain_adam
+from gammvae.training.updates import DROP_EVERY, CompiledAdam, Update, is_plain_adam
 
 
 class Stage(NamedTuple):
@@ -74,12 +74,14 @@ class Epoch(NamedTuple):
         kl_weight: Weight of both KL terms.
         rates: Relative learning rates.
         random: Random state at the beginning.
+        done: Number of steps before.
     """
 
     labels: Tensor | None
     kl_weight: float
     rates: Sequence[float]
     random: dict[str, Tensor]
+    done: int
 
 
 class Epochs:
@@ -107,7 +109,12 @@ class Epochs:
         self.take = RecordedStep(self.step) if stage.recorded else self.step
 
     def run(
-        self, labels: Tensor | None, kl_weight: float, rates: Iterable[float], bar: Bar
+        self,
+        labels: Tensor | None,
+        kl_weight: float,
+        rates: Iterable[float],
+        bar: Bar,
+        done: int = 0,
     ) -> Totals:
         """Trains for one epoch, on samples in random order.
 
@@ -117,6 +124,7 @@ class Epochs:
             kl_weight: Weight of both KL terms in this epoch.
             rates: Learning rate of every step relative to its initial value.
             bar: Progress bar, which counts the steps.
+            done: Number of steps of the stage before this epoch.
         """
         device = self.x.device
         self.model.train()  # for layers of the user's own, such as dropout
@@ -124,10 +132,12 @@ class Epochs:
         batches = self.batches()
         totals = Totals(sum(map(len, batches)), len(batches), len(self.model.prior.logits), device)
         with self.copies.in_place():
-            for index, factor in zip(batches, rates, strict=True):
+            for step, (index, factor) in enumerate(zip(batches, rates, strict=True), done + 1):
                 self.rates.set(factor)
                 held = None if labels is None else labels[index]
                 totals.add(self.take(batch_of(self.x, index), held, weight), len(index))
+                if device.type == "cpu" and step % DROP_EVERY == 0:
+                    self.update.drop_tiny()
                 bar.update()
         self.rates.as_numbers(factor)
         self.model.eval()

@@ -60,7 +60,7 @@ def follow(config: Config) -> None:
         optimizer.zero_grad()  # loads what a step needs before process 0 counts the seconds
         meet()
         while isinstance(order := receive(), Epoch):
-            labels, kl_weight, rates, random = order
+            labels, kl_weight, rates, random, done = order
             set_random_state(random, x.device)
-            epochs.run(labels, kl_weight, rates, tqdm(disable=True))
+            epochs.run(labels, kl_weight, rates, tqdm(disable=True), done)
         training = order

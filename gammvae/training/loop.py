@@ -77,16 +77,15 @@ def fit(
     epochs = Epochs(model, x, stage, optimizer)
     with part_bar(stage.name, stage.epochs * steps, "batch", first_epoch * steps) as bar:
         for epoch in range(first_epoch, stage.epochs):
-            began = time.perf_counter()
+            began, done = time.perf_counter(), epoch * steps
             labels = guide(epoch) if guide else None
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
             rates = [
-                stage.schedule.at(epoch * steps + step, stage.epochs * steps, steps)
-                for step in range(steps)
+                stage.schedule.at(done + step, stage.epochs * steps, steps) for step in range(steps)
             ]
-            send(Epoch(labels, kl_weight, rates, random_state(x.device)))
-            totals = epochs.run(labels, kl_weight, rates, bar)
+            send(Epoch(labels, kl_weight, rates, random_state(x.device), done))
+            totals = epochs.run(labels, kl_weight, rates, bar, done)
             bad = totals.nonfinite_terms() or nonfinite_weights(model)  # waits for the device
             is_last = epoch + 1 == stage.epochs
             if guide and not bad and not is_last:

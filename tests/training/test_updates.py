@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch._inductor.config
 from torch.optim import SGD, Adam, AdamW
+from tqdm import tqdm
 
 from gammvae.system.compiled import CACHE
 from gammvae.training.compilation import Compilation, has_compiler
@@ -112,3 +113,39 @@ def test_the_update_is_compiled_where_it_saves_a_pass(kind, changes):
     assert type(epochs.update) is kind
     plain = Epochs(model, x, stage._replace(compilation=None), Adam(model.parameters(), lr=0.01))
     assert type(plain.update) is Update
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_moments_of_units_that_are_never_active_do_not_become_subnormal(precision):
+    torch.manual_seed(0)
+    model, x = build("wilson_hilferty"), torch.rand(40, 6)
+    with torch.no_grad():
+        model.encoder.body[0].bias[:2] = -100.0  # two units without a gradient from now on
+    optimizer = Adam(model.parameters(), lr=1e-4)
+    weight = model.encoder.body[0].weight
+    epochs = Epochs(model, x, settings(precision=precision, steps=450), optimizer)
+    optimizer.state[weight] = {
+        "step": torch.tensor(1.0),
+        "exp_avg": torch.full_like(weight, 1e-20),
+        "exp_avg_sq": torch.full_like(weight, 1e-20),
+    }
+    epochs.run(None, 1.0, [1.0] * 450, tqdm(disable=True))
+    smallest = torch.finfo(torch.float32).tiny
+    for state in optimizer.state.values():
+        for name in ("exp_avg", "exp_avg_sq"):
+            values = state[name].abs()
+            assert not ((values > 0) & (values < smallest)).any()
+    # without this, they would be 1e-20 x 0.9^450 = 2.6e-41 now
+    assert (optimizer.state[weight]["exp_avg"][:2] == 0).all()
+    assert (optimizer.state[weight]["exp_avg"][2:] != 0).any()
+
+
+def test_what_is_dropped_is_tiny():
+    weight = torch.zeros(4, requires_grad=True)
+    optimizer = SGD([weight], lr=0.1, momentum=0.9)
+    weight.grad = torch.tensor([1.0, -1e-29, 1e-31, -1e-40])
+    update = Update(optimizer, [weight], WeightCopies(torch.nn.Module(), torch.float32), None)
+    update()
+    update.drop_tiny()
+    expected = torch.tensor([1.0, -1e-29, 0.0, 0.0])
+    assert torch.equal(optimizer.state[weight]["momentum_buffer"], expected)
