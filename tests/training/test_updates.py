@@ -10,6 +10,7 @@ from gammvae.system.compiled import CACHE
 from gammvae.training.compilation import Compilation, has_compiler
 from gammvae.training.copies import WeightCopies
 from gammvae.training.epochs import Epochs
+from gammvae.training.loop import fit
 from gammvae.training.updates import CompiledAdam, Update, is_plain_adam
 from tests.model.test_vae import build
 from tests.training.test_compilation import settings
@@ -149,3 +150,29 @@ def test_what_is_dropped_is_tiny():
     update.drop_tiny()
     expected = torch.tensor([1.0, -1e-29, 0.0, 0.0])
     assert torch.equal(optimizer.state[weight]["momentum_buffer"], expected)
+
+
+def test_tiny_moments_are_dropped_at_the_same_steps_if_a_stage_is_resumed():
+    """An epoch here has 100 steps, and moments are dropped at every 128th of the stage."""
+
+    def trained(parts):
+        torch.manual_seed(3)
+        model, x = build("wilson_hilferty"), torch.rand(40, 6)
+        with torch.no_grad():
+            model.encoder.body[0].bias[:2] = -100.0
+        weight, optimizer = model.encoder.body[0].weight, Adam(model.parameters(), lr=1e-4)
+        optimizer.state[weight] = {
+            "step": torch.tensor(1.0),
+            "exp_avg": torch.full_like(weight, 1e-25),
+            "exp_avg_sq": torch.full_like(weight, 1e-20),
+        }
+        for first, last in parts:
+            for record in fit(model, x, settings(epochs=3, steps=100), optimizer, first):
+                if record["epoch"] == last:
+                    break
+            if last == 2:  # 1e-25 x 0.9^200 = 7e-35: dropped at step 128, or in a later one
+                assert (optimizer.state[weight]["exp_avg"][:2] == 0).all()
+        return [state[name] for state in optimizer.state.values() for name in ("exp_avg", "step")]
+
+    for one, other in zip(trained([(0, 2), (2, 3)]), trained([(0, 3)]), strict=True):
+        assert torch.equal(one, other)
