@@ -57,7 +57,7 @@ class Samples(Protocol):
 
 
 def batch_of(x: Samples, index: Tensor) -> Tensor:
-    """The samples ``(B, F)`` at an index tensor ``(B,)``; of a tensor in two thirds of the time."""
+    """The samples ``(B, F)`` at an index tensor ``(B,)``; of a tensor faster than ``x[index]``."""
     return x.index_select(0, index) if isinstance(x, Tensor) else x[index]
 
 

@@ -19,7 +19,7 @@ from gammvae.evaluation.metrics import clustering_metrics, used_clusters
 from gammvae.model.vae import MixtureVAE
 
 SILHOUETTE_SAMPLES = 5000
-# For their distances to each other, in MiB: all at once would take 200, and three times as long.
+# For a block of their distances to each other, in MiB; all at once would not fit into the cache.
 SILHOUETTE_MEMORY = 8
 
 

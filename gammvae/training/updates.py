@@ -5,8 +5,8 @@ that of passes over memory. Where layers compute with copies of their weights, t
 passes three times: it converts the gradients, takes the optimizer's step, and converts the weights.
 
 The moments of weights whose gradient stays zero, as those of units that are never active, decay
-until they are subnormal (below 1.2e-38), and rounding keeps them there. Processors take a hundred
-times as long with such numbers. So moments that no longer matter are set to 0.
+until they are subnormal (below 1.2e-38), and rounding keeps them there. Processors take far longer
+with such numbers. So moments that no longer matter are set to 0.
 """
 
 import math
@@ -24,10 +24,11 @@ from gammvae.training.together import add_up
 
 Tensors = Sequence[Tensor]
 
-# The moments of torch's optimizers. With a decay rate of 0.9, a moment needs 175 steps from TINY to
-# a subnormal number, so that they are looked at more often.
-MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer")
+# What is tiny for a first moment. With a decay rate of 0.9 it needs 175 steps from there to a
+# subnormal number, so that moments are looked at more often.
 TINY, DROP_EVERY = 1e-30, 128
+# What is tiny for the root of a second moment, relative to the number that is added to it.
+ROOT_TO_EPS = 1e-7
 
 
 class Update:
@@ -57,11 +58,15 @@ class Update:
 
     @torch.no_grad()
     def drop_tiny(self) -> None:
-        """Sets moments of at most ``TINY`` to 0; their share of a step is far below rounding."""
-        for state in self.optimizer.state.values():
-            for name in MOMENTS:
-                if (moment := state.get(name)) is not None:
-                    moment.copy_(hardshrink(moment, TINY))
+        """Sets moments to 0 that are so small that they change no weight."""
+        for group in self.optimizer.param_groups:
+            root = ROOT_TO_EPS * group.get("eps", 0.0)
+            limits = {"exp_avg": TINY, "momentum_buffer": TINY, "exp_avg_sq": root**2}
+            for weight in filter(self.optimizer.state.__contains__, group["params"]):
+                state = self.optimizer.state[weight]
+                for name in limits.keys() & state.keys():
+                    if state[name] is not None:  # as SGD's without momentum
+                        state[name].copy_(hardshrink(state[name], limits[name]))
 
 
 class Place(NamedTuple):

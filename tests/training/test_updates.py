@@ -176,3 +176,16 @@ def test_tiny_moments_are_dropped_at_the_same_steps_if_a_stage_is_resumed():
 
     for one, other in zip(trained([(0, 2), (2, 3)]), trained([(0, 3)]), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("eps", "expected"), [(1e-8, 0.0), (1e-15, 1e-31), (0.0, 1e-31)])
+def test_second_moments_are_kept_where_little_is_added_to_their_root(eps, expected):
+    """With gradients of 3e-16, an ``eps`` of 1e-15 does not hide the root of the moment."""
+    weight = torch.zeros(3, requires_grad=True)
+    optimizer = Adam([weight], eps=eps)
+    weight.grad = torch.ones(3)
+    update = Update(optimizer, [weight], WeightCopies(torch.nn.Module(), torch.float32), None)
+    update()
+    optimizer.state[weight]["exp_avg_sq"].fill_(1e-31)
+    update.drop_tiny()
+    assert torch.equal(optimizer.state[weight]["exp_avg_sq"], torch.full((3,), expected))
