@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gammvae.cli.terminal import log_to_terminal, one_line_usage_errors
+from gammvae.cli.words import listed
 from gammvae.errors import InputError, nearest
 from gammvae.system.printing import say
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 SUMMARY = "Compute the tables of the benchmarks, or your own: reproduce [TABLE...|all]."
 
 SETTINGS = {
+    "dataset": "datasets in place of the table's, as in dataset=usps,digits; your own may be among "
+    "them",
+    "seed": "seeds in place of the table's, as in seed=5,6 or 'seed=range(5,10)'",
+    "row": "rows of the table to keep, as in row=DEC,IDEC",
     "output_root": "folder of the runs; outputs/reproduce by default, or outputs/reproduce-smoke "
     "with --smoke",
     "device": "where to compute: auto, cpu, cuda, cuda:N or mps; auto by default",
@@ -29,11 +34,16 @@ SETTINGS = {
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser: tables, settings and flags."""
-    made = argparse.ArgumentParser(prog="gammvae reproduce", description=SUMMARY)
+    made = argparse.ArgumentParser(
+        prog="gammvae reproduce",
+        description=SUMMARY,
+        epilog="\n".join(["settings:", *(listed(key, text) for key, text in SETTINGS.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     made.add_argument(
         "words",
         nargs="*",
-        metavar="TABLE",
+        metavar="TABLE [SETTING=VALUE]",
         help="tables to compute; without one, what there is and what is missing of all tables",
     )
     made.add_argument(
@@ -54,7 +64,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="folder that holds your tables/*.yaml and dataset/*.yaml",
     )
-    made.epilog = "Settings such as output_root=FOLDER or device=cpu may follow."
     return made
 
 
@@ -88,6 +97,7 @@ def run(arguments: list[str]) -> None:
     log_to_terminal(logging.WARNING)
 
     from gammvae.cli.catalog import Catalog
+    from gammvae.cli.choice import chosen, is_choice
     from gammvae.cli.plan import Plan
     from gammvae.cli.presence import absent_datasets
     from gammvae.cli.run_finder import RunFinder
@@ -98,6 +108,8 @@ def run(arguments: list[str]) -> None:
     tables = read_tables(names, given.config_dir)
     if given.smoke:
         tables = {name: hardly_trained(table) for name, table in tables.items()}
+    tables = chosen(tables, [word for word in words if is_choice(word)])
+    words = [word for word in words if not is_choice(word)]
     words = [f"output_root=outputs/reproduce{'-smoke' if given.smoke else ''}", *words]
     catalog = Catalog(given.config_dir, [one for one in words if not one.startswith("hydra")])
     common = catalog.config("digits")

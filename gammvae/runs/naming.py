@@ -26,12 +26,16 @@ def run_path(config: Config, choices: Mapping[str, str], overrides: Sequence[str
         for override in overrides
         if override.lstrip("+~").partition("=")[0] not in NOT_IN_NAME
     )
-    name = ",".join(others)
-    readable = re.sub(r"[^\w.,=+~-]+", "_", name)[:MAX_NAME]
-    if readable != name:  # different names must not coincide
-        readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
     parent = Path(config.output_root) / choices["dataset"] / choices["model"]
-    return parent / readable / f"seed={config.seed}"
+    return parent / file_name(",".join(others)) / f"seed={config.seed}"
+
+
+def file_name(text: str) -> str:
+    """The text as name of a file or folder; different texts have different names."""
+    readable = re.sub(r"[^\w.,=+~-]+", "_", text)[:MAX_NAME]
+    if readable == text:
+        return text
+    return f"{readable}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def was_cut(name: str) -> bool:

@@ -198,6 +198,22 @@ def test_smoke_runs_on_digits_in_a_folder_of_its_own(tmp_path, in_process):
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["reproduce-smoke"]
 
 
+def test_a_table_of_other_datasets_seeds_and_fewer_rows_is_a_file_of_its_own(tmp_path, in_process):
+    own_table(tmp_path)
+    asked = ("dataset=digits", "seed=3,5", "row=nine")
+    result = in_process("reproduce", "quick", *MINE, *asked)
+    assert result.returncode == 0, result.stderr
+    runs = tmp_path / "outputs/reproduce/digits/kmeans/n_clusters=9"
+    assert sorted(path.name for path in runs.iterdir()) == ["seed=3", "seed=5"]
+    assert not (tmp_path / "outputs/reproduce/digits/kmeans/seed=3").exists()
+    tables = tmp_path / "outputs/tables"
+    assert {path.stem for path in tables.iterdir()} == {f"quick,{','.join(asked)}"}
+    with (tables / f"quick,{','.join(asked)}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["model"], row["dataset"]) for row in rows} == {("nine", "digits")}
+    assert {row["n"] for row in rows} == {"2"}
+
+
 def changed(old, new):
     assert old in QUICK
     return QUICK.replace(old, new)
@@ -275,7 +291,14 @@ def test_a_bad_table_is_refused_in_one_line(tmp_path, in_process, text, message)
     ("arguments", "message"),
     [
         (("nothing",), "unknown table 'nothing': it must be one of comparison, family, "),
-        (("family", "seed=3"), "reproduce has no setting seed=3: it takes output_root, device"),
+        (("family", "sed=3"), "reproduce has no setting sed=3: did you mean seed? it takes"),
+        (("family", "seed=-1"), "seed=-1 is no seed: it must be a whole number from 0 to 2147"),
+        (("family", "seed=a,b"), "seed=a is no seed"),
+        (("family", "seed="), "seed= lists no values: it must have the form KEY=A,B"),
+        (("family", "seed=(1"), "seed=(1 cannot be read: it must have the form KEY=A,B"),
+        (("family", "dataset=glob(*)"), "dataset=glob(*) lists no values"),
+        (("family", "dataset=usp"), "table family,dataset=usp has the unknown dataset 'usp'"),
+        (("family", "row=gamm"), "table family has no row 'gamm': did you mean gammvae? row must"),
         (("family", "device=cuda:99"), "device=cuda:99 is not available: this machine has"),
         (("--config-dir", "nowhere"), "--config-dir nowhere is not a folder"),
     ],
