@@ -1,6 +1,6 @@
-"""``dataset=``, ``seed=`` and ``row=`` of ``gammvae reproduce``: other tables than described."""
+"""``dataset=``, ``seed=``, ``metric=`` and ``row=`` of ``gammvae reproduce``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob
@@ -8,46 +8,81 @@ from hydra.errors import HydraException
 
 from gammvae.cli.sweeps import once
 from gammvae.config.ranges import MOST_SEED
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.runs.naming import file_name
 from gammvae.tables.described import Description
-from gammvae.tables.excerpts import Choice
+from gammvae.tables.excerpts import Choice, names_of, rows_in
+from gammvae.tables.results import METRICS
 
-KEYS = ("dataset", "seed", "row")
+KEYS = ("dataset", "seed", "metric", "row")
 
 
 def is_choice(word: str) -> bool:
-    """Whether an argument says what a table shows, and is no setting of its runs."""
+    """Whether an argument says what tables show, and is no setting of their runs."""
     return word.partition("=")[0] in KEYS
 
 
-def chosen(tables: Mapping[str, Description], words: Sequence[str]) -> dict[str, Description]:
-    """Tables with the datasets, seeds and rows that are asked for, by new names.
+def chosen(
+    tables: Mapping[str, Description], words: Sequence[str], datasets: Sequence[str]
+) -> dict[str, Description]:
+    """Tables with the datasets, seeds, metrics and rows that are asked for, by new names.
 
-    They have names of their own, so that their files do not replace those of whole tables.
+    The name of a table is followed by what is asked for, so that its files do not replace those of
+    the whole table. Tables without any of the rows are left out.
 
     Args:
         tables: Tables by name.
-        words: Arguments for which ``is_choice`` is true; the last of a key counts.
+        words: Arguments for which ``is_choice`` is true, at least one.
+        datasets: Names of all datasets.
 
     Raises:
-        InputError: A value is invalid, or a table has no such row.
+        InputError: A value is invalid, no table has such a row, or a key is given twice.
     """
-    given = {(parts := word.partition("="))[0]: parts[2] for word in words}
-    if not given:
-        return dict(tables)
-    choice = Choice(
-        listed(f"dataset={given['dataset']}") if "dataset" in given else None,
-        seeds(f"seed={given['seed']}") if "seed" in given else None,
-        given.get("row"),
+    given = [word.partition("=")[::2] for word in words]
+    for key, _ in given:
+        if len(both := [word for word in words if word.startswith(f"{key}=")]) > 1:
+            raise InputError(f"{' and '.join(both)}: {key} must be given once, with commas")
+    choice = choice_of(dict(given), datasets, names_of(tables.values()))
+    made = {name: choice.of(table) for name, table in tables.items()}
+    ending = "".join(f",{part}" for part in parts(choice))
+    return {file_name(name + ending): table for name, table in made.items() if table["rows"]}
+
+
+def choice_of(given: Mapping[str, str], datasets: Sequence[str], rows: Sequence[str]) -> Choice:
+    """What is asked for.
+
+    Args:
+        given: Values by key.
+        datasets: Names of all datasets.
+        rows: Names of all rows.
+
+    Raises:
+        InputError: A value is invalid.
+    """
+    words = {key: f"{key}={value}" for key, value in given.items()}
+    return Choice(
+        known(words["dataset"], datasets) if "dataset" in words else None,
+        seeds(words["seed"]) if "seed" in words else None,
+        known(words["metric"], METRICS) if "metric" in words else None,
+        rows_in(given["row"], rows) if "row" in words else None,
     )
-    rows = None if choice.rows is None else [choice.rows.replace(" ", "")]
-    shown = zip(KEYS, (choice.datasets, choice.seeds, rows), strict=True)
-    ending = "".join(f",{key}={','.join(map(str, values))}" for key, values in shown if values)
-    return {file_name(name + ending): choice.of(name, table) for name, table in tables.items()}
 
 
-def listed(word: str) -> list[str]:
+def parts(choice: Choice) -> Iterator[str]:
+    """Yields what is chosen as text, such as ``seed=0-4``; equal choices give equal text."""
+    if choice.datasets is not None:
+        yield f"dataset={','.join(choice.datasets)}"
+    if choice.seeds is not None:
+        first, last = choice.seeds[0], choice.seeds[-1]
+        follow = len(choice.seeds) > 2 and len(choice.seeds) == last - first + 1
+        yield f"seed={f'{first}-{last}' if follow else ','.join(map(str, choice.seeds))}"
+    if choice.metrics is not None:
+        yield f"metric={','.join(choice.metrics)}"
+    if choice.rows is not None:
+        yield f"row={','.join(choice.rows)}"
+
+
+def values_of(word: str) -> list[str]:
     """The values of ``key=value,value``, as in ``gammvae train -m``; repeated ones once.
 
     Raises:
@@ -61,21 +96,38 @@ def listed(word: str) -> list[str]:
     value = parsed.value()
     if parsed.is_discrete_sweep() and not isinstance(value, Glob):
         return list(parsed.sweep_string_iterator())
-    if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-        return [str(value)]
-    raise InputError(f"{word} lists no values: it must have the form KEY=A,B")
+    if isinstance(value, list):
+        raise InputError(f"{word} is one list: several values are separated by commas alone")
+    if value is None or value == "" or not isinstance(value, str | int | float):
+        raise InputError(f"{word} lists no values: it must have the form KEY=A,B")
+    return [str(value)]
+
+
+def known(word: str, names: Sequence[str]) -> list[str]:
+    """The values of ``key=value,value``, each of which must be one of those given.
+
+    Raises:
+        InputError: One of them is not.
+    """
+    key, values = word.partition("=")[0], values_of(word)
+    for value in values:
+        if value not in names:
+            near = nearest(value, names)
+            raise InputError(f"unknown {key}={value}: {near}it must be one of {', '.join(names)}")
+    return values
 
 
 def seeds(word: str) -> list[int]:
-    """The seeds of ``seed=0,1``.
+    """The seeds of ``seed=0,1``, in ascending order.
 
     Raises:
         InputError: One of them is no seed.
     """
-    values = listed(word)
+    values = values_of(word)
     for value in values:
         if not value.isdecimal() or int(value) > MOST_SEED:
             raise InputError(
-                f"seed={value} is no seed: it must be a whole number from 0 to {MOST_SEED}"
+                f"seed={value} is no seed: seeds are whole numbers from 0 to {MOST_SEED}, as in "
+                "seed=0,1,2 or 'seed=range(0,3)'"
             )
-    return [int(value) for value in values]
+    return sorted(map(int, values))

@@ -66,6 +66,11 @@ class Plan:
         }
         return {dataset: seeds for dataset, seeds in lacking.items() if seeds}
 
+    def has_data(self) -> bool:
+        """Whether a dataset is here, or at least a finished run."""
+        here = {*self.table["datasets"]} - {*self.absent}
+        return bool(here) or any(run.figures for run in self.all_runs())
+
     def kinds(self) -> dict[Path, Kind]:
         """The kind of the runs in each folder of seeds, on datasets that have any run."""
         rows = [row.get("overrides", ()) for row in self.table["rows"]]

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 SUMMARY = "Compute the tables of the benchmarks, or your own: reproduce [TABLE...|all]."
 
 SETTINGS = {
-    "dataset": "datasets in place of the table's, as in dataset=usps,digits; your own may be among "
-    "them",
+    "dataset": "datasets in place of the table's, as in dataset=usps,digits; also your own, with "
+    "--config-dir",
     "seed": "seeds in place of the table's, as in seed=5,6 or 'seed=range(5,10)'",
-    "row": "rows of the table to keep, as in row=DEC,IDEC",
+    "metric": "metrics in place of the table's, as in metric=acc,seconds",
+    "row": "rows to keep, as in row=DEC,IDEC or row='GMM, diagonal,AE + GMM'",
     "output_root": "folder of the runs; outputs/reproduce by default, or outputs/reproduce-smoke "
     "with --smoke",
     "device": "where to compute: auto, cpu, cuda, cuda:N or mps; auto by default",
@@ -49,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--smoke",
         action="store_true",
-        help="try that everything runs: digits only, hardly trained, in a folder of its own",
+        help="try that everything runs, hardly trained, in a folder of its own: on digits, or "
+        "what dataset names",
     )
     made.add_argument(
         "--tables",
@@ -99,7 +101,7 @@ def run(arguments: list[str]) -> None:
     from gammvae.cli.catalog import Catalog
     from gammvae.cli.choice import chosen, is_choice
     from gammvae.cli.plan import Plan
-    from gammvae.cli.presence import absent_datasets
+    from gammvae.cli.presence import absent_datasets, check_classes
     from gammvae.cli.run_finder import RunFinder
     from gammvae.cli.state import overview
     from gammvae.cli.table_files import read_tables
@@ -108,10 +110,12 @@ def run(arguments: list[str]) -> None:
     tables = read_tables(names, given.config_dir)
     if given.smoke:
         tables = {name: hardly_trained(table) for name, table in tables.items()}
-    tables = chosen(tables, [word for word in words if is_choice(word)])
-    words = [word for word in words if not is_choice(word)]
+    choice = [word for word in words if is_choice(word)]
+    words = [word for word in words if word not in choice]
     words = [f"output_root=outputs/reproduce{'-smoke' if given.smoke else ''}", *words]
     catalog = Catalog(given.config_dir, [one for one in words if not one.startswith("hydra")])
+    if choice:
+        tables = chosen(tables, choice, catalog.names())
     common = catalog.config("digits")
     root = Path(common.output_root)
     absent, finder = absent_datasets(catalog, tables), RunFinder(catalog, root)
@@ -119,6 +123,7 @@ def run(arguments: list[str]) -> None:
     if not names and not given.smoke:
         say(overview(plans, common.device))
         return
+    check_classes(catalog, tables)
     folder = given.tables or (root if given.smoke else root.parent) / "tables"
     flags = [] if given.config_dir is None else ["--config-dir", given.config_dir]
     sys.exit(reproduce(plans, [*flags, *words], folder, common.device))
@@ -134,7 +139,7 @@ def reproduce(plans: "Sequence[Plan]", settings: list[str], folder: Path, device
         device: Device of the runs, as in ``train``.
 
     Raises:
-        InputError: A table is invalid; nothing has been computed.
+        InputError: A table is invalid, or no dataset is here; nothing has been computed.
     """
     from gammvae.cli.campaign import compute
     from gammvae.cli.state import rest, times_of
@@ -142,6 +147,9 @@ def reproduce(plans: "Sequence[Plan]", settings: list[str], folder: Path, device
 
     for plan in plans:
         plan.check()
+    if not any(plan.has_data() for plan in plans):
+        missing = "; ".join(f"{name}: {remedy}" for name, remedy in plans[0].absent.items())
+        raise InputError(f"no dataset of the tables is here, and no run is finished: {missing}")
     time = str(rest(plans, times_of(plans, device)))
     for dataset, remedy in plans[0].absent.items():
         say(f"{dataset} is not run, its files are not here: {remedy}", sys.stderr)

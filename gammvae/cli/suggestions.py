@@ -69,8 +69,9 @@ def of_command(command: str, before: Sequence[str], current: str) -> Suggestions
         return names | {f"{group}=": "" for group in known.groups()}
     settings = module_of(command).settings()
     if equals and key in settings:
+        kept = typed[: typed.rfind(",") + 1] if command == "reproduce" else ""
         values = of_description(settings[key]) or list(known.options(key))
-        return {f"{key}={value}": "" for value in values}
+        return {f"{key}={kept}{value}": "" for value in values}
     if command == "search" and equals:  # settings of all trials
         return of_setting(known, key, typed)
     return {f"{name}=": text for name, text in settings.items()} | others(command, known, current)

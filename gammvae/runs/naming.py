@@ -1,4 +1,4 @@
-"""The name of a run's directory."""
+"""Names of files and folders: that of a run, and those made from settings."""
 
 import hashlib
 import re

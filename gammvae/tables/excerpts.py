@@ -1,6 +1,7 @@
-"""Tables with other datasets, other seeds or fewer rows than their descriptions name."""
+"""Tables with other datasets, seeds and metrics or fewer rows than their descriptions name."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gammvae.errors import InputError, nearest
@@ -13,74 +14,74 @@ class Choice(NamedTuple):
     Attributes:
         datasets: Names of datasets, which need not be among the table's.
         seeds: Seeds, which need not be among the table's.
-        rows: Names of the table's rows, separated by commas.
+        metrics: Metrics, which need not be among the table's.
+        rows: Names of rows; the table keeps those that it has.
     """
 
     datasets: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
-    rows: str | None = None
+    metrics: Sequence[str] | None = None
+    rows: Sequence[str] | None = None
 
-    def of(self, name: str, table: Description) -> Description:
+    def of(self, table: Description) -> Description:
         """The table with what is chosen.
 
         Published figures stay with their datasets, and two rows are compared if both are there.
-
-        Args:
-            name: Name of the table, for messages.
-            table: The table.
-
-        Raises:
-            InputError: The table has no row of a chosen name.
         """
-        datasets = list(self.datasets or table["datasets"])
-        rows = table["rows"] if self.rows is None else chosen_rows(name, table, self.rows)
-        shown: list[Row] = [
-            {**row, "published": {key: row["published"][key] for key in datasets if key in known}}
-            if (known := row.get("published"))
-            else row
-            for row in rows
+        chosen: Description = table.copy()
+        if self.datasets is not None:
+            chosen["datasets"] = list(self.datasets)
+        if self.seeds is not None:
+            chosen["seeds"] = list(self.seeds)
+        if self.metrics is not None:
+            chosen["metrics"] = list(self.metrics)
+        chosen["rows"] = [
+            published_on(row, chosen["datasets"])
+            for row in table["rows"]
+            if self.rows is None or row["name"] in self.rows
         ]
-        new: Description = {
-            **table,
-            "datasets": datasets,
-            "seeds": list(self.seeds or table["seeds"]),
-            "rows": shown,
-        }
-        if not {*table.get("compare", ())} <= {row["name"] for row in rows}:
-            del new["compare"]
-        return new
+        if not {*table.get("compare", ())} <= {*names_of([chosen])}:
+            del chosen["compare"]
+        return chosen
 
 
-def chosen_rows(name: str, table: Description, text: str) -> list[Row]:
-    """The rows that a text names, in the order of the table.
+def published_on(row: Row, datasets: Iterable[str]) -> Row:
+    """The row with the figures that are published on some datasets."""
+    if "published" not in row:
+        return row
+    known = row["published"]
+    return {**row, "published": {name: known[name] for name in datasets if name in known}}
+
+
+def names_of(tables: Iterable[Description]) -> list[str]:
+    """Names of the rows of tables, each once."""
+    return list(dict.fromkeys(row["name"] for table in tables for row in table["rows"]))
+
+
+def rows_in(text: str, names: Sequence[str]) -> list[str]:
+    """The names of rows in a list of them, in the order of ``names``.
 
     Args:
-        name: Name of the table, for messages.
-        table: The table.
-        text: Names of rows, separated by commas. Names may contain commas themselves.
+        text: Names, separated by commas. They may contain commas themselves.
+        names: All names.
 
     Raises:
-        InputError: The table has no row of a name.
+        InputError: There is an unknown name, or none.
     """
-    names, rest = [row["name"] for row in table["rows"]], f"{text},"
-    wanted = set()
-    while rest.strip(" ,"):
-        rest = rest.lstrip(" ,")
-        # "GMM, diagonal" before "GMM"
-        found = next((one for one in sorted(names, key=len)[::-1] if begins(rest, one)), None)
-        if found is None:
+    wanted, rest = set(), text
+    longest_first = sorted(names, key=len, reverse=True)  # "GMM, diagonal" before "GMM"
+    while rest := rest.strip(" ,"):
+        for name in longest_first:
+            if found := re.match(rf"{re.escape(name)} *(,|$)", rest):
+                break
+        else:
             unknown = rest.partition(",")[0].strip()
             raise InputError(
-                f"table {name} has no row {unknown!r}: {nearest(unknown, names)}"
-                f"row must be some of {'; '.join(names)}"
+                f"row={text}: no table has the row {unknown!r}: {nearest(unknown, names)}"
+                f"the rows are {'; '.join(names)}"
             )
-        wanted.add(found)
-        rest = rest[len(found) :]
+        wanted.add(name)
+        rest = rest[found.end() :]
     if not wanted:
-        raise InputError(f"row={text} names no row: table {name} has {'; '.join(names)}")
-    return [row for row in table["rows"] if row["name"] in wanted]
-
-
-def begins(text: str, name: str) -> bool:
-    """Whether a list of names that are separated by commas begins with a name."""
-    return text.startswith(name) and text[len(name) :].lstrip().startswith(",")
+        raise InputError(f"row={text} names no row: the rows are {'; '.join(names)}")
+    return [name for name in names if name in wanted]

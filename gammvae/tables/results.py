@@ -30,7 +30,8 @@ EFFORT = (
     "n_clusters",
 )
 SUMMED = ("seconds", "epochs", "steps")  # over the stages
-METRICS = ("acc", "nmi", "ari", "elbo", "silhouette", "used_clusters", *EFFORT)
+OF_CLASSES = ("acc", "nmi", "ari")
+METRICS = (*OF_CLASSES, "elbo", "silhouette", "used_clusters", *EFFORT)
 
 
 class Run(NamedTuple):

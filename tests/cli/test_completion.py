@@ -62,6 +62,7 @@ def test_values_are_those_that_a_rule_holds_of():
         ("gammvae evaluate generation=", ["generation=true", "generation=false"]),
         ("gammvae table --me", ["--metric"]),
         ("gammvae reproduce fam", ["family", "family_plain"]),
+        ("gammvae reproduce dataset=digits,us", ["dataset=digits,usps"]),
         ("gammvae search netw", ["networks"]),
         ("gammvae search networks model=de", ["model=dec"]),
         ("gammvae search networks objective=a", ["objective=agreement"]),

@@ -214,6 +214,56 @@ def test_a_table_of_other_datasets_seeds_and_fewer_rows_is_a_file_of_its_own(tmp
     assert {row["n"] for row in rows} == {"2"}
 
 
+def test_the_same_choice_has_the_same_name_and_another_one_another(tmp_path, in_process):
+    own_table(
+        tmp_path,
+        "title: One\ndatasets: [digits]\nseeds: [0]\nmetrics: [acc]\nrows:\n"
+        "- {name: k, overrides: [model=kmeans]}\n"
+        "- {name: 'k, k', overrides: [model=kmeans, n_clusters=9]}\n",
+    )
+    for row in ("k", "k,k", " k ,"):
+        assert in_process("reproduce", "quick", *MINE, f"row={row}").returncode == 0
+    assert in_process("reproduce", "quick", *MINE, "row=k, k").returncode == 0
+    names = sorted(path.stem for path in (tmp_path / "outputs/tables").glob("*.csv"))
+    assert len(names) == 2
+    assert names[0] == "quick,row=k"
+    in_process("reproduce", "quick", *MINE, "seed=5,3,4,5")
+    assert (tmp_path / "outputs/tables/quick,seed=3-5.md").exists()
+
+
+def test_tables_without_the_rows_are_left_out(tmp_path, in_process):
+    own_table(tmp_path, ONE)
+    own_table(tmp_path, ONE.replace("name: k-means", "name: other"), name="other")
+    result = in_process("reproduce", "quick", "other", *MINE, "row=other", "seed=0")
+    assert result.returncode == 0, result.stderr
+    (made,) = (tmp_path / "outputs/tables").glob("*.csv")
+    assert made.name == "other,seed=0,row=other.csv"
+
+
+def test_a_file_without_classes_is_refused_for_metrics_that_need_them(tmp_path, in_process):
+    own_table(tmp_path, ONE)
+    (tmp_path / "mine/dataset").mkdir()
+    (tmp_path / "mine/dataset/mine.yaml").write_text(
+        "name: mine\nn_clusters: 2\nlikelihood: normal\npath: x.csv\n"
+        "loader: {_target_: gammvae.data.files.load}\n"
+    )
+    (tmp_path / "x.csv").write_text("a,b\n" + "".join(f"{i % 7},{i % 5}\n" for i in range(40)))
+    result = in_process("reproduce", "quick", *MINE, "dataset=mine")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "gammvae: table quick,dataset=mine would be empty for mine: its metrics, acc, need "
+        "classes, which the setting labels of the dataset names; metric=elbo,silhouette needs "
+        "none\n"
+    )
+    assert not (tmp_path / "outputs").exists()
+    result = in_process("reproduce", "quick", *MINE, "dataset=mine", "metric=silhouette")
+    assert result.returncode == 0, result.stderr
+    assert (
+        "silhouette"
+        in (tmp_path / "outputs/tables/quick,dataset=mine,metric=silhouette.md").read_text()
+    )
+
+
 def changed(old, new):
     assert old in QUICK
     return QUICK.replace(old, new)
@@ -292,13 +342,27 @@ def test_a_bad_table_is_refused_in_one_line(tmp_path, in_process, text, message)
     [
         (("nothing",), "unknown table 'nothing': it must be one of comparison, family, "),
         (("family", "sed=3"), "reproduce has no setting sed=3: did you mean seed? it takes"),
-        (("family", "seed=-1"), "seed=-1 is no seed: it must be a whole number from 0 to 2147"),
+        (("family", "seed=-1"), "seed=-1 is no seed: seeds are whole numbers from 0 to 2147"),
         (("family", "seed=a,b"), "seed=a is no seed"),
+        (("family", "seed=1.5"), "seed=1.5 is no seed"),
         (("family", "seed="), "seed= lists no values: it must have the form KEY=A,B"),
         (("family", "seed=(1"), "seed=(1 cannot be read: it must have the form KEY=A,B"),
+        (
+            ("family", "seed=[1,2]"),
+            "seed=[1,2] is one list: several values are separated by commas",
+        ),
+        (("family", "seed=1", "seed=2"), "seed=1 and seed=2: seed must be given once, with commas"),
         (("family", "dataset=glob(*)"), "dataset=glob(*) lists no values"),
-        (("family", "dataset=usp"), "table family,dataset=usp has the unknown dataset 'usp'"),
-        (("family", "row=gamm"), "table family has no row 'gamm': did you mean gammvae? row must"),
+        (("family", "dataset=usp"), "unknown dataset=usp: did you mean usps? it must be one of"),
+        (("family", "metric=f1"), "unknown metric=f1: it must be one of acc, nmi, ari, elbo"),
+        (
+            ("family", "row=gamm"),
+            "row=gamm: no table has the row 'gamm': did you mean gammvae? the",
+        ),
+        (
+            ("family", "dataset=usps"),
+            "no dataset of the tables is here, and no run is finished: usps",
+        ),
         (("family", "device=cuda:99"), "device=cuda:99 is not available: this machine has"),
         (("--config-dir", "nowhere"), "--config-dir nowhere is not a folder"),
     ],
