@@ -249,7 +249,7 @@ def build_optimizer(
         arguments = {"fused": device in ("cpu", "cuda"), **arguments}
     if "capturable" in known and device == "cuda":  # so that steps can be recorded
         arguments = {"capturable": True, **arguments}
-    networks = [*model.encoder.parameters(), *model.decoder.parameters()]
+    networks = dict.fromkeys([*model.encoder.parameters(), *model.decoder.parameters()])
     mixture: dict[str, Any] = {
         "params": list(model.prior.parameters()),
         "lr": config.mixture_lr,
@@ -257,7 +257,7 @@ def build_optimizer(
     if "weight_decay" in known:
         mixture["weight_decay"] = 0.0  # logarithms should not decay towards zero
     try:
-        return optimizer([{"params": networks}, mixture], lr=config.lr, **arguments)
+        return optimizer([{"params": list(networks)}, mixture], lr=config.lr, **arguments)
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
         raise InputError(f"{section}.arguments={arguments} do not suit {name}: {error}") from error
 

@@ -30,9 +30,15 @@ class WeightCopies:
         self.weights: list[Tensor] = []
         found: dict[Tensor, int] = {}  # layers may share a weight, and then they share its copy
         if precision != torch.float32:
-            for layer in model.modules():
-                if isinstance(layer, LAYERS) and not isinstance(layer, Float32Layer):
-                    for name, weight in layer.named_parameters(recurse=False):
+            kept = {
+                weight
+                for layer in model.modules()
+                if not computes_with_copies(layer)
+                for weight in layer.parameters(recurse=False)
+            }  # the gradients of a weight that others use, too, add up in the weight itself
+            for layer in filter(computes_with_copies, model.modules()):
+                for name, weight in layer.named_parameters(recurse=False):
+                    if weight not in kept:
                         self.places.append((layer, name, found.setdefault(weight, len(found))))
             self.weights = list(found)
         self.copies: list[Tensor] = [
@@ -72,3 +78,8 @@ class WeightCopies:
         """Copies the weights, after the optimizer has changed them."""
         if self.copies:
             torch._foreach_copy_(self.copies, self.weights)
+
+
+def computes_with_copies(layer: nn.Module) -> bool:
+    """Whether autocast computes a layer in the lower precision."""
+    return isinstance(layer, LAYERS) and not isinstance(layer, Float32Layer)

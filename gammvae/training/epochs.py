@@ -136,6 +136,7 @@ class Epochs:
                 self.rates.set(factor)
                 held = None if labels is None else labels[index]
                 totals.add(self.take(batch_of(self.x, index), held, weight), len(index))
+                # other devices are as fast with subnormal numbers
                 if device.type == "cpu" and step % DROP_EVERY == 0:
                     self.update.drop_tiny()
                 bar.update()
@@ -153,7 +154,7 @@ class Epochs:
             return stage.loss, plain
         loss = CompiledLoss(min(stage.batch_size, len(self.x)), stage.loss, compilation)
         # without copies it saves no pass, and torch's own is faster
-        saves = self.x.device.type == "cpu" and self.copies.copies
+        saves = self.x.device.type == "cpu" and self.copies.copies and count() == 1
         if saves and stage.clip_grad_norm is None and is_plain_adam(optimizer):
             return loss, CompiledAdam(optimizer, weights, self.copies, compilation)
         return loss, plain

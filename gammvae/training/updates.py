@@ -24,11 +24,14 @@ from gammvae.training.together import add_up
 
 Tensors = Sequence[Tensor]
 
-# What is tiny for a first moment. With a decay rate of 0.9 it needs 175 steps from there to a
-# subnormal number, so that moments are looked at more often.
+# What is tiny for a first moment: with Adam's usual epsilon of 1e-8 it moves a weight by 1e-22 of
+# the learning rate. With a decay rate of 0.9 it needs 173 steps from there to a subnormal number,
+# so that moments are looked at more often.
 TINY, DROP_EVERY = 1e-30, 128
-# What is tiny for the root of a second moment, relative to the number that is added to it.
+# What is tiny for the root of a second moment, relative to the epsilon that is added to it: float32
+# rounds to 6e-8, so that the sum hardly changes.
 ROOT_TO_EPS = 1e-7
+SECOND_MOMENTS = ("exp_avg_sq", "square_avg", "acc_delta")
 
 
 class Update:
@@ -58,10 +61,12 @@ class Update:
 
     @torch.no_grad()
     def drop_tiny(self) -> None:
-        """Sets moments to 0 that are so small that they change no weight."""
+        """Sets moments to 0 that hardly change a weight any more."""
         for group in self.optimizer.param_groups:
-            root = ROOT_TO_EPS * group.get("eps", 0.0)
-            limits = {"exp_avg": TINY, "momentum_buffer": TINY, "exp_avg_sq": root**2}
+            eps = group.get("eps")  # Adafactor has two
+            root = ROOT_TO_EPS * eps if isinstance(eps, float) else 0.0
+            limits = {"exp_avg": TINY, "momentum_buffer": TINY}
+            limits |= dict.fromkeys(SECOND_MOMENTS, root**2)
             for weight in filter(self.optimizer.state.__contains__, group["params"]):
                 state = self.optimizer.state[weight]
                 for name in limits.keys() & state.keys():

@@ -53,6 +53,14 @@ def test_every_optimizer_gives_the_mixture_its_own_rate_and_no_decay(optimizer):
     assert {id(p) for p in mixture["params"]} == {id(p) for p in model.prior.parameters()}
 
 
+def test_a_weight_that_encoder_and_decoder_share_is_trained_once():
+    config = compose_config("dataset=mnist")
+    model = build_model(config, (1, 5, 4), "normal")
+    model.encoder.shared = model.decoder.head.bias
+    networks, _ = build_optimizer(config.optimizer, model).param_groups
+    assert len(networks["params"]) == len({id(weight) for weight in networks["params"]})
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -1,4 +1,5 @@
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -118,3 +119,29 @@ def test_layers_that_share_a_weight_share_its_copy_and_both_gradients_count():
     with torch.autocast("cpu", torch.bfloat16):
         model(x.float()).sum().backward()
     torch.testing.assert_close(found, one.weight.grad, rtol=0.02, atol=0.02)
+
+
+def test_a_weight_that_another_module_uses_keeps_its_whole_gradient():
+    """As in a tied autoencoder, whose decoder multiplies by the encoder's weight, transposed."""
+
+    class Transposed(nn.Module):
+        def __init__(self, layer):
+            super().__init__()
+            self.weight = layer.weight
+
+        def forward(self, x):
+            return x @ self.weight
+
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 3)
+    model, x = nn.Sequential(layer, Transposed(layer)), torch.rand(8, 4)
+    copies = WeightCopies(model, torch.bfloat16)
+    gradients = []
+    for in_place in (True, False):
+        layer.weight.grad = None
+        with copies.in_place() if in_place else nullcontext():
+            with torch.autocast("cpu", torch.bfloat16):
+                model(x).square().sum().backward()
+            copies.take_gradients()
+        gradients.append(layer.weight.grad)
+    assert torch.equal(*gradients)
