@@ -8,10 +8,11 @@ from hydra.errors import HydraException
 
 from gammvae.cli.sweeps import once
 from gammvae.config.ranges import MOST_SEED
-from gammvae.errors import InputError, nearest
+from gammvae.errors import InputError
 from gammvae.runs.naming import file_name
 from gammvae.tables.described import Description
 from gammvae.tables.excerpts import Choice, names_of, rows_in
+from gammvae.tables.publishing import known
 from gammvae.tables.results import METRICS
 
 KEYS = ("dataset", "seed", "metric", "row")
@@ -61,9 +62,9 @@ def choice_of(given: Mapping[str, str], datasets: Sequence[str], rows: Sequence[
     """
     words = {key: f"{key}={value}" for key, value in given.items()}
     return Choice(
-        known(words["dataset"], datasets) if "dataset" in words else None,
+        known(values_of(words["dataset"]), datasets, "dataset") if "dataset" in words else None,
         seeds(words["seed"]) if "seed" in words else None,
-        known(words["metric"], METRICS) if "metric" in words else None,
+        known(values_of(words["metric"]), METRICS, "metric") if "metric" in words else None,
         rows_in(given["row"], rows) if "row" in words else None,
     )
 
@@ -101,20 +102,6 @@ def values_of(word: str) -> list[str]:
     if value is None or value == "" or not isinstance(value, str | int | float):
         raise InputError(f"{word} lists no values: it must have the form KEY=A,B")
     return [str(value)]
-
-
-def known(word: str, names: Sequence[str]) -> list[str]:
-    """The values of ``key=value,value``, each of which must be one of those given.
-
-    Raises:
-        InputError: One of them is not.
-    """
-    key, values = word.partition("=")[0], values_of(word)
-    for value in values:
-        if value not in names:
-            near = nearest(value, names)
-            raise InputError(f"unknown {key}={value}: {near}it must be one of {', '.join(names)}")
-    return values
 
 
 def seeds(word: str) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gammvae.errors import InputError
+from gammvae.errors import InputError, nearest
 from gammvae.tables.diagram import DIAGRAMS, draw
 from gammvae.tables.grids import NAMES
 from gammvae.tables.ranking import rankings
@@ -114,5 +114,8 @@ def known(names: Sequence[str] | None, present: Sequence[str], kind: str) -> lis
     """
     for name in names or ():
         if name not in present:
-            raise InputError(f"unknown {kind} {name!r}: it must be one of {', '.join(present)}")
+            near = nearest(name, present)
+            raise InputError(
+                f"unknown {kind} {name!r}: {near}it must be one of {', '.join(present)}"
+            )
     return list(present if names is None else names)

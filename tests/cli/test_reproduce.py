@@ -353,8 +353,8 @@ def test_a_bad_table_is_refused_in_one_line(tmp_path, in_process, text, message)
         ),
         (("family", "seed=1", "seed=2"), "seed=1 and seed=2: seed must be given once, with commas"),
         (("family", "dataset=glob(*)"), "dataset=glob(*) lists no values"),
-        (("family", "dataset=usp"), "unknown dataset=usp: did you mean usps? it must be one of"),
-        (("family", "metric=f1"), "unknown metric=f1: it must be one of acc, nmi, ari, elbo"),
+        (("family", "dataset=usp"), "unknown dataset 'usp': did you mean usps? it must be one of"),
+        (("family", "metric=f1"), "unknown metric 'f1': it must be one of acc, nmi, ari, elbo"),
         (
             ("family", "row=gamm"),
             "row=gamm: no table has the row 'gamm': did you mean gammvae? the",

@@ -168,7 +168,7 @@ def test_markdown_and_latex(runs, tmp_path):
         (
             Choice(["acc"], ["hhr"]),
             [],
-            "unknown dataset 'hhr': it must be one of mnist, usps, digits, ",
+            "unknown dataset 'hhr': did you mean hhar[?] it must be one of mnist, usps, digits, ",
         ),
         (
             Choice(["acc"], None, ["dec"]),

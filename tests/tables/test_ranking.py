@@ -138,5 +138,8 @@ def test_the_command(runs, tmp_path, in_process):
     result = in_process(*words, "--diagram", "e.svg")
     assert result.stderr == "gammvae: --diagram e.svg draws ranks: --rank must be given as well\n"
     result = in_process(*words, "--rank", "--diagram", "e.jpg")
-    assert "unknown format of e.jpg '.jpg': it must be one of .svg, .png, .pdf" in result.stderr
+    assert (
+        "unknown format of e.jpg '.jpg': did you mean .png? it must be one of .svg, .png, .pdf"
+        in result.stderr
+    )
     assert not list(tmp_path.glob("e.*"))

@@ -74,7 +74,7 @@ def updated(model, precision, make, without=(), betas=(0.8, 0.99), scales=(1,) *
     ],
 )
 def test_compiled_adam_equals_that_of_torch(cache, changes):
-    """Up to rounding: 5e-7 of the largest, a few times the spacing of float32."""
+    """Up to rounding: 5e-7 relative, or of the largest up to 1: a few times float32's spacing."""
     torch.manual_seed(0)
     first = build("wilson_hilferty")
     second = copy.deepcopy(first)
@@ -86,7 +86,7 @@ def test_compiled_adam_equals_that_of_torch(cache, changes):
     assert other[2].adam.compiled is not None
     assert not compilation.failed
     for one, two in zip(plain[0], other[0], strict=True):
-        largest = one.abs().amax().clamp(max=1e30).item()
+        largest = one.abs().amax().clamp(max=1.0).item()
         torch.testing.assert_close(two, one, rtol=5e-7, atol=5e-7 * largest)
     for one, two in zip(plain[1], other[1], strict=True):
         assert one.dtype == two.dtype == torch.bfloat16
