@@ -234,7 +234,7 @@ BAD_CALLS = {
     "train architecture=transformer": f"architecture has {names('architecture')}",
     "train optimizer=lion": f"optimizer has {names('optimizer')}",
     "train init=spectral": "unknown option init=spectral: init has gmm, kmeans, labels",
-    "train experiment=paper": "experiment has dcn_2017, dcn_2025, dec_2016, dec_2025",
+    "train experiment=paper": "experiment has dcn_2017, dcn_2025, dec_2016, dec_2016_layers",
     "train train.epoch=3": "train.epoch: did you mean epochs? train has agreement, anchored",
     "train lr=3": "unknown option lr: train has architecture, augmentation, batch_size",
     "train optimizer.rate=3": "unknown option optimizer.rate: optimizer has arguments",

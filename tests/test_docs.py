@@ -145,7 +145,8 @@ def test_the_page_of_settings_has_all_of_them():
     of_recipes = re.search(r"^### `train.updates`.*?(?=^###)", page, re.M | re.DOTALL)
     expected = (
         "- Default: `null` with `dataset=file`, `recipe=features`; `1300` with `dataset=digits`; "
-        "`20000` with `experiment=dec_2016`; `27400` with `experiment=long`; "
+        "`20000` with `experiment=dec_2016`, `experiment=dec_2016_layers`; "
+        "`27400` with `experiment=long`; "
         "`3000` with `experiment=plain`; "
         "`8000` with `recipe=images`\n"
     )

@@ -48,18 +48,21 @@ class Kind(NamedTuple):
         on_samples: Whether samples are clustered as they are, without a network.
         epochs: ``pretrain.epochs``.
         updates: ``pretrain.updates``.
+        of_layers: ``pretrain.layers.epochs`` and ``updates``.
     """
 
     on_samples: bool
     epochs: int | None
     updates: int | None
+    of_layers: tuple[int | None, int | None] = (0, None)
 
 
 def kind_of(config: Config) -> Kind:
     """The kind of runs with this configuration."""
     if config.model.on_samples:
         return Kind(True, None, None)
-    return Kind(False, config.pretrain.epochs, config.pretrain.updates)
+    pretrain, layers = config.pretrain, config.pretrain.layers
+    return Kind(False, pretrain.epochs, pretrain.updates, (layers.epochs, layers.updates))
 
 
 class Times:

@@ -106,14 +106,39 @@ def check_conflicts(config: Config) -> None:
             f"init.labels={init.labels} does not go with init.start={init.start}: "
             "init.labels must be given if and only if init.start=labels"
         )
-    if config.pretrain.loss == "squared_error" and config.pretrain.kl_weight:
-        raise InputError(
-            f"pretrain.kl_weight={config.pretrain.kl_weight} does not go with "
-            "pretrain.loss=squared_error, which draws nothing: it must be 0"
-        )
+    check_pretraining(config)
     if "_target_" not in config.dataset.loader:
         raise InputError(
             f"dataset.loader={config.dataset.loader} names no function: it must have a _target_"
+        )
+
+
+def check_pretraining(config: Config) -> None:
+    """Refuses combinations of settings of pretraining.
+
+    Raises:
+        InputError: There is one.
+    """
+    pretrain, layers = config.pretrain, config.pretrain.layers
+    if pretrain.loss != "likelihood" and pretrain.kl_weight:
+        raise InputError(
+            f"pretrain.kl_weight={pretrain.kl_weight} does not go with "
+            f"pretrain.loss={pretrain.loss}, which draws nothing: it must be 0"
+        )
+    if layers.epochs is None and layers.updates is None:
+        raise InputError(
+            "pretrain.layers.updates=null does not go with pretrain.layers.epochs=null: one of "
+            "them must be a number"
+        )
+    if layers.epochs == 0 and layers.dropout:
+        raise InputError(
+            f"pretrain.layers.dropout={layers.dropout} does not go with pretrain.layers.epochs=0, "
+            "which trains no layers one by one: it must be 0"
+        )
+    if layers.epochs != 0 and config.architecture.hidden == []:
+        raise InputError(
+            f"pretrain.layers.epochs={'null' if layers.epochs is None else layers.epochs} goes "
+            "with architecture.hidden only, which is []: it must be 0"
         )
 
 

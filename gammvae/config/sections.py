@@ -156,10 +156,20 @@ class StageConfig:
 
 
 @dataclass
+class LayersConfig:
+    """How long each layer is pretrained with its mirror in the decoder, before all together."""
+
+    epochs: int | None = 0
+    updates: int | None = None
+    dropout: float = 0.0
+
+
+@dataclass
 class PretrainConfig(StageConfig):
     """The stage that trains the autoencoder; ``loss`` is what it minimizes."""
 
     loss: str = "likelihood"
+    layers: LayersConfig = field(default_factory=LayersConfig)
 
 
 @dataclass

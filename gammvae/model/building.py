@@ -13,6 +13,7 @@ from gammvae.config.schema import Config
 from gammvae.config.sections import (
     ArchitectureConfig,
     AugmentationConfig,
+    LayersConfig,
     OptimizerConfig,
     StageConfig,
 )
@@ -21,7 +22,15 @@ from gammvae.model.augmentation import Augmentation, Chain, Checked, RandomAffin
 from gammvae.model.convolution import Convolutions, TransposedConvolutions, last_layer
 from gammvae.model.latents import GammaLatents, Latents, NormalLatents
 from gammvae.model.log_gamma import GAMMA_REPARAMETERIZATIONS
-from gammvae.model.networks import DECODERS, MLP, Encoder, Units, glorot, redraw_by_fan_in
+from gammvae.model.networks import (
+    DECODERS,
+    FIRST_WEIGHTS,
+    MLP,
+    Encoder,
+    Units,
+    glorot,
+    redraw,
+)
 from gammvae.model.vae import MixturePrior, MixtureVAE
 from gammvae.system.memory import CHUNK_ROWS, memory_of_machine
 
@@ -87,8 +96,8 @@ def assembled(config: Config, shape: tuple[int, ...], likelihood: str) -> Mixtur
         DECODERS[likelihood](units, latents, mirror, head),
         MixturePrior(config.n_clusters, latents),
     )
-    if config.architecture.weights == "fan_in":
-        redraw_by_fan_in(model)
+    if draw := FIRST_WEIGHTS.get(config.architecture.weights):
+        redraw(model, draw)
     return model
 
 
@@ -262,11 +271,11 @@ def build_optimizer(
         raise InputError(f"{section}.arguments={arguments} do not suit {name}: {error}") from error
 
 
-def number_of_epochs(stage: StageConfig, steps: int) -> int:
+def number_of_epochs(stage: StageConfig | LayersConfig, steps: int) -> int:
     """``stage.epochs``, or else as many as make about ``stage.updates`` steps, but at least 1.
 
     Args:
-        stage: Settings of the stage.
+        stage: Settings of the stage, or of the layers that are trained in it.
         steps: Number of steps of an epoch.
     """
     if stage.epochs is not None:

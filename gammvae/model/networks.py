@@ -4,6 +4,7 @@ Notation: ``B`` batch, ``D`` latent features, ``F`` features of the data.
 """
 
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -72,22 +73,32 @@ def glorot(layer: Layer) -> Layer:
     return layer
 
 
-@torch.no_grad()
-def redraw_by_fan_in(network: nn.Module) -> None:
-    """Draws all weights uniformly between ``-1`` and ``1`` times the root of 1 / inputs.
+def draw_by_fan_in(weight: Tensor) -> None:
+    """Draws weights uniformly between ``-1`` and ``1`` times the root of 1 / inputs.
 
-    These are torch's own first weights, and those of the code of DEC's authors; biases stay.
-
-    Args:
-        network: Its linear layers and convolutions get new weights, in place.
+    These are torch's own first weights, and those of DEC-keras.
     """
+    nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
+
+
+def draw_small(weight: Tensor) -> None:
+    """Draws weights from a normal distribution with a deviation of 0.01, as the paper of DEC."""
+    nn.init.normal_(weight, std=0.01)
+
+
+# First weights that take the place of Glorot's, by the value of ``architecture.weights``.
+FIRST_WEIGHTS = {"fan_in": draw_by_fan_in, "normal": draw_small}
+
+
+def redraw(network: nn.Module, draw: Callable[[Tensor], None]) -> None:
+    """Draws all weights of linear layers and convolutions anew, in place; biases stay."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
+            draw(layer.weight)
 
 
 class Units(nn.Module):
-    """Centers every feature and scales all by one number, and back; the identity until fitted.
+    """Shifts every feature and scales all by one number, and back; the identity until fitted.
 
     Networks start and learn best on values around one, whatever the units of the data.
 
@@ -103,10 +114,20 @@ class Units(nn.Module):
         self.register_buffer("center", torch.zeros(features))
         self.register_buffer("scale", torch.ones(()))
 
-    def fit(self, x: Tensor) -> None:
-        """Fits shift and scale: samples ``(N, F)`` get zero means and a mean variance of 1."""
-        variance, center = torch.var_mean(x.double(), dim=0, correction=0)
-        self.center.copy_(center)
+    def fit(self, x: Tensor, *, centered: bool = True) -> None:
+        """Fits shift and scale to samples ``(N, F)``.
+
+        Args:
+            x: The samples.
+            centered: Whether they get zero means and a mean variance of 1; otherwise nothing is
+                shifted, and their mean square becomes 1, as in DEC.
+        """
+        wide = x.double()
+        if centered:
+            variance, center = torch.var_mean(wide, dim=0, correction=0)
+            self.center.copy_(center)
+        else:
+            variance = wide.square()
         self.scale.copy_(variance.mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,7 +160,11 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Independent:
         """``q(z|x)`` for ``x`` ``(B, F)``."""
-        location, log_scale = self.head(self.body(self.units(x))).float().chunk(2, dim=-1)
+        return self.of_hidden(self.body(self.units(x)))
+
+    def of_hidden(self, hidden: Tensor) -> Independent:
+        """``q(z|x)`` from the body's output ``(B, width)``."""
+        location, log_scale = self.head(hidden).float().chunk(2, dim=-1)
         return Independent(self.latents.posterior(location, log_scale), 1, validate_args=False)
 
 
@@ -163,7 +188,11 @@ class BernoulliDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Independent:
         """``p(x|z)`` for ``z`` ``(B, D)``."""
-        logits = self.head(self.body(self.latents.read(z))).float()  # (B, F)
+        return self.of_hidden(self.body(self.latents.read(z)))
+
+    def of_hidden(self, hidden: Tensor) -> Independent:
+        """``p(x|z)`` from the body's output ``(B, width)``."""
+        logits = self.head(hidden).float()  # (B, F)
         return Independent(Bernoulli(logits=logits, validate_args=False), 1)
 
 
@@ -187,7 +216,11 @@ class NormalDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Independent:
         """``p(x|z)`` for ``z`` ``(B, D)``."""
-        mean = self.units.back(self.head(self.body(self.latents.read(z))).float())  # (B, F)
+        return self.of_hidden(self.body(self.latents.read(z)))
+
+    def of_hidden(self, hidden: Tensor) -> Independent:
+        """``p(x|z)`` from the body's output ``(B, width)``."""
+        mean = self.units.back(self.head(hidden).float())  # (B, F)
         scale = self.units.scale * bounded(self.log_scale, *LOG_SCALE_RANGE).exp()
         return Independent(Normal(mean, scale.expand_as(mean), validate_args=False), 1)
 

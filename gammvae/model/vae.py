@@ -144,9 +144,9 @@ class MixtureVAE(nn.Module):
             x: The whole batch, in every process of a run.
         """
 
-    def set_units(self, x: Tensor) -> None:
-        """Sets the mean and scale of the data from samples ``(N, F)``."""
-        cast(Any, self.encoder).units.fit(x)
+    def set_units(self, x: Tensor, *, centered: bool = True) -> None:
+        """Sets the units of the networks from samples ``(N, F)``; see ``Units.fit``."""
+        cast(Any, self.encoder).units.fit(x, centered=centered)
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Categorical:

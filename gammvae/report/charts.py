@@ -52,7 +52,9 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
         records: Lines of ``metrics.jsonl``.
         stage: ``pretrain`` or ``train``.
     """
-    rows = [record for record in records if record["stage"] == stage]
+    of_stage = [record for record in records if record["stage"] == stage]
+    # the errors of single layers are of other values
+    rows = [record for record in of_stage if "layer" not in record] or of_stage
     known = {
         name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None]
         for name in (*LOSSES, *SCORES, *HEALTH)

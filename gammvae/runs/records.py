@@ -86,6 +86,7 @@ class Record(TypedDict):
     epoch: PositiveInt
     seconds: NonNegativeFloat
     steps: NotRequired[PositiveInt]
+    layer: NotRequired[PositiveInt]
     reconstruction: NotRequired[float | None]
     kl_z: NotRequired[float | None]
     kl_c: NotRequired[float | None]

@@ -71,6 +71,8 @@ class Timetable:
                 self.current = known
                 return
         elif known.began is not None:
+            if done and (steps, done) == (known.steps, known.done):  # it goes on where it is
+                return
             known.spent += now - known.began
         known.steps, known.done = known.steps if steps is None else steps, done
         known.made, known.began, known.elapsed = 0, now, None

@@ -21,7 +21,7 @@ from gammvae.runs.contents import CHOICE
 from gammvae.runs.records import Choice
 from gammvae.system.progress import begin
 from gammvae.tables.choices import told
-from gammvae.training import stages
+from gammvae.training.pretraining import pretrain
 from gammvae.training.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def choose_number(work: Workspace) -> Choice:
     """
     config = work.config
     if not config.model.on_samples:
-        stages.pretrain(work)
+        pretrain(work)
     begin("number")
     began = time.perf_counter()
     chosen = subset(len(work.x), min(SAMPLES, config.init.max_samples), config.seed)

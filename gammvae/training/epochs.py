@@ -43,6 +43,10 @@ class Stage(NamedTuple):
         compilation: What is compiled for the run, or ``None`` if the steps are not.
         recorded: Whether steps are recorded as a CUDA graph.
         steps: Number of steps of an epoch; ``None`` for a pass over the data.
+        before: Number of epochs of the parts of the stage that come before this one.
+        after: Number of epochs of those that come after.
+        layer: Number of the encoder's layer that is trained with its mirror, from 1 at the samples;
+            ``None`` for all layers.
     """
 
     name: str
@@ -60,6 +64,19 @@ class Stage(NamedTuple):
     compilation: Compilation | None = None
     recorded: bool = False
     steps: int | None = None
+    before: int = 0
+    after: int = 0
+    layer: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Name of the stage, and of its part, in messages."""
+        return self.name if self.layer is None else f"{self.name} (layer {self.layer})"
+
+    @property
+    def all_epochs(self) -> int:
+        """Number of epochs of the whole stage."""
+        return self.before + self.epochs + self.after
 
     def steps_of(self, n_samples: int) -> int:
         """Number of steps of an epoch, with so many samples in all."""

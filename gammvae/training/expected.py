@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from gammvae.initialization.number import SAMPLES
 from gammvae.model.building import number_of_epochs
 from gammvae.system.timetable import Entry
+from gammvae.training.pretraining import epochs_of
 from gammvae.training.workspace import Workspace
 
 # Names of stages whose functions are called otherwise.
@@ -45,9 +46,7 @@ def expected(work: Workspace, stages: Sequence[Callable[[], None]]) -> list[Entr
     every = config.train.targets_every
     of_targets = every if isinstance(every, int) else of_a_pass
     entries = {
-        "pretrain": Entry(
-            "pretrain", number_of_epochs(config.pretrain, of_a_pass) * of_a_pass, cost=1.0
-        ),
+        "pretrain": Entry("pretrain", epochs_of(work) * of_a_pass, cost=1.0),
         "number": Entry(
             "number",
             len(work.candidates),

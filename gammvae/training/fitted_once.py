@@ -21,7 +21,7 @@ from gammvae.data.samples import Samples, in_order, subset
 from gammvae.data.warned import warned_once
 from gammvae.errors import InputError
 from gammvae.evaluation.assignments import Assignments, judge
-from gammvae.training import stages
+from gammvae.training.pretraining import pretrain
 from gammvae.training.spaces import Space
 from gammvae.training.workspace import Workspace
 
@@ -112,7 +112,7 @@ class FittedOnce:
 
     def pretrain(self) -> None:
         """Trains the autoencoder."""
-        stages.pretrain(self.work)
+        pretrain(self.work)
 
     def cluster(self) -> None:
         """Fits the clusterer."""

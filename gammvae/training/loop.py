@@ -64,9 +64,9 @@ def fit(
     Args:
         model: Model on the device of ``x``.
         x: All samples, ``(N, F)``.
-        stage: Settings of the stage.
+        stage: Settings of the stage, or of one of its parts.
         optimizer: Optimizer of the model's parameters, with their initial learning rates.
-        first_epoch: Number of epochs already done, if a stage is resumed.
+        first_epoch: Number of its epochs already done, if it is resumed.
         guide: Says where ``q(c|x)`` is held; it is the best one by default.
 
     Raises:
@@ -75,9 +75,11 @@ def fit(
     """
     steps = stage.steps_of(len(x))
     epochs = Epochs(model, x, stage, optimizer)
-    with part_bar(stage.name, stage.epochs * steps, "batch", first_epoch * steps) as bar:
+    whole, done = stage.all_epochs * steps, (stage.before + first_epoch) * steps
+    with part_bar(stage.name, whole, "batch", done) as bar:
         for epoch in range(first_epoch, stage.epochs):
             began, done = time.perf_counter(), epoch * steps
+            number = stage.before + epoch + 1
             labels = guide(epoch) if guide else None
             middle = (epoch + 0.5) / stage.epochs
             kl_weight = stage.kl_weight * KL_SCHEDULES[stage.kl_schedule](middle)
@@ -95,12 +97,12 @@ def fit(
                 bad = nonfinite_outputs(model, x, stage.batch_size)
             if bad:
                 raise DivergenceError(
-                    f"{' and '.join(bad)} became non-finite in {stage.name}, epoch {epoch + 1}; "
+                    f"{' and '.join(bad)} became non-finite in {stage.title}, epoch {number}; "
                     f"{advice(stage.precision)} may help"
                 )
             record = {
                 "stage": stage.name,
-                "epoch": epoch + 1,
+                "epoch": number,
                 **figures(model, totals, stage.kl_weight),
                 "kl_weight": kl_weight,
                 "lr": optimizer.param_groups[0]["lr"],
@@ -108,6 +110,8 @@ def fit(
                 "seconds": (seconds := time.perf_counter() - began),
                 "samples_per_second": totals.n_samples / seconds,
             }
+            if stage.layer is not None:
+                record["layer"] = stage.layer
             report(record, stage, bar)
             yield record
             if is_last:
@@ -175,13 +179,14 @@ def report(record: dict[str, Any], stage: Stage, bar: Bar) -> None:
     shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
     bar.set_postfix_str(", ".join(shown), refresh=False)
     epoch = record["epoch"]
-    if epoch == stage.epochs or epoch % math.ceil(stage.epochs / LOG_LINES) == 0:
+    epochs = stage.all_epochs
+    if epoch == epochs or epoch % math.ceil(epochs / LOG_LINES) == 0:
         log.log(
             logging.INFO if bar.disable else logging.DEBUG,  # a terminal shows the bar
             "%s epoch %d/%d: %s, %.2f s an epoch",
-            stage.name,
+            stage.title,
             epoch,
-            stage.epochs,
+            epochs,
             ", ".join(shown),
             record["seconds"],
         )

@@ -62,9 +62,11 @@ def check_parts_of_batches(config: Config) -> None:
     Raises:
         InputError: Such a setting is given.
     """
+    dropout = config.pretrain.layers.dropout
     needing = {
         "architecture.batch_norm=true": config.architecture.batch_norm,
         f"train.targets_every={OF_BATCH}": config.train.targets_every == OF_BATCH,
+        f"pretrain.layers.dropout={dropout}": dropout > 0,
     }
     for setting, given in needing.items():
         if given:

@@ -5,7 +5,7 @@ Notation: ``B`` batch, ``K`` clusters, ``F`` features of the data.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -86,8 +86,27 @@ def squared_error(model: MixtureVAE, batch: Batch) -> Outcome:
 
     Nothing is drawn: the decoder reads the mean of ``q(z|x)``. In the units of the data.
     """
+    return of_errors(gaps(model, batch).square().mean(-1))
+
+
+def scaled_error(model: MixtureVAE, batch: Batch) -> Outcome:
+    """Like ``squared_error``, in the units of the networks."""
+    return of_errors(in_units(model, gaps(model, batch)).square().mean(-1))
+
+
+def gaps(model: MixtureVAE, batch: Batch) -> Tensor:
+    """Differences between reconstructions and samples, ``(B, F)``, without a draw."""
     q_z = model.encoder(batch.samples if batch.view is None else batch.view)
-    error = (model.decoder(q_z.mean).mean - batch.samples).square().mean(-1)
+    return cast(Tensor, model.decoder(q_z.mean).mean - batch.samples)
+
+
+def in_units(model: MixtureVAE, gap: Tensor) -> Tensor:
+    """Differences ``(B, F)`` in the units of the networks, from those in the units of the data."""
+    return gap / cast(Any, model.encoder).units.scale
+
+
+def of_errors(error: Tensor) -> Outcome:
+    """The outcome of a batch whose loss is the mean of the samples' errors ``(B,)``."""
     return Outcome(error.mean(), -error.detach().sum()[None], None)
 
 

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from torch.optim import Optimizer
 
@@ -13,13 +13,12 @@ from gammvae.errors import InputError
 from gammvae.initialization.anchor import Held
 from gammvae.model.building import build_optimizer, number_of_epochs
 from gammvae.runs.checkpoints import check_progress, held_of, load_checkpoint, save_checkpoint
-from gammvae.runs.sharing import Pretrained
 from gammvae.system.processes import count
 from gammvae.training.compilation import is_compiled
 from gammvae.training.epochs import Stage
 from gammvae.training.following import Training
 from gammvae.training.loop import Guide, fit, warn_of_collapse
-from gammvae.training.objective import Loss, batch_loss, squared_error
+from gammvae.training.objective import Loss, batch_loss
 from gammvae.training.recording import is_recorded
 from gammvae.training.schedules import LearningRate
 from gammvae.training.together import meet, send
@@ -46,24 +45,27 @@ class Guided(NamedTuple):
     steps: int | None = None
 
 
-def pretrain(work: Workspace) -> None:
-    """Trains encoder and decoder on the reconstruction alone, or reuses those of another run."""
-    if (work.directory / "train.pt").exists():
-        return
-    stage = work.config.pretrain
-    prior_is_trained = next(work.model.prior.parameters()).requires_grad
-    surroundings = {
-        "data": work.digest,
-        "likelihood": work.facts.likelihood,
-        "device": work.device.type,
-        "precision": work.precision,
-        "compiled": compiled(work, stage, work.steps_of_a_pass()),
-        "augmented": stage.augment and work.augment is not None,
-        "trained prior": stage.kl_weight > 0 and prior_is_trained,
-    }
-    with Pretrained(work.config, surroundings).shared(work.directory):
-        loss = squared_error if stage.loss == "squared_error" else batch_loss
-        train(work, "pretrain", stage, loss=loss)
+class Part(NamedTuple):
+    """A part of a stage, for which optimizer and learning rate begin anew.
+
+    Attributes:
+        epochs: Number of epochs.
+        loss: Computes the loss of a batch.
+        augment: Whether the encoder's input is augmented.
+        kl_weight: Weight of both KL terms in the ELBO.
+        layer: See ``epochs.Stage``.
+    """
+
+    epochs: int
+    loss: Loss
+    augment: bool
+    kl_weight: float
+    layer: int | None = None
+
+    @classmethod
+    def of(cls, config: StageConfig, steps: int, loss: Loss = batch_loss) -> "Part":
+        """A whole stage, with epochs of a number of steps."""
+        return cls(number_of_epochs(config, steps), loss, config.augment, config.kl_weight)
 
 
 def train(
@@ -71,7 +73,7 @@ def train(
     name: str,
     config: StageConfig,
     guided: Guided | None = None,
-    loss: Loss = batch_loss,
+    parts: Sequence[Part] | None = None,
 ) -> Held | None:
     """Trains the model for one stage, with a checkpoint every few seconds.
 
@@ -80,7 +82,7 @@ def train(
         name: Name of the stage and its checkpoint.
         config: Settings of the stage.
         guided: How ``q(c|x)`` is held; not at all by default.
-        loss: Computes the loss of a batch.
+        parts: Parts of the stage, one after the other; by default one, which trains on the ELBO.
 
     Returns:
         What the guide stored last, or ``None`` without a guide.
@@ -89,37 +91,19 @@ def train(
         InputError: The checkpoint of the stage is damaged.
         DivergenceError: Training became non-finite.
     """
-    settings = optimizer_settings(work.config, config)
-    optimizer = build_optimizer(settings, work.model)
+    optimizer = build_optimizer(optimizer_settings(work.config, config), work.model)
     steps = (guided.steps if guided else None) or work.steps_of_a_pass()
-    epochs = number_of_epochs(config, steps)
+    parts = parts or [Part.of(config, steps)]
+    epochs = sum(part.epochs for part in parts)
     first_epoch, held, is_done = load(work, name, epochs, optimizer)
     guide = guided.begin(epochs, held) if guided else None
     if is_done:
         return held
     if first_epoch:
         log.info("%s goes on after epoch %d of %d", name, first_epoch, epochs)
-    stage = Stage(
-        name,
-        epochs,
-        work.config.batch_size,
-        config.kl_weight,
-        config.kl_schedule,
-        LearningRate.of(settings),
-        settings.clip_grad_norm,
-        work.precision,
-        work.augment if config.augment else None,
-        guided.agreement if guided else 0.0,
-        guided is not None,
-        loss,
-        work.compilation if compiled(work, config, steps) else None,
-        count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
-        steps,
-    )
-    send(Training(work.model, optimizer, stage, work.digest))
-    meet()
+    planned = plan(work, name, config, guided, parts, steps)
     used, saved, cost, done = work.config.n_clusters, time.perf_counter(), 0.0, first_epoch
-    for record in fit(work.model, work.x, stage, optimizer, first_epoch, guide):
+    for record, present in trained(work, config, planned, optimizer, first_epoch, guide):
         is_last = record["epoch"] == epochs or (guide is not None and guide.ended)
         if name == "train":
             record |= work.scores(record["epoch"], is_last)
@@ -129,10 +113,86 @@ def train(
         done, now = record["epoch"], time.perf_counter()
         # that the stage has ended is known only from its last checkpoint, without optimizer
         if not is_last and now - saved > max(CHECKPOINT_SECONDS, CHECKPOINT_RATIO * cost):
-            save(work, name, done, optimizer, held)
+            save(work, name, done, present, held)
             saved, cost = (then := time.perf_counter()), then - now
     save(work, name, done, None, held)
     return held
+
+
+def plan(
+    work: Workspace,
+    name: str,
+    config: StageConfig,
+    guided: Guided | None,
+    parts: Sequence[Part],
+    steps: int,
+) -> list[Stage]:
+    """The settings with which the parts of a stage are trained; see ``train``.
+
+    Args:
+        work: Workspace of the run.
+        name: Name of the stage.
+        config: Settings of the stage.
+        guided: How ``q(c|x)`` is held.
+        parts: The parts.
+        steps: Number of steps of an epoch.
+    """
+    settings = optimizer_settings(work.config, config)
+    optimizer = build_optimizer(settings, work.model)
+    epochs = [part.epochs for part in parts]
+    return [
+        Stage(
+            name,
+            part.epochs,
+            work.config.batch_size,
+            part.kl_weight,
+            config.kl_schedule,
+            LearningRate.of(settings),
+            settings.clip_grad_norm,
+            work.precision,
+            work.augment if part.augment else None,
+            guided.agreement if guided else 0.0,
+            guided is not None,
+            part.loss,
+            work.compilation if compiled(work, sum(epochs) * steps) else None,
+            count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
+            steps,
+            sum(epochs[:place]),
+            sum(epochs[place + 1 :]),
+            part.layer,
+        )
+        for place, part in enumerate(parts)
+    ]
+
+
+def trained(
+    work: Workspace,
+    config: StageConfig,
+    planned: Sequence[Stage],
+    optimizer: Optimizer,
+    first_epoch: int,
+    guide: Guide | None,
+) -> Iterator[tuple[dict[str, Any], Optimizer]]:
+    """Trains the parts of a stage, and yields the record of every epoch and the part's optimizer.
+
+    Args:
+        work: Workspace of the run, whose model is trained in place.
+        config: Settings of the stage.
+        planned: See ``plan``.
+        optimizer: Optimizer of the part that goes on.
+        first_epoch: Number of epochs of the stage that are done.
+        guide: Says where ``q(c|x)`` is held.
+    """
+    for stage in planned:
+        done = first_epoch - stage.before
+        if done >= stage.epochs:
+            continue
+        if done <= 0 and stage.before:
+            optimizer = build_optimizer(optimizer_settings(work.config, config), work.model)
+        send(Training(work.model, optimizer, stage, work.digest))
+        meet()
+        for record in fit(work.model, work.x, stage, optimizer, max(done, 0), guide):
+            yield record, optimizer
 
 
 def optimizer_settings(config: Config, stage: StageConfig) -> OptimizerConfig:
@@ -141,20 +201,12 @@ def optimizer_settings(config: Config, stage: StageConfig) -> OptimizerConfig:
     return own or config.optimizer
 
 
-def compiled(work: Workspace, config: StageConfig, steps: int) -> bool:
-    """Whether a stage is to be compiled; see ``compilation``.
+def compiled(work: Workspace, steps: int) -> bool:
+    """Whether a stage of so many steps is to be compiled; see ``compilation``.
 
     Several processes exchange parameters in the middle of the loss, so it is not compiled there.
-
-    Args:
-        work: Workspace of the run.
-        config: Settings of the stage.
-        steps: Number of steps of an epoch.
     """
-    if count() > 1:
-        return False
-    total = number_of_epochs(config, steps) * steps
-    return is_compiled(work.config.compile, work.device, total)
+    return count() == 1 and is_compiled(work.config.compile, work.device, steps)
 
 
 class Progress(NamedTuple):

@@ -176,9 +176,10 @@ class Workspace:
         config, facts = self.config, self.facts
         torch.manual_seed(config.seed)
         model = build_model(config, facts.shape, facts.likelihood).to(self.device)
-        if facts.likelihood == "normal" and config.architecture.units == "auto":
+        units = config.architecture.units
+        if facts.likelihood == "normal" and units != "data":
             chosen = torch.from_numpy(subset(len(self.x), UNIT_SAMPLES, config.seed))
-            model.set_units(self.x[chosen.to(self.device)])
+            model.set_units(self.x[chosen.to(self.device)], centered=units == "auto")
         return model
 
     def steps_of_a_pass(self) -> int:

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from gammvae.config.sizing import sized
-from gammvae.model.building import build_model
+from gammvae.model.building import build_model, number_of_epochs
 from gammvae.training.schedules import LearningRate
 from tests.conftest import compose_config
 
@@ -66,6 +66,33 @@ def test_dec_is_trained_like_in_dec_keras(dataset):
     assert brief(config.train.optimizer) == ("SGD", 0.01, {"momentum": 0.9})
     assert (config.batch_size, config.train.updates, config.train.tolerance) == (256, 2e4, 1e-3)
     assert (config.model.name, config.model.starts) == ("dec", 20)
+
+
+@pytest.mark.parametrize(("dataset", "lam"), [("mnist", 160), ("stl10", 40), ("reuters10k", 20)])
+def test_layers_are_trained_like_in_the_code_of_dec_s_authors(dataset, lam):
+    """The calls at the end of dec/pretrain.py and of dec/dec.py."""
+    drop, rate, step, iterations, of_a_layer = 0.2, 0.1, 20_000, 100_000, 50_000
+    config = source("dec_2016_layers", dataset)
+    layers, course = config.pretrain.layers, config.optimizer
+    assert (layers.epochs, layers.updates, layers.dropout) == (None, of_a_layer, drop)
+    assert (config.pretrain.epochs, config.pretrain.updates) == (None, iterations)
+    # there, half of the squared error is minimized
+    assert (course.name, course.lr, config.pretrain.loss) == ("SGD", rate / 2, "scaled_error")
+    assert (course.arguments["momentum"], course.arguments["nesterov"]) == (0.9, False)
+    samples = {"mnist": 70_000, "stl10": 13_000, "reuters10k": 10_000}[dataset]
+    steps = math.ceil(samples / config.batch_size)
+    assert course.step_epochs * steps == pytest.approx(step, rel=0.01)
+    assert LearningRate.of(course).at(step + steps, iterations, steps) == pytest.approx(0.1)
+    # to the next whole epoch
+    assert number_of_epochs(layers, steps) * steps == pytest.approx(of_a_layer, rel=0.01)
+    assert brief(config.train.optimizer) == ("SGD", 0.01, {"momentum": 0.9})
+    assert (config.train.targets_every, config.train.tolerance) == (lam, 1e-3)
+    assert (config.batch_size, config.model.name, config.model.starts) == (256, "dec", 20)
+    assert (config.architecture.hidden, config.architecture.latent_dim) == ([500, 500, 2000], 10)
+    assert (config.architecture.units, config.dataset.likelihood) == ("norm", "normal")
+    weight = build_model(config, (784,), "normal").encoder.body[0].weight
+    # 392,000 weights: 4 standard errors are .5 %
+    assert weight.std().item() == pytest.approx(0.01, rel=5e-3)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

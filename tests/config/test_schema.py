@@ -177,7 +177,7 @@ def test_names_in_the_rules_are_those_of_the_code():
         "optimizer.step_epochs=0",
         "optimizer.step_floor=2",
         "architecture.units=mine",
-        "architecture.weights=normal",
+        "architecture.weights=uniform",
         "architecture.decoder_gain=0",
         "model.starts=0",
         "model.center_rate=1.5",

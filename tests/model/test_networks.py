@@ -12,7 +12,9 @@ from gammvae.model.networks import (
     Encoder,
     NormalDecoder,
     Units,
-    redraw_by_fan_in,
+    draw_by_fan_in,
+    draw_small,
+    redraw,
 )
 
 
@@ -91,13 +93,18 @@ def test_mlp_starts_glorot_uniform():
 def test_weights_by_fan_in_are_uniform_up_to_the_root_of_the_inputs():
     network = nn.Sequential(MLP([300, 200]), nn.Conv2d(4, 50, 5))
     network[0][0].bias.data.fill_(2.0)
-    redraw_by_fan_in(network)
+    redraw(network, draw_by_fan_in)
     for layer, inputs in ((network[0][0], 300), (network[1], 4 * 25)):
         limit = inputs**-0.5
         assert layer.weight.abs().max() <= limit
         # 5,000 weights or more: 4 standard errors of the deviation are at most 3 % of it
         assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.03)
     assert (network[0][0].bias == 2).all()
+    redraw(network, draw_small)
+    weight = network[0][0].weight
+    assert weight.abs().max() > 0.03  # of 60,000 normal ones, unlike of uniform ones
+    # 4 standard errors of the deviation are 1.2 % of it
+    assert weight.std().item() == pytest.approx(0.01, rel=0.012)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -132,6 +139,15 @@ def test_units_make_any_data_alike_and_turn_back():
     z = units(x)
     torch.testing.assert_close(z.mean(0), torch.zeros(6), atol=1e-4, rtol=0)
     assert z.var(0, correction=0).mean().item() == pytest.approx(1, rel=1e-4)
+    torch.testing.assert_close(units.back(z), x)
+
+
+def test_units_that_are_not_centered_have_a_mean_square_of_one():
+    units, x = Units(6), 3 + torch.randn(500, 6) * torch.arange(6)
+    units.fit(x, centered=False)
+    z = units(x)
+    assert z.square().mean().item() == pytest.approx(1, rel=1e-5)
+    torch.testing.assert_close(z / x, torch.full_like(x, (z / x)[0, 0]))
     torch.testing.assert_close(units.back(z), x)
 
 

@@ -100,6 +100,7 @@ def test_methods_of_one_source_share_its_autoencoder():
         "pretrain.loss=squared_error",
         *("optimizer.warmup=0.2", "optimizer.schedule=step", "optimizer.step_factor=0.5"),
         *("architecture.units=data", "architecture.weights=fan_in", "architecture.decoder_gain=1"),
+        "pretrain.layers.epochs=2",
     ],
 )
 def test_what_changes_pretraining_makes_another_autoencoder(changed):

@@ -77,6 +77,20 @@ def test_parts_of_a_stage_add_up(clock):
     assert table.share() == pytest.approx((10 + 4 + 4) / (18 + 27))
 
 
+def test_a_part_that_goes_on_where_the_stage_is_changes_nothing(clock):
+    table, one = made(clock), made(clock)
+    for each in (table, one):
+        each.begin("pretrain", 100)
+    clock.now += 10
+    for each in (table, one):
+        each.advance(60)
+    table.begin("pretrain", 100, done=60)
+    clock.now += 3
+    for each in (table, one):
+        each.advance(10)
+    assert (table.left(), table.share()) == (one.left(), one.share())
+
+
 def test_steps_of_an_earlier_process_count_but_are_not_timed(clock):
     table = made(clock)
     for name in ("pretrain", "init"):  # finished earlier

@@ -40,6 +40,7 @@ from gammvae.initialization.anchor import Held
 from gammvae.initialization.prior import posteriors
 from gammvae.model.vae import ELBO, Draw, MixtureVAE, categorical_kl
 from gammvae.training import stages
+from gammvae.training.pretraining import pretrain
 from gammvae.training.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -211,7 +212,7 @@ class SelfTraining:
 
     def pretrain(self) -> None:
         """Trains the autoencoder."""
-        stages.pretrain(self.work)
+        pretrain(self.work)
 
     def initialize(self) -> None:
         """Initializes the centers by k-means on the embeddings."""

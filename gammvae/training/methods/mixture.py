@@ -24,6 +24,7 @@ from gammvae.initialization.anchor import Anchor, Held, spread
 from gammvae.initialization.manifold import first_resolution, manifold_start
 from gammvae.initialization.prior import fit_mixture, posteriors, set_prior, starting_labels
 from gammvae.training import stages
+from gammvae.training.pretraining import pretrain
 from gammvae.training.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class MixtureTraining:
 
     def pretrain(self) -> None:
         """Trains encoder and decoder on the reconstruction alone."""
-        stages.pretrain(self.work)
+        pretrain(self.work)
 
     def initialize(self) -> None:
         """Fits the mixture to up to ``init.max_samples`` posteriors by coordinate ascent (EM)."""
