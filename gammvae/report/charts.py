@@ -45,12 +45,13 @@ def svg(figure: Figure, title: str) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :].replace(INK, "currentColor")
 
 
-def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
+def curves(records: Sequence[Mapping[str, Any]], stage: str, unit: str) -> str:
     """Plots the ELBO's terms over a stage's epochs; also scores and the mixture's, if known.
 
     Args:
         records: Lines of ``metrics.jsonl``.
         stage: ``pretrain`` or ``train``.
+        unit: Unit of the terms.
     """
     of_stage = [record for record in records if record["stage"] == stage]
     # the errors of single layers are of other values
@@ -71,7 +72,7 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str) -> str:
             axis.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
             axis.set_xlabel("epoch")
         figure.suptitle(stage)
-        axes[0].set_ylabel("nats per sample")
+        axes[0].set_ylabel(unit)
         return svg(figure, f"Terms of the ELBO and health over the epochs of {stage}")
 
 

@@ -37,6 +37,8 @@ from gammvae.tables.summary import judgement
 
 # Dots on the map, its size in pixels, and steps of t-SNE: twice as many steps change little.
 DOTS, MAP, STEPS = 1000, (720, 520), 500
+# Units of the curves.
+NATS, SQUARES = "nats per sample", "negative squared error"
 
 
 def write_report(subjects: Sequence[Subject], path: Path) -> None:
@@ -58,14 +60,16 @@ def described(subject: Subject) -> dict[str, Any]:
     config, result = subject.config, subject.result
     versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
     colors = palette(config.n_clusters)
+    likely = config.pretrain.loss == "likelihood"
+    units = {"pretrain": NATS if likely else SQUARES, "train": NATS}
     run: dict[str, Any] = {
         "name": f"{result['dataset']}, {result['model']}, seed {result['seed']}",
         "headline": headline(result),
         "seconds": ", ".join(f"{name} {value:.1f}" for name, value in result["seconds"].items()),
         "notes": result["dataset_notes"],
         "curves": [
-            Markup(curves(subject.records, stage))
-            for stage in ("pretrain", "train")
+            Markup(curves(subject.records, stage, unit))
+            for stage, unit in units.items()
             if any(record["stage"] == stage for record in subject.records)
         ],
         "map": dots(subject, colors),
@@ -103,7 +107,7 @@ def headline(result: Result) -> list[tuple[str, str, str]]:
         if name in metrics
     ]
     if "elbo" in metrics:
-        known.append(("ELBO", f"{metrics['elbo']:.2f}", "nats per sample"))
+        known.append(("ELBO", f"{metrics['elbo']:.2f}", NATS))
     if metrics.get("silhouette") is not None:
         known.append(("silhouette", f"{metrics['silhouette']:.3f}", "of the embedding"))
     return [

@@ -1,0 +1,27 @@
+import re
+
+from gammvae.report.charts import curves
+
+LAYERS = [
+    {"stage": "pretrain", "epoch": epoch, "layer": 1, "reconstruction": -90.0 - epoch}
+    for epoch in range(1, 41)
+]
+WHOLE = [
+    {"stage": "pretrain", "epoch": epoch, "reconstruction": -1.0 / epoch} for epoch in range(41, 50)
+]
+
+
+def words(drawing):
+    return set(re.findall(r"<text[^>]*>([^<]+)</text>", drawing))
+
+
+def test_the_errors_of_single_layers_are_not_drawn_beside_those_of_the_samples():
+    whole = curves([*LAYERS, *WHOLE], "pretrain", "negative squared error")
+    assert whole == curves(WHOLE, "pretrain", "negative squared error")
+    assert {"negative squared error", "epoch", "pretrain", "reconstruction"} <= words(whole)
+    assert "48" in words(whole)
+    assert not {"10", "20"} & words(whole)
+
+
+def test_layers_are_drawn_if_nothing_else_was_trained():
+    assert {"10", "20", "nats per sample"} <= words(curves(LAYERS, "pretrain", "nats per sample"))
