@@ -239,6 +239,7 @@ BAD_CALLS = {
     "train lr=3": "unknown option lr: train has architecture, augmentation, batch_size",
     "train optimizer.rate=3": "unknown option optimizer.rate: optimizer has arguments",
     "train optimizer.arguments.beta=3": "did you mean betas? optimizer.arguments has betas, eps; +",
+    "train architecture.layers={_target_:a.b}": "architecture.layers cannot be given in braces: +",
     "train +color=red": "unknown option color: train has architecture",
     "train epochs": "epochs cannot be parsed: a setting has the form KEY=VALUE",
     "train dataset.path=x(1).npy": """with quotes it reads 'dataset.path="x(1).npy"'""",

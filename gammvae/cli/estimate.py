@@ -54,7 +54,7 @@ class Kind(NamedTuple):
     on_samples: bool
     epochs: int | None
     updates: int | None
-    of_layers: tuple[int | None, int | None] = (0, None)
+    of_layers: tuple[int | None, int | None] = (None, None)
 
 
 def kind_of(config: Config) -> Kind:

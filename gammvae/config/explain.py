@@ -38,6 +38,14 @@ def explained() -> Iterator[None]:
         raise InputError(explain(error)) from error
     except MarkedYAMLError as error:
         raise InputError(unreadable(error)) from error
+    except AttributeError as error:  # OmegaConf's, of a mapping in place of null
+        found = re.search(r"full_key: (\S+)", str(error))
+        if not found or found[1] not in ranges.CODE:
+            raise
+        raise InputError(
+            f"{found[1]} cannot be given in braces: +{found[1]}._target_=MODULE.FUNCTION names the "
+            "function, and its arguments are given likewise"
+        ) from error
     except AssertionError as error:
         if str(error) != NULL_SECTION:
             raise

@@ -1,7 +1,7 @@
 """The settings that can change the result, by which two runs are compared."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gammvae.config.ranges import CODE
@@ -53,10 +53,10 @@ def lasting(tree: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields ``("a.b", value)`` for every leaf of nested dictionaries."""
     for name, value in tree.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -56,6 +56,7 @@ OPTIMIZER: dict[str, Rule] = {
     "optimizer.warmup": between(0, 1),
     "optimizer.step_factor": between(0, 1),
     "optimizer.step_epochs": at_least(1, MOST_STEPS),
+    "optimizer.step_updates": optional(at_least(1, MOST_STEPS)),
     "optimizer.step_floor": between(0, 1),
     "optimizer.clip_grad_norm": optional(positive()),
 }
@@ -108,7 +109,7 @@ RULES: dict[str, Rule] = {
     "pretrain.updates": optional(at_least(0, MOST_STEPS)),
     "pretrain.loss": one_of("likelihood", "squared_error", "scaled_error"),
     "pretrain.layers.epochs": optional(at_least(0, MOST_STEPS)),
-    "pretrain.layers.updates": optional(at_least(1, MOST_STEPS)),
+    "pretrain.layers.updates": optional(at_least(0, MOST_STEPS)),
     "pretrain.layers.dropout": between(0, 0.9),
     "pretrain.kl_weight": at_least(0),
     "pretrain.kl_schedule": one_of(*KL_SCHEDULES),

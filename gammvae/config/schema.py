@@ -125,20 +125,15 @@ def check_pretraining(config: Config) -> None:
             f"pretrain.kl_weight={pretrain.kl_weight} does not go with "
             f"pretrain.loss={pretrain.loss}, which draws nothing: it must be 0"
         )
-    if layers.epochs is None and layers.updates is None:
+    if layers.dropout and not layers.given:
         raise InputError(
-            "pretrain.layers.updates=null does not go with pretrain.layers.epochs=null: one of "
-            "them must be a number"
+            f"pretrain.layers.dropout={layers.dropout} must be 0 unless pretrain.layers.epochs or "
+            "pretrain.layers.updates is above 0, with which layers are trained one by one"
         )
-    if layers.epochs == 0 and layers.dropout:
+    if layers.given and config.architecture.hidden == []:
         raise InputError(
-            f"pretrain.layers.dropout={layers.dropout} does not go with pretrain.layers.epochs=0, "
-            "which trains no layers one by one: it must be 0"
-        )
-    if layers.epochs != 0 and config.architecture.hidden == []:
-        raise InputError(
-            f"pretrain.layers.epochs={'null' if layers.epochs is None else layers.epochs} goes "
-            "with architecture.hidden only, which is []: it must be 0"
+            "layers cannot be trained one by one where architecture.hidden=[]: add "
+            "pretrain.layers.epochs=0 pretrain.layers.dropout=0"
         )
 
 

@@ -105,6 +105,7 @@ class OptimizerConfig:
     warmup: float = 0.1
     step_factor: float = 0.9
     step_epochs: int = 10
+    step_updates: int | None = None
     step_floor: float = 0.0
     clip_grad_norm: float | None = MISSING
     arguments: dict[str, Any] = MISSING
@@ -157,11 +158,19 @@ class StageConfig:
 
 @dataclass
 class LayersConfig:
-    """How long each layer is pretrained with its mirror in the decoder, before all together."""
+    """How long each layer is pretrained with its mirror in the decoder, before all together.
 
-    epochs: int | None = 0
+    Layers are not trained one by one where neither ``epochs`` nor ``updates`` is given.
+    """
+
+    epochs: int | None = None
     updates: int | None = None
     dropout: float = 0.0
+
+    @property
+    def given(self) -> bool:
+        """Whether layers are trained one by one."""
+        return bool(self.updates if self.epochs is None else self.epochs)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gammvae.config.composition import composed
-from gammvae.config.identity import VOLATILE
+from gammvae.config.identity import VOLATILE, flatten
 from gammvae.config.kinds import options
 from gammvae.config.overrides import Value, in_grammar
 from gammvae.config.ranges import CODE
@@ -90,7 +90,7 @@ def overrides(settings: Mapping[str, Any]) -> list[str]:
     words = []
     for name, value in settings.items():
         if isinstance(value, Mapping):  # with keys that the default may not have
-            parts = {f"++{setting(name)}.{key}": item for key, item in value.items()}
+            parts = {f"++{key}": item for key, item in flatten({setting(name): value}) if value}
         elif setting(name) == OWN_OPTIMIZER and value is not None:
             parts = {f"+optimizer@{OWN_OPTIMIZER}": value}
         else:

@@ -25,6 +25,8 @@ STEPS = 5_000
 
 # Random draws are those of the plain function.
 OPTIONS: dict[str, Any] = {"fallback_random": True}
+# How often torch may compile one function; layers that are trained one by one share theirs.
+MOST_COMPILED = 256
 
 Inputs = ParamSpec("Inputs")
 Result = TypeVar("Result")
@@ -85,6 +87,8 @@ class Compiled(Generic[Inputs, Result]):
             try:
                 if self.compiled is None:
                     self.compiled = torch.compile(self.plain, dynamic=False, options=OPTIONS)
+                    with torch._dynamo.config.patch(recompile_limit=MOST_COMPILED):
+                        return self.compiled(*args, **kwargs)
                 return self.compiled(*args, **kwargs)
             except (torch._dynamo.exc.TorchDynamoException, OSError) as error:
                 self.compilation.fail(error)

@@ -56,7 +56,7 @@ def parts(work: Workspace) -> list[Part]:
     """
     config, steps = work.config.pretrain, work.steps_of_a_pass()
     whole = Part.of(config, steps, LOSSES[config.loss])
-    epochs = number_of_epochs(config.layers, steps)
+    epochs = number_of_epochs(config.layers, steps) if config.layers.given else 0
     layers = (
         Part(epochs, loss_of_pair(config, pair), augment=False, kl_weight=0.0, layer=pair + 1)
         for pair in range(number_of_pairs(work.model) if epochs else 0)

@@ -32,6 +32,7 @@ class LearningRate(NamedTuple):
         factor: With ``step``, the number by which the rate is multiplied again and again.
         every: Number of epochs between these times.
         floor: Share of the initial rate, in [0, 1], below which ``step`` does not go.
+        updates: Number of steps between these times, in place of ``every``, or ``None``.
     """
 
     schedule: str
@@ -39,11 +40,12 @@ class LearningRate(NamedTuple):
     factor: float = 0.9
     every: int = 10
     floor: float = 0.0
+    updates: int | None = None
 
     @classmethod
     def of(cls, config: OptimizerConfig) -> "LearningRate":
         """The course that an optimizer is configured with."""
-        step = config.step_factor, config.step_epochs, config.step_floor
+        step = config.step_factor, config.step_epochs, config.step_floor, config.step_updates
         return cls(config.schedule, config.warmup, *step)
 
     def at(self, step: int, total: int, per_epoch: int) -> float:
@@ -55,7 +57,8 @@ class LearningRate(NamedTuple):
             per_epoch: Number of steps of an epoch.
         """
         if self.schedule == "step":
-            value = max(self.floor, self.factor ** (step // per_epoch // self.every))
+            times = step // (self.updates or per_epoch * self.every)
+            value = max(self.floor, self.factor**times)
         else:
             value = SCHEDULES[self.schedule](step / total)
         rising = self.warmup * total

@@ -185,7 +185,7 @@ def trained(
     """
     for stage in planned:
         done = first_epoch - stage.before
-        if done >= stage.epochs:
+        if done >= stage.epochs or not stage.epochs:
             continue
         if done <= 0 and stage.before:
             optimizer = build_optimizer(optimizer_settings(work.config, config), work.model)

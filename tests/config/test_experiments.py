@@ -81,8 +81,10 @@ def test_layers_are_trained_like_in_the_code_of_dec_s_authors(dataset, lam):
     assert (course.arguments["momentum"], course.arguments["nesterov"]) == (0.9, False)
     samples = {"mnist": 70_000, "stl10": 13_000, "reuters10k": 10_000}[dataset]
     steps = math.ceil(samples / config.batch_size)
-    assert course.step_epochs * steps == pytest.approx(step, rel=0.01)
-    assert LearningRate.of(course).at(step + steps, iterations, steps) == pytest.approx(0.1)
+    relative = [
+        LearningRate.of(course).at(at, iterations, steps) for at in (step - 1, step, 2 * step)
+    ]
+    assert relative == pytest.approx([1, 0.1, 0.01])
     # to the next whole epoch
     assert number_of_epochs(layers, steps) * steps == pytest.approx(of_a_layer, rel=0.01)
     assert brief(config.train.optimizer) == ("SGD", 0.01, {"momentum": 0.9})

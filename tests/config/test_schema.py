@@ -175,6 +175,7 @@ def test_names_in_the_rules_are_those_of_the_code():
         "optimizer.warmup=1.1",
         "optimizer.step_factor=-1",
         "optimizer.step_epochs=0",
+        "optimizer.step_updates=0",
         "optimizer.step_floor=2",
         "architecture.units=mine",
         "architecture.weights=uniform",

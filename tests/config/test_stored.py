@@ -22,8 +22,8 @@ def test_a_run_from_before_the_recipes_of_the_sources_means_what_it_meant():
     tree = dataclasses.asdict(compose_config())
     later = {
         "architecture": ("units", "weights", "batch_norm", "decoder_gain"),
-        "optimizer": ("warmup", "step_factor", "step_epochs", "step_floor"),
-        "pretrain": ("loss",),
+        "optimizer": ("warmup", "step_factor", "step_epochs", "step_updates", "step_floor"),
+        "pretrain": ("loss", "layers"),
         "train": ("optimizer", "targets_every", "tolerance"),
         "model": ("starts", "center_rate"),
     }

@@ -46,6 +46,8 @@ def test_all_settings_but_those_about_files_are_parameters():
         {"optimizer": "adamw", "train__optimizer": None},
         {"dataset__shape": [1, 2, 2], "train__augment": False, "compile": True},
         {"pretrained": "it's ${a} \\"},
+        {"pretrain": {"epochs": 2, "layers": {"epochs": 3, "dropout": 0.1}}},
+        {"pretrain__layers__updates": 50},
     ],
 )
 def test_overrides_say_what_parameters_do(settings):

@@ -1,5 +1,6 @@
 import copy
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,13 @@ from torch.optim import Adam
 from gammvae.model.building import build_model
 from gammvae.system.compiled import CACHE
 from gammvae.training import compilation
-from gammvae.training.compilation import Compilation, CompiledLoss, has_compiler, is_compiled
+from gammvae.training.compilation import (
+    Compilation,
+    Compiled,
+    CompiledLoss,
+    has_compiler,
+    is_compiled,
+)
 from gammvae.training.epochs import Stage
 from gammvae.training.loop import fit
 from gammvae.training.objective import Batch, batch_loss
@@ -173,3 +180,19 @@ def test_the_compiler_is_the_one_that_torch_calls(monkeypatch):
     assert has_compiler()
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert not has_compiler()
+
+
+def times_and_whether_compiled(x, *, factor):
+    return factor * x, torch.compiler.is_compiling()
+
+
+@needs_compiler
+def test_a_function_is_compiled_for_every_one_of_many_layers():
+    """torch gives up after eight versions of a function, unless it is told otherwise."""
+    whole = Compilation()
+    for factor in range(2, 14):
+        one = Compiled(partial(times_and_whether_compiled, factor=float(factor)), whole)
+        for _ in range(2):
+            result, is_compiled = one(torch.ones(3))
+            assert torch.equal(result, torch.full((3,), float(factor)))
+            assert is_compiled

@@ -101,6 +101,25 @@ def test_wherever_it_stops_it_goes_on_to_the_same_weights(tmp_path, monkeypatch,
             assert torch.equal(weight, other)
 
 
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ((), 0),
+        (("epochs=2",), 2),
+        (("epochs=0", "updates=58"), 0),
+        (("updates=58",), 2),  # of 29 steps
+        (("epochs=3", "updates=58"), 3),
+        (("updates=0",), 0),
+        (("updates=1",), 1),
+    ],
+)
+def test_layers_are_trained_if_epochs_or_updates_are_given(tmp_path, given, epochs):
+    words = [f"pretrain.layers.{one}" for one in given]
+    config = compose_config(*LAYERED[:-1], *words)
+    work = Workspace(config, RunDirectory(tmp_path))
+    assert [part.epochs for part in parts(work)] == [epochs] * 3 * bool(epochs) + [3]
+
+
 def test_layers_alone_are_enough(tmp_path):
     result = run(layered("pretrain.epochs=0"), RunDirectory(tmp_path))
     assert result["epochs"]["pretrain"] == 6
@@ -128,11 +147,14 @@ def test_a_message_names_the_layer_that_diverged(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (("layers.epochs=null",), r"layers\.updates=null does not go with .*epochs=null"),
-        (("layers.dropout=0.2",), r"layers\.dropout=0\.2 does not go with .*epochs=0"),
+        (
+            ("layers.dropout=0.2",),
+            r"layers\.dropout=0\.2 must be 0 unless pretrain\.layers\.epochs",
+        ),
+        (("layers.epochs=0", "layers.updates=9", "layers.dropout=0.2"), "must be 0 unless"),
         (("layers.epochs=1", "layers.dropout=1"), r"layers\.dropout=1\.0 is out of range"),
         (("layers.epochs=-1",), r"layers\.epochs=-1 is out of range"),
-        (("layers.epochs=null", "layers.updates=0"), r"layers\.updates=0 is out of range"),
+        (("layers.updates=-1",), r"layers\.updates=-1 is out of range"),
         (("loss=scaled_error", "kl_weight=1"), r"kl_weight=1\.0 does not go with .*scaled_error"),
     ],
 )
@@ -142,5 +164,10 @@ def test_settings_that_do_not_go_together_are_refused(overrides, message):
 
 
 def test_convolutions_have_no_pairs_of_layers():
-    with pytest.raises(InputError, match=r"pretrain\.layers\.epochs=3 goes with architecture\.hid"):
-        compose_config("architecture=conv", "pretrain.layers.epochs=3")
+    words = "architecture=conv", "experiment=dec_2016_layers"
+    with pytest.raises(
+        InputError, match=r"one by one where architecture\.hidden=\[\]: add "
+    ) as bad:
+        compose_config(*words)
+    advice = str(bad.value).partition(": add ")[2].split()
+    assert not compose_config(*words, *advice).pretrain.layers.given
