@@ -115,10 +115,11 @@ class Plan:
         )
 
     def rankings(self, cells: Cells) -> list[Ranking]:
-        """Ranks over the datasets that are here, if wanted and as soon as rows are finished."""
+        """Ranks over the datasets that are here, or have runs, as soon as rows are finished."""
         if not self.table.get("rank"):
             return []
-        here = [dataset for dataset in self.table["datasets"] if dataset not in self.absent]
+        with_runs = {dataset for _, dataset in cells}
+        here = [one for one in self.table["datasets"] if one in with_runs or one not in self.absent]
         names = [row["name"] for row in self.table["rows"]]
         try:
             return rankings(cells, names, here, self.table["metrics"])

@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         "what dataset names",
     )
     made.add_argument(
+        "--finished",
+        action="store_true",
+        help="write the tables with the runs that are finished, and compute nothing",
+    )
+    made.add_argument(
         "--tables",
         type=Path,
         metavar="FOLDER",
@@ -77,7 +82,7 @@ def settings() -> dict[str, str]:
 def run(arguments: list[str]) -> None:
     """Computes what is missing of the named tables and writes them, or says what is missing.
 
-    The exit code is 1 if a run failed.
+    The exit code is 1 if a run failed. With ``--finished`` nothing is computed.
 
     Args:
         arguments: Command-line arguments after ``gammvae reproduce``.
@@ -125,6 +130,10 @@ def run(arguments: list[str]) -> None:
         return
     check_classes(catalog, tables)
     folder = given.tables or (root if given.smoke else root.parent) / "tables"
+    if given.finished:
+        check(plans)
+        show(plans, folder)
+        return
     flags = [] if given.config_dir is None else ["--config-dir", given.config_dir]
     sys.exit(reproduce(plans, [*flags, *words], folder, common.device))
 
@@ -145,11 +154,7 @@ def reproduce(plans: "Sequence[Plan]", settings: list[str], folder: Path, device
     from gammvae.cli.state import rest, times_of
     from gammvae.cli.sweeps import failures
 
-    for plan in plans:
-        plan.check()
-    if not any(plan.has_data() for plan in plans):
-        missing = "; ".join(f"{name}: {remedy}" for name, remedy in plans[0].absent.items())
-        raise InputError(f"no dataset of the tables is here, and no run is finished: {missing}")
+    check(plans)
     time = str(rest(plans, times_of(plans, device)))
     for dataset, remedy in plans[0].absent.items():
         say(f"{dataset} is not run, its files are not here: {remedy}", sys.stderr)
@@ -158,10 +163,32 @@ def reproduce(plans: "Sequence[Plan]", settings: list[str], folder: Path, device
     for plan in plans:
         plan.write(folder)  # with what there is, so that it fails before anything is computed
     jobs = compute(plans, settings, folder)
-    for plan in plans:
-        say(f"{plan.sheet().to_terminal()}\n")
-    say("\n".join(str(path) for plan in plans for path in plan.write(folder)))
+    show(plans, folder)
     failed = list(failures(jobs))
     for line in failed:
         say(line)
     return 1 if failed else 0
+
+
+def check(plans: "Sequence[Plan]") -> None:
+    """Refuses tables before anything is computed or written.
+
+    Raises:
+        InputError: A table is invalid, or no dataset is here and no run is finished.
+    """
+    for plan in plans:
+        plan.check()
+    if not any(plan.has_data() for plan in plans):
+        missing = "; ".join(f"{name}: {remedy}" for name, remedy in plans[0].absent.items())
+        raise InputError(f"no dataset of the tables is here, and no run is finished: {missing}")
+
+
+def show(plans: "Sequence[Plan]", folder: Path) -> None:
+    """Prints tables with what is finished, writes them to a folder, and prints their paths.
+
+    Raises:
+        InputError: The folder cannot be made.
+    """
+    for plan in plans:
+        say(f"{plan.sheet().to_terminal()}\n")
+    say("\n".join(str(path) for plan in plans for path in plan.write(folder)))

@@ -28,6 +28,18 @@ def alone(monkeypatch):
     )
 
 
+def own_dataset(folder, labels="null"):
+    """A dataset of three features, or of two and classes, by the name ``mine``."""
+    (folder / "mine/dataset").mkdir()
+    (folder / "mine/dataset/mine.yaml").write_text(
+        f"name: mine\nn_clusters: 2\nlikelihood: normal\npath: x.csv\nlabels: {labels}\n"
+        "loader: {_target_: gammvae.data.files.load}\n"
+    )
+    (folder / "x.csv").write_text(
+        "a,b,c\n" + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(40))
+    )
+
+
 def state(in_process):
     """What ``gammvae reproduce`` prints of the only table."""
     result = in_process("reproduce", *MINE)
@@ -120,6 +132,42 @@ def test_finished_runs_are_not_repeated_and_settings_reach_the_runs(tmp_path, in
     assert [line for line in again.stderr.splitlines() if line.endswith("done")] == [
         "1 of 1: a/runs/digits/kmeans/seed=2 done"
     ]
+
+
+def test_a_table_of_what_is_finished_computes_nothing(tmp_path, in_process):
+    """Also where other processes compute, and where the data are not."""
+    own_table(tmp_path)
+    command = ("reproduce", "quick", *MINE)
+    assert in_process(*command).returncode == 0
+    whole = (tmp_path / "outputs/tables/quick.md").read_text()
+    shutil.rmtree(tmp_path / f"{RUN}1")
+    result = in_process(*command, "--finished", "--tables", "now")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not (tmp_path / f"{RUN}1").exists()
+    text = (tmp_path / "now/quick.md").read_text()
+    assert "+ without seed 1 of k-means on digits (not run)" in text
+    assert "+ without" not in whole
+    assert result.stdout.splitlines()[-1] == "now/quick.tex"
+    assert "+ without seed 1 of k-means on digits (not run)" in result.stdout
+    shutil.rmtree(tmp_path / "outputs/reproduce")
+    refused = in_process(*command, "--finished", "dataset=usps")
+    assert refused.returncode == 2
+    assert "no dataset of the tables is here, and no run is finished" in refused.stderr
+
+
+def test_rows_are_ranked_over_datasets_whose_files_are_gone(tmp_path, in_process):
+    rows = ", ".join(
+        f"{{name: to {n}, overrides: [model=kmeans, n_clusters={n}]}}" for n in (2, 3, 4)
+    )
+    head = "title: Two\ndatasets: [digits, mine]\nseeds: [0]\nmetrics: [acc]\nrank: true\n"
+    own_table(tmp_path, f"{head}rows: [{rows}]\n")
+    own_dataset(tmp_path, labels="c")
+    command = ("reproduce", "quick", *MINE)
+    assert in_process(*command).returncode == 0
+    (tmp_path / "x.csv").unlink()
+    result = in_process(*command, "--finished")
+    assert result.returncode == 0, result.stderr
+    assert "rank by ACC  average  digits  mine" in result.stdout
 
 
 def test_a_failed_run_does_not_stop_the_others(tmp_path, in_process):
@@ -242,12 +290,7 @@ def test_tables_without_the_rows_are_left_out(tmp_path, in_process):
 
 def test_a_file_without_classes_is_refused_for_metrics_that_need_them(tmp_path, in_process):
     own_table(tmp_path, ONE)
-    (tmp_path / "mine/dataset").mkdir()
-    (tmp_path / "mine/dataset/mine.yaml").write_text(
-        "name: mine\nn_clusters: 2\nlikelihood: normal\npath: x.csv\n"
-        "loader: {_target_: gammvae.data.files.load}\n"
-    )
-    (tmp_path / "x.csv").write_text("a,b\n" + "".join(f"{i % 7},{i % 5}\n" for i in range(40)))
+    own_dataset(tmp_path)
     result = in_process("reproduce", "quick", *MINE, "dataset=mine")
     assert result.returncode == 2
     assert result.stderr == (
