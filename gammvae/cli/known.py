@@ -53,6 +53,8 @@ class Known:
             top = path.parent == self.packaged or text.startswith(GLOBAL)
             tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
             found |= leaves(tree, "" if top else f"{path.parent.name}.")
+        # training may have an optimizer of its own
+        found |= {f"train.{name}": found[name] for name in found if name.startswith("optimizer.")}
         return dict(sorted(found.items()))
 
     def values(self, setting: str) -> list[str]:

@@ -1,7 +1,4 @@
-"""The first stage: an autoencoder, trained as a whole, or before that layer by layer.
-
-Notation: ``B`` batch, ``F`` features of the data, ``H`` units of a layer.
-"""
+"""The first stage: an autoencoder, trained as a whole, or before that layer by layer."""
 
 from functools import partial
 

@@ -92,8 +92,7 @@ def train(
         DivergenceError: Training became non-finite.
     """
     optimizer = build_optimizer(optimizer_settings(work.config, config), work.model)
-    steps = (guided.steps if guided else None) or work.steps_of_a_pass()
-    parts = parts or [Part.of(config, steps)]
+    parts = parts or [Part.of(config, steps_of(work, guided))]
     epochs = sum(part.epochs for part in parts)
     first_epoch, held, is_done = load(work, name, epochs, optimizer)
     guide = guided.begin(epochs, held) if guided else None
@@ -101,9 +100,9 @@ def train(
         return held
     if first_epoch:
         log.info("%s goes on after epoch %d of %d", name, first_epoch, epochs)
-    planned = plan(work, name, config, guided, parts, steps)
+    stages = planned(work, name, config, guided, parts, optimizer)
     used, saved, cost, done = work.config.n_clusters, time.perf_counter(), 0.0, first_epoch
-    for record, present in trained(work, config, planned, optimizer, first_epoch, guide):
+    for record, present in trained(work, config, stages, optimizer, first_epoch, guide):
         is_last = record["epoch"] == epochs or (guide is not None and guide.ended)
         if name == "train":
             record |= work.scores(record["epoch"], is_last)
@@ -119,13 +118,18 @@ def train(
     return held
 
 
-def plan(
+def steps_of(work: Workspace, guided: Guided | None) -> int:
+    """Number of steps of an epoch: those of the guide, or of a pass over the data."""
+    return (guided.steps if guided else None) or work.steps_of_a_pass()
+
+
+def planned(
     work: Workspace,
     name: str,
     config: StageConfig,
     guided: Guided | None,
     parts: Sequence[Part],
-    steps: int,
+    optimizer: Optimizer,
 ) -> list[Stage]:
     """The settings with which the parts of a stage are trained; see ``train``.
 
@@ -135,31 +139,30 @@ def plan(
         config: Settings of the stage.
         guided: How ``q(c|x)`` is held.
         parts: The parts.
-        steps: Number of steps of an epoch.
+        optimizer: An optimizer such as those of the parts.
     """
-    settings = optimizer_settings(work.config, config)
-    optimizer = build_optimizer(settings, work.model)
+    settings, steps = optimizer_settings(work.config, config), steps_of(work, guided)
     epochs = [part.epochs for part in parts]
     return [
         Stage(
-            name,
-            part.epochs,
-            work.config.batch_size,
-            part.kl_weight,
-            config.kl_schedule,
-            LearningRate.of(settings),
-            settings.clip_grad_norm,
-            work.precision,
-            work.augment if part.augment else None,
-            guided.agreement if guided else 0.0,
-            guided is not None,
-            part.loss,
-            work.compilation if compiled(work, sum(epochs) * steps) else None,
-            count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
-            steps,
-            sum(epochs[:place]),
-            sum(epochs[place + 1 :]),
-            part.layer,
+            name=name,
+            epochs=part.epochs,
+            batch_size=work.config.batch_size,
+            kl_weight=part.kl_weight,
+            kl_schedule=config.kl_schedule,
+            schedule=LearningRate.of(settings),
+            clip_grad_norm=settings.clip_grad_norm,
+            precision=work.precision,
+            augment=work.augment if part.augment else None,
+            agreement=guided.agreement if guided else 0.0,
+            clean_where_free=guided is not None,
+            loss=part.loss,
+            compilation=work.compilation if compiled(work, sum(epochs) * steps) else None,
+            recorded=count() == 1 and is_recorded(work.config.compile, work.device, optimizer),
+            steps=steps,
+            before=sum(epochs[:place]),
+            after=sum(epochs[place + 1 :]),
+            layer=part.layer,
         )
         for place, part in enumerate(parts)
     ]
@@ -168,7 +171,7 @@ def plan(
 def trained(
     work: Workspace,
     config: StageConfig,
-    planned: Sequence[Stage],
+    stages: Sequence[Stage],
     optimizer: Optimizer,
     first_epoch: int,
     guide: Guide | None,
@@ -178,12 +181,12 @@ def trained(
     Args:
         work: Workspace of the run, whose model is trained in place.
         config: Settings of the stage.
-        planned: See ``plan``.
+        stages: See ``planned``.
         optimizer: Optimizer of the part that goes on.
         first_epoch: Number of epochs of the stage that are done.
         guide: Says where ``q(c|x)`` is held.
     """
-    for stage in planned:
+    for stage in stages:
         done = first_epoch - stage.before
         if done >= stage.epochs or not stage.epochs:
             continue
