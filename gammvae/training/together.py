@@ -74,6 +74,7 @@ def joined(device: str) -> Iterator[None]:
     if rank() == 0:
         send(None)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _steps = None  # the threads of a group that outlives the interpreter abort the process
     dist.destroy_process_group()
 
 
