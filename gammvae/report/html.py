@@ -38,7 +38,7 @@ from gammvae.tables.summary import judgement
 # Dots on the map, its size in pixels, and steps of t-SNE: twice as many steps change little.
 DOTS, MAP, STEPS = 1000, (720, 520), 500
 # Units of the curves.
-NATS, SQUARES = "nats per sample", "negative squared error"
+NATS, SQUARES = "nats per sample", "negative mean squared error"
 
 
 def write_report(subjects: Sequence[Subject], path: Path) -> None:
