@@ -10,6 +10,10 @@ class InputError(ValueError):
     """A setting or a file cannot be used; the message names it, its value and the rule."""
 
 
+class InUseError(InputError):
+    """A folder is in use by another process; the message names it."""
+
+
 class DivergenceError(ArithmeticError):
     """Training left the finite numbers; the message names the term, the stage and the epoch."""
 

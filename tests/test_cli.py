@@ -254,6 +254,16 @@ BAD_CALLS = {
     "train architecture.hidden=[a]": "it must be null or a list of integers in brackets",
     "train architecture.hidden=3": "architecture.hidden=3",
     "train overwrite=perhaps": "overwrite=perhaps is of the wrong type: it must be true or false",
+    "train augmentation=3": "augmentation=3 names no option: augmentation takes one name, as in "
+    "augmentation=affine",
+    "train -m model=vae,7": "model=vae,7 names no option: model takes one name, as in",
+    "train +optimizer@train.optimizer=null": "as in +optimizer@train.optimizer=adam",
+    "search start init=[kmeans]": "init=[kmeans] names no option: init takes one name, as in",
+    "train pretrain.layers=3": "pretrain.layers=3 is of the wrong type: pretrain.layers is a "
+    "section, with the settings pretrain.layers.dropout, pretrain.layers.epochs, pretrain",
+    "train pretrain.layers={epoch:1}": "pretrain.layers.epoch: did you mean epochs? pretrain.layer",
+    "train pretrain.layers={epochs:1.5}": "pretrain.layers.epochs=1.5 is of the wrong type: it mus",
+    "train optimizer={rate:3}": "unknown option optimizer.rate: optimizer has arguments, clip_grad",
     "train seed=": "seed",
     # ranges and rules between fields
     "train seed=-1": "seed=-1 is out of range: it must be an integer from 0 to 2147483647",

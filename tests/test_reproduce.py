@@ -3,6 +3,7 @@
 import csv
 import importlib.resources
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,25 @@ def test_killed_after_its_first_run_it_ends_with_the_same_table(tmp_path, forks)
     assert done[0][-1] == "6 of 6: outputs/reproduce/digits/kmeans/n_clusters=9/seed=2 done"
     assert len(done[1]) < 6
     assert not any("\r" in line for one in lines for line in one)
+
+
+def test_two_processes_share_the_runs_of_a_table(tmp_path, forks):
+    own_table(tmp_path)
+    flags = ("quick", "--config-dir", "mine")
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    processes = [
+        reproduce(tmp_path, *flags, "--tables", name, command=(*forks, "gammvae"), **streams)
+        for name in ("a", "b")
+    ]
+    ended = []
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-2000:]
+        ended += re.findall("outputs/reproduce/(.*) done$", errors, re.MULTILINE)
+    assert len(ended) == len(set(ended)) == 6  # no run was computed twice
+    first, second = (tables(tmp_path / name) for name in ("a", "b"))
+    assert first == second
+    assert [row["n"] for row in first["quick.csv"]] == ["3"] * 4
 
 
 @pytest.mark.slow

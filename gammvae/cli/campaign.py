@@ -3,15 +3,20 @@
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gammvae.cli import sweeps
 from gammvae.cli.plan import Plan
 from gammvae.cli.train import launched, warn_of_other_processes
+from gammvae.runs.contents import LOCK, RESULT
+from gammvae.system.locking import is_locked
 from gammvae.system.printing import say
 from gammvae.system.progress import meter
 from gammvae.tables.described import Row
+
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class Progress:
@@ -33,15 +38,20 @@ class Progress:
             say(f"{table}: {row}", sys.stderr)
 
     def hear(self, job: sweeps.Job) -> None:
-        """Counts a run that has ended."""
-        if job.path not in self.missing:
+        """Counts a run that has ended here."""
+        if not job.in_use:
+            self.count(job.path, job.state)
+
+    def count(self, path: str, state: str) -> None:
+        """Counts a run that has ended, here or in another process."""
+        if path not in self.missing:
             return
-        self.missing.discard(job.path)
+        self.missing.discard(path)
         self.done += 1
         self.bar.update()
         if self.bar.disable:
             total = self.done + len(self.missing)
-            say(f"{self.done} of {total}: {job.path} {job.state}", sys.stderr)
+            say(f"{self.done} of {total}: {path} {state}", sys.stderr)
 
 
 @contextlib.contextmanager
@@ -60,7 +70,8 @@ def shown(missing: Sequence[Path]) -> Iterator[Progress]:
 def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> list[sweeps.Job]:
     """Computes all missing runs on datasets that are there, and writes a table after each row.
 
-    A run that fails does not stop the others.
+    A run that fails does not stop the others. Runs that another process computes are waited for at
+    the end, and computed here if it ends before they do.
 
     Args:
         plans: The tables, which are computed one after the other.
@@ -68,7 +79,7 @@ def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> lis
         folder: Folder of the tables' files.
 
     Returns:
-        The runs that were computed, and those that failed.
+        The runs that were computed here, and those that failed.
 
     Raises:
         InputError: A table cannot be written.
@@ -76,18 +87,61 @@ def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> lis
     todo = [path for plan in plans for _, path in plan.to_do(plan.table["datasets"])]
     if todo:
         warn_of_other_processes()
-    jobs = []
+    ended: dict[str, sweeps.Job] = {}
     with shown(todo) as progress:
-        for plan in plans:
-            for row in plan.table["rows"]:
-                if missing := plan.missing(row):
-                    progress.begin(plan.name, row["name"])
-                    ended = launched(arguments(row, missing, settings))
-                    for job in ended:  # those that ended in other processes
-                        progress.hear(job)
-                    jobs += ended
-                    plan.write(folder)
-    return jobs
+        while True:
+            for plan in plans:
+                compute_rows(plan, settings, folder, progress, ended)
+            if not (elsewhere := [path for path, job in ended.items() if job.in_use]):
+                break
+            wait(elsewhere, progress)
+            for path in elsewhere:
+                del ended[path]
+    return list(ended.values())
+
+
+def compute_rows(
+    plan: Plan,
+    settings: Sequence[str],
+    folder: Path,
+    progress: Progress,
+    ended: dict[str, sweeps.Job],
+) -> None:
+    """Computes a table's missing runs, and writes it after each row.
+
+    Args:
+        plan: The table.
+        settings: Arguments of ``gammvae train`` for every run.
+        folder: Folder of the tables' files.
+        progress: Is told of every run.
+        ended: Jobs by run directory, which are not tried again; new ones are added.
+
+    Raises:
+        InputError: The table cannot be written.
+    """
+    for row in plan.table["rows"]:
+        if missing := plan.missing(row, {Path(path) for path in ended}):
+            progress.begin(plan.name, row["name"])
+            for job in launched(arguments(row, missing, settings)):
+                progress.hear(job)  # those that ended in other processes
+                ended[job.path or job.overrides] = job
+            plan.write(folder)
+
+
+def wait(paths: Sequence[str], progress: Progress) -> None:
+    """Waits until no other process uses some run directories.
+
+    Args:
+        paths: The directories.
+        progress: Is told of those that hold a finished run then.
+    """
+    number = f"{len(paths)} runs" if len(paths) > 1 else paths[0]
+    say(f"waiting for another process, which computes {number}", sys.stderr)
+    for path in paths:
+        while is_locked(Path(path), LOCK):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        if (Path(path) / RESULT).exists():
+            progress.count(path, "done by another process")
 
 
 def arguments(row: Row, missing: dict[str, list[int]], settings: Sequence[str]) -> list[str]:

@@ -57,10 +57,14 @@ class Plan:
             for dataset in self.table["datasets"]:
                 yield from self.runs(row, dataset)
 
-    def missing(self, row: Row) -> dict[str, list[int]]:
-        """The seeds that a row lacks on each dataset that is here."""
+    def missing(self, row: Row, without: Container[Path] = ()) -> dict[str, list[int]]:
+        """The seeds that a row lacks on each dataset that is here, but for some run directories."""
         lacking = {
-            dataset: [run.seed for run in self.runs(row, dataset) if not run.figures]
+            dataset: [
+                run.seed
+                for run in self.runs(row, dataset)
+                if not run.figures and run.path not in without
+            ]
             for dataset in self.table["datasets"]
             if dataset not in self.absent
         }

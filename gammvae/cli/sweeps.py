@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from gammvae.cli.sweep_record import begin, end, record
 from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.config.candidates import as_text
-from gammvae.errors import DivergenceError, InputError, first_line
+from gammvae.errors import DivergenceError, InputError, InUseError, first_line
 from gammvae.system.printing import say
 from gammvae.system.writing import append
 from gammvae.tables.seeds import compare_seeds
@@ -56,6 +56,7 @@ class Job:
             process was killed).
         reason: Reason for a failure.
         refused: Whether the failure is due to invalid input, not to an error in the program.
+        in_use: Whether it failed because another process uses the run's directory.
         elbo: ELBO in nats per sample, by which Hydra's sweepers compare jobs; NaN if there is none.
     """
 
@@ -64,6 +65,7 @@ class Job:
     state: str = "done"
     reason: str = ""
     refused: bool = False
+    in_use: bool = False
     elbo: float = nan
 
 
@@ -80,6 +82,7 @@ def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
         job.state, job.reason = "failed", first_line(error)
         on_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
         job.refused = on_disk or isinstance(error, InputError)
+        job.in_use = isinstance(error, InUseError)
         if not job.refused and not isinstance(error, DivergenceError):
             traceback.print_exc()
         say(f"gammvae: {job.overrides}: {job.reason}", sys.stderr)

@@ -82,6 +82,7 @@ def launched(arguments: list[str]) -> "list[Job]":
     from hydra.core.config_store import ConfigStore
 
     from gammvae.cli import sweeps
+    from gammvae.config.choices import check_choices
     from gammvae.config.explain import explained
     from gammvae.config.schema import Config
 
@@ -90,6 +91,7 @@ def launched(arguments: list[str]) -> "list[Job]":
     sweeps.JOBS.clear()
     decorate = hydra.main(version_base="1.3", config_path="pkg://gammvae.conf", config_name="train")
     advice = "; settings have no dashes, as in train.updates=2000"
+    check_choices(arguments)
     with explained(), one_line_usage_errors(advice):
         sys.argv = ["gammvae train", *flags_first(sweeps.without_repetitions(arguments))]
         sweeps.launch(decorate(train_one))

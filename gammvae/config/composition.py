@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import open_dict
 
+from gammvae.config.choices import check_choices
 from gammvae.config.explain import explained
 from gammvae.config.schema import Config
 from gammvae.config.typed import to_config
@@ -50,6 +51,7 @@ def composed(overrides: Sequence[str]) -> Composed:
     Raises:
         InputError: A setting cannot be parsed, is unknown, or is invalid.
     """
+    check_choices(overrides)
     with composing():
         found = compose("train", list(overrides), return_hydra_config=True)
     choices = found.hydra.runtime.choices

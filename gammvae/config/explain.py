@@ -131,7 +131,10 @@ def wrong_type(error: Exception, text: str) -> str:
         return (
             f"train.optimizer={own[1]} is no optimizer: +optimizer@train.optimizer={own[1]} is one"
         )
+    inner = error.__cause__
     if given := re.match(r"Error merging override [+]*([^=]+)=(.*)", text):
+        if given[2].startswith("{") and isinstance(inner, ValidationError) and inner.full_key:
+            return wrong_type(inner, " ".join(str(inner).split()))
         key, word = given[1], f"{given[1]}={given[2]}"
     elif isinstance(error, ValidationError) and error.full_key:
         key = error.full_key.partition("[")[0]
@@ -139,6 +142,9 @@ def wrong_type(error: Exception, text: str) -> str:
         word = f"{key}={value[1]}" if value else key
     else:
         return ""
+    if below := options(key):
+        names = ", ".join(f"{key}.{name}" for name in below)
+        return f"{word} is of the wrong type: {key} is a section, with the settings {names}"
     words = in_words(kind_of(key))
     return f"{word} is of the wrong type: it must be {words}" if words else ""
 
@@ -160,6 +166,8 @@ def unknown(error: Exception, text: str) -> str:
     key = found[1] if found else getattr(cause, "full_key", None)
     if not key or not (found or isinstance(cause, ConfigKeyError | ConfigAttributeError)):
         return ""
+    if options(key) and (inside := re.search(r"Key '([^']+)' not in '", str(cause))):  # in braces
+        key = f"{key}.{inside[1]}"
     parent, _, name = key.rpartition(".")
     while parent and kind_of(parent) is None:  # it is unknown itself
         key = parent

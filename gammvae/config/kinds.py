@@ -54,6 +54,4 @@ def in_words(kind: Any) -> str:  # noqa: ANN401 - as ``kind_of`` returns it
         return f"a list of {OF_SEVERAL[inside[0]]} in brackets"
     if get_origin(kind) is dict:
         return "settings in braces"
-    if dataclasses.is_dataclass(kind):
-        return "the name of an option, or one of its settings must be given, with a dot before it"
     return WORDS.get(kind, "")

@@ -65,8 +65,8 @@ class RunDirectory(StoredRun):
         """Locks the directory for this process and writes the configuration to it.
 
         Raises:
-            InputError: The directory cannot be written, holds something else, or is in use by
-                another process.
+            InputError: The directory cannot be written, or holds something else.
+            InUseError: Another process uses it.
         """
         with locked(self.path, LOCK):
             self._refuse_foreign()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gammvae.errors import InputError
+from gammvae.errors import InputError, InUseError
 
 
 @contextmanager
@@ -18,14 +18,32 @@ def locked(folder: Path, name: str) -> Iterator[None]:
         name: Name of the file in it that is locked.
 
     Raises:
-        InputError: It cannot be written, or another process has locked it.
+        InputError: It cannot be written.
+        InUseError: Another process has locked it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / name, timeout=0).acquire()
     except Timeout as error:
-        raise InputError(f"{folder} is in use by another process") from error
+        raise InUseError(f"{folder} is in use by another process") from error
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from error
     with lock:
         yield
+
+
+def is_locked(folder: Path, name: str) -> bool:
+    """Whether another process has locked a folder.
+
+    Args:
+        folder: The folder, which is made if it is not there.
+        name: Name of the file in it that is locked.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        with locked(folder, name):
+            return False
+    except InUseError:
+        return True

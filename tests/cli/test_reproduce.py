@@ -4,11 +4,15 @@ import csv
 import json
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from gammvae.cli.table_files import table_files, yaml_files
+from gammvae.system.locking import locked
 from gammvae.tables.described import HARDLY_TRAINED
 from tests.test_reproduce import QUICK, own_table
 
@@ -188,6 +192,36 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path, in_process):
     assert note.startswith("+ without seeds 0, 1 of broken on digits (failed: n_clusters=5000 ")
     (line,) = (line for line in text.splitlines() if line.startswith("| k-means | "))
     assert "±" in line
+
+
+def test_a_run_of_another_process_is_waited_for_at_the_end(tmp_path, in_process, monkeypatch):
+    """The other process ends without a result, so the run is computed here."""
+    monkeypatch.setattr("gammvae.cli.campaign.SECONDS_BETWEEN_LOOKS", 0.01)
+    own_table(tmp_path, ONE)
+    taken, own = (tmp_path / f"{RUN}{seed}" for seed in (0, 1))
+    held = Event()
+
+    def hold():
+        with locked(taken, ".lock"):
+            held.set()
+            while not (own / "result.json").exists():
+                time.sleep(0.01)
+            time.sleep(0.1)  # it is waited for by then
+            assert not (taken / "result.json").exists()
+
+    with ThreadPoolExecutor() as threads:
+        other = threads.submit(hold)
+        held.wait()
+        result = in_process("reproduce", "quick", *MINE)
+        other.result()
+    assert result.returncode == 0, result.stderr
+    assert f"waiting for another process, which computes {RUN}0\n" in result.stderr
+    assert [line for line in result.stderr.splitlines() if line.endswith(" done")] == [
+        f"1 of 2: {RUN}1 done",
+        f"2 of 2: {RUN}0 done",
+    ]
+    assert "failed" not in result.stdout
+    assert "±" in (tmp_path / "outputs/tables/quick.md").read_text()
 
 
 def test_a_table_grows_with_its_rows(tmp_path, in_process, monkeypatch):

@@ -1,12 +1,20 @@
 import pytest
 
-from gammvae.errors import InputError
-from gammvae.system.locking import locked
+from gammvae.errors import InUseError
+from gammvae.system.locking import is_locked, locked
 
 
 def test_a_second_process_is_refused(tmp_path):
     folder = tmp_path / "one"
-    with locked(folder, ".lock"), pytest.raises(InputError, match="one is in use by another"):
+    with locked(folder, ".lock"), pytest.raises(InUseError, match="one is in use by another"):
         locked(folder, ".lock").__enter__()
     with locked(folder, ".lock"):
+        pass
+
+
+def test_looking_at_a_lock_leaves_it_free(tmp_path):
+    with locked(tmp_path, ".lock"):
+        assert is_locked(tmp_path, ".lock")
+    assert not is_locked(tmp_path, ".lock")
+    with locked(tmp_path, ".lock"):
         pass

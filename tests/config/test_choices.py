@@ -1,0 +1,23 @@
+import pytest
+
+from gammvae.config.choices import check_choices
+from gammvae.errors import InputError
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["model=3", "model=null", "model=true", "model=[vae]", "model=vae,3", "model=range(0,3)"],
+)
+def test_what_is_no_name_is_refused_with_one_that_is(word):
+    with pytest.raises(InputError) as error:
+        check_choices(["seed=3", word])
+    assert str(error.value).startswith(f"{word} names no option: model takes one name, as in ")
+    check_choices([str(error.value).rpartition(" ")[2]])
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["model=vae,dec", "model='3'", "model=glob(v*)", "optimizer={lr:0.1}", "model.gain=3", "model"],
+)
+def test_names_and_settings_are_left_to_hydra(word):
+    check_choices([word, "+optimizer@train.optimizer=sgd", "-m"])
