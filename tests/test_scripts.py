@@ -285,6 +285,50 @@ def test_a_table_has_the_means_of_the_runs_beside_it(table):
             assert 100 * float(row["std"]) == pytest.approx(np.std(values, ddof=1), abs=1e-3)
 
 
+COLUMNS = {
+    "MNIST": "mnist",
+    "Fashion-MNIST": "fashion_mnist",
+    "USPS": "usps",
+    "UCI-HAR": "hhar",
+    "digits": "digits",
+}
+
+
+@pytest.mark.parametrize(
+    ("heading", "tables"),
+    [
+        ("All models side by side", ["comparison"]),
+        ("As the sources train", ["published", "published_vade_hhar"]),
+    ],
+)
+def test_the_benchmarks_page_shows_the_figures_of_tables(heading, tables):
+    figures = {}
+    for row in (one for name in tables for one in csv.DictReader((TABLES / f"{name}.csv").open())):
+        if row["mean"]:
+            key = row["metric"], row["model"], row["dataset"]
+            figures.setdefault(key, []).append((int(row["n"]), float(row["mean"]), row["std"]))
+    page = (SCRIPTS.parent / "docs" / "benchmarks.md").read_text()
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    compared = 0
+    for metric, rows in re.findall(
+        rf"^\| (ACC|NMI) % \| {' [|] '.join(COLUMNS)} \|\n\| [-| ]+\n((?:\|.*\n)+)", section, re.M
+    ):
+        for line in rows.splitlines():
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            model = re.sub(r"`(\w+)_20\d\d`", lambda found: found[1].upper(), name)
+            for dataset, cell in zip(COLUMNS.values(), cells, strict=True):
+                if not cell or "(" in cell:  # fewer seeds, from elsewhere
+                    continue
+                found = figures[metric.lower(), model.replace("VADE", "VaDE"), dataset]
+                n, mean, std = found[0]
+                if n == 1:  # a line for every seed
+                    values = [value for _, value, _ in found]
+                    mean, std = np.mean(values), np.std(values, ddof=1)
+                assert cell == f"{100 * mean:.2f} ± {100 * float(std):.2f}"
+                compared += 1
+    assert compared > 20
+
+
 def test_speed_is_measured(run, tmp_path, capsys):
     path = tmp_path / "t.md"
     run(
