@@ -27,6 +27,7 @@ class Choice(NamedTuple):
         """The table with what is chosen.
 
         Published figures stay with their datasets, and two rows are compared if both are there.
+        Several metrics on a single chosen dataset are the columns of one table.
         """
         chosen: Description = table.copy()
         if self.datasets is not None:
@@ -40,6 +41,8 @@ class Choice(NamedTuple):
             for row in table["rows"]
             if self.rows is None or row["name"] in self.rows
         ]
+        if self != Choice() and len(chosen["datasets"]) == 1 < len(chosen["metrics"]):
+            chosen["columns"] = "metrics"
         if not {*table.get("compare", ())} <= {*names_of([chosen])}:
             del chosen["compare"]
         return chosen

@@ -53,6 +53,14 @@ def test_nothing_chosen_leaves_the_table():
     assert Choice().of(TABLE) == TABLE
 
 
+def test_several_metrics_on_one_dataset_are_one_table():
+    table = TABLE | {"columns": "datasets"}
+    one, two = ["digits"], ["acc", "seconds"]
+    assert Choice(datasets=one, metrics=two).of(table)["columns"] == "metrics"
+    assert Choice(datasets=one).of(table)["columns"] == "datasets"
+    assert Choice(metrics=two).of(table)["columns"] == "datasets"
+
+
 def test_rows_that_a_table_lacks_are_not_made():
     assert names_of([Choice(rows=["DEC", "other"]).of(TABLE)]) == ["DEC"]
 
