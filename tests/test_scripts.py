@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from gammvae import load_dataset
+from gammvae.data import by_name
 from gammvae.tables.formats import Entry, Grid, to_markdown
 from tests.conftest import compose_config
 
@@ -23,7 +24,7 @@ SCRIPTS, TABLES = ROOT / "scripts", ROOT / "outputs" / "tables"
 NUMBER = re.compile(r"[-+]?\d*\.\d+")
 COMMANDS = [
     *sorted(SCRIPTS.glob("benchmark_*.py")),
-    *(SCRIPTS / name for name in ("compare_rows.py", "list_runs.py", "outside.py")),
+    *(SCRIPTS / name for name in ("compare_rows.py", "enlarge.py", "list_runs.py", "outside.py")),
 ]
 
 
@@ -397,3 +398,16 @@ def test_the_options_of_outside_are_read_by_a_shell_and_by_train(run, tmp_path, 
     assert config.dataset.path == str(folder / "wine.npy")
     assert config.dataset.labels == str(folder / "wine.txt")
     assert config.n_clusters == 3
+
+
+def test_images_are_enlarged_and_read_by_train(run, tmp_path, capsys):
+    run(SCRIPTS / "enlarge.py", "digits", "15", tmp_path)
+    config = compose_config(*shlex.split(capsys.readouterr().out))
+    assert (config.dataset.shape, config.n_clusters, config.preprocess) == ([1, 15, 15], 10, "none")
+    large, small = by_name.load_dataset(config.dataset, "cpu"), load_dataset("digits")
+    assert np.array_equal(large.y.astype(int), small.y.astype(int))
+    # the center of pixel 1 of 15 lies at .3 between those of pixels 0 and 1 of 8
+    images, found = (np.reshape(one.x, (-1, side, side)) for one, side in ((small, 8), (large, 15)))
+    for place, (first, share) in {0: (0, 0.0), 1: (0, 0.3), 7: (3, 0.5)}.items():
+        wanted = (1 - share) * images[:, first, 0] + share * images[:, first + 1, 0]
+        assert found[:, place, 0] == pytest.approx(wanted, abs=1e-6)
