@@ -1,9 +1,10 @@
 """Enlarges the images of a dataset, as some sources do, and prints settings that train on them.
 
-    python scripts/enlarge.py usps 28 FOLDER | xargs gammvae train experiment=dec_2025
+    python scripts/enlarge.py usps 28 FOLDER | xargs -r gammvae train experiment=dec_2025
 
 Writes images of so many pixels a side, interpolated as by torchvision's Resize without
-antialiasing, and their classes. The settings are quoted for a shell as for xargs.
+antialiasing, and their classes. The settings are quoted for a shell as for xargs; with -r it trains
+nothing if there are none.
 
 Takes seconds. Needs the dataset, which is downloaded if it is missing.
 """
@@ -19,13 +20,25 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
 
 from gammvae import load_dataset
+from gammvae.cli.terminal import exit_codes
 from gammvae.config.overrides import in_grammar
 from gammvae.data.dataset import Dataset
+from gammvae.errors import InputError
+from gammvae.model.building import image_shape
 
 
 def enlarged(dataset: Dataset, side: int) -> NDArray[np.float32]:
-    """The images of a dataset, with ``side`` pixels in each direction, ``(N, C side side)``."""
-    images = torch.from_numpy(np.asarray(dataset.x)).unflatten(-1, dataset.shape)
+    """The images of a dataset, with ``side`` pixels in each direction, ``(N, C side side)``.
+
+    Raises:
+        InputError: The samples are no images, or have as many pixels already.
+    """
+    shape = image_shape(dataset.shape, "enlarging")
+    if side <= max(shape[1:]):
+        raise InputError(
+            f"{side} is too small: images have {shape[1]} x {shape[2]} pixels, and must get more"
+        )
+    images = torch.from_numpy(np.asarray(dataset.x)).unflatten(-1, shape)
     found = resize(images, [side, side], InterpolationMode.BILINEAR, antialias=False)
     return found.flatten(1).numpy()
 
@@ -52,10 +65,14 @@ def main() -> None:
     parser.add_argument("side", type=int, help="height and width of the enlarged images, in pixels")
     parser.add_argument("folder", type=Path, help="folder for the arrays")
     arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    dataset = load_dataset(arguments.dataset)
-    print(shlex.join(settings(dataset, enlarged(dataset, arguments.side), folder)))
+    with exit_codes():
+        dataset, folder = load_dataset(arguments.dataset), arguments.folder.resolve()
+        images = enlarged(dataset, arguments.side)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}") from error
+        print(shlex.join(settings(dataset, images, folder)))
 
 
 if __name__ == "__main__":

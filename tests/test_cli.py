@@ -254,11 +254,14 @@ BAD_CALLS = {
     "train architecture.hidden=[a]": "it must be null or a list of integers in brackets",
     "train architecture.hidden=3": "architecture.hidden=3",
     "train overwrite=perhaps": "overwrite=perhaps is of the wrong type: it must be true or false",
-    "train augmentation=3": "augmentation=3 names no option: augmentation takes one name, as in "
+    "train augmentation=3": "augmentation=3 is the name of no option: it must be one, as in "
     "augmentation=affine",
-    "train -m model=vae,7": "model=vae,7 names no option: model takes one name, as in",
+    "train -m model=vae,7": "7 in model=vae,7 is the name of no option: it must be one, as in m",
     "train +optimizer@train.optimizer=null": "as in +optimizer@train.optimizer=adam",
-    "search start init=[kmeans]": "init=[kmeans] names no option: init takes one name, as in",
+    "search start init=[kmeans]": "init=[kmeans] is the name of no option: it must be one, as",
+    "train model=": "model= is the name of no option: it must be one, as in model=ae_gmm",
+    "train hydra/launcher=3": "it must be one, as in hydra/launcher=joblib",
+    "train optimizer={lr:}": "cannot be parsed: settings in braces have the form {NAME:VALUE}",
     "train pretrain.layers=3": "pretrain.layers=3 is of the wrong type: pretrain.layers is a "
     "section, with the settings pretrain.layers.dropout, pretrain.layers.epochs, pretrain",
     "train pretrain.layers={epoch:1}": "pretrain.layers.epoch: did you mean epochs? pretrain.layer",

@@ -411,3 +411,18 @@ def test_images_are_enlarged_and_read_by_train(run, tmp_path, capsys):
     for place, (first, share) in {0: (0, 0.0), 1: (0, 0.3), 7: (3, 0.5)}.items():
         wanted = (1 - share) * images[:, first, 0] + share * images[:, first + 1, 0]
         assert found[:, place, 0] == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["digits", "8"], "8 is too small: images have 8 x 8 pixels, and must get more"),
+        (["nodata", "16"], "unknown option dataset=nodata"),
+    ],
+)
+def test_images_that_cannot_be_enlarged_get_one_line(run, tmp_path, capsys, words, message):
+    with pytest.raises(SystemExit) as ended:
+        run(SCRIPTS / "enlarge.py", *words, tmp_path / "new")
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

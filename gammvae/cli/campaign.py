@@ -1,7 +1,6 @@
 """Computes the missing runs of tables, and rewrites each table as its rows are finished."""
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,8 @@ from gammvae.cli.plan import Plan
 from gammvae.cli.train import launched, warn_of_other_processes
 from gammvae.runs.contents import LOCK, RESULT
 from gammvae.system.locking import is_locked
-from gammvae.system.printing import say
+from gammvae.system.printing import say, say_above_bars
 from gammvae.system.progress import meter
-from gammvae.tables.described import Row
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -30,6 +28,7 @@ class Progress:
         self.missing = {str(path) for path in missing}
         self.bar = meter(total=len(self.missing), unit="run", disable=None)
         self.done = 0
+        self.elsewhere: set[str] = set()
 
     def begin(self, table: str, row: str) -> None:
         """Names the row whose runs come next."""
@@ -38,9 +37,12 @@ class Progress:
             say(f"{table}: {row}", sys.stderr)
 
     def hear(self, job: sweeps.Job) -> None:
-        """Counts a run that has ended here."""
+        """Counts a run that has ended here, or notes that another process computes it."""
         if not job.in_use:
             self.count(job.path, job.state)
+        elif self.bar.disable and job.path not in self.elsewhere:
+            say(f"{job.path} is computed by another process, and left for the end", sys.stderr)
+            self.elsewhere.add(job.path)
 
     def count(self, path: str, state: str) -> None:
         """Counts a run that has ended, here or in another process."""
@@ -58,12 +60,10 @@ class Progress:
 def shown(missing: Sequence[Path]) -> Iterator[Progress]:
     """The progress of the runs that end in the context; what they print is left out."""
     progress = Progress(missing)
-    sweeps.LISTENERS.append(progress.hear)
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with sweeps.heard(progress.hear):
             yield progress
     finally:
-        sweeps.LISTENERS.remove(progress.hear)
         progress.bar.close()
 
 
@@ -122,9 +122,11 @@ def compute_rows(
     for row in plan.table["rows"]:
         if missing := plan.missing(row, {Path(path) for path in ended}):
             progress.begin(plan.name, row["name"])
-            for job in launched(arguments(row, missing, settings)):
-                progress.hear(job)  # those that ended in other processes
-                ended[job.path or job.overrides] = job
+            common = ["-m", *settings, "report=false", *row.get("overrides", ())]
+            for sweep in sweeps_of(missing):
+                for job in launched([*common, *sweep]):
+                    progress.hear(job)  # those that ended in other processes
+                    ended[job.path or job.overrides] = job
             plan.write(folder)
 
 
@@ -136,7 +138,7 @@ def wait(paths: Sequence[str], progress: Progress) -> None:
         progress: Is told of those that hold a finished run then.
     """
     number = f"{len(paths)} runs" if len(paths) > 1 else paths[0]
-    say(f"waiting for another process, which computes {number}", sys.stderr)
+    say_above_bars(f"waiting for another process, which computes {number}")
     for path in paths:
         while is_locked(Path(path), LOCK):
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -144,16 +146,14 @@ def wait(paths: Sequence[str], progress: Progress) -> None:
             progress.count(path, "done by another process")
 
 
-def arguments(row: Row, missing: dict[str, list[int]], settings: Sequence[str]) -> list[str]:
-    """The arguments of ``gammvae train`` that compute a row's missing runs.
-
-    Where datasets lack different seeds, finished runs are among them, which the sweep skips.
+def sweeps_of(missing: dict[str, list[int]]) -> Iterator[list[str]]:
+    """Yields arguments of ``gammvae train -m`` that sweep over a row's missing runs, and no others.
 
     Args:
-        row: The row.
-        missing: Missing seeds by dataset.
-        settings: Arguments for every run.
+        missing: Missing seeds by dataset. Datasets that lack the same ones are swept together.
     """
-    seeds = sorted({seed for lacking in missing.values() for seed in lacking})
-    swept = [f"dataset={','.join(missing)}", f"seed={','.join(map(str, seeds))}"]
-    return ["-m", *settings, "report=false", *row.get("overrides", ()), *swept]
+    datasets: dict[tuple[int, ...], list[str]] = {}
+    for dataset, seeds in missing.items():
+        datasets.setdefault(tuple(seeds), []).append(dataset)
+    for lacking, names in datasets.items():
+        yield [f"dataset={','.join(names)}", f"seed={','.join(map(str, lacking))}"]

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -201,29 +200,5 @@ def silent(number: int) -> Iterator[None]:
     def hear(job: sweeps.Job) -> None:
         say(f"trial {number}: {job.path} {job.state}", sys.stderr)
 
-    sweeps.LISTENERS.append(hear)
-    try:
-        with (
-            open(os.devnull, "w") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-            inherited_stdout(nowhere.fileno()),
-        ):
-            yield
-    finally:
-        sweeps.LISTENERS.remove(hear)
-
-
-@contextlib.contextmanager
-def inherited_stdout(target: int) -> Iterator[None]:
-    """Has the processes that are started in the context write to another file descriptor."""
-    try:
-        kept = os.dup(1)
-    except OSError:  # it is closed
+    with sweeps.heard(hear):
         yield
-        return
-    try:
-        os.dup2(target, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)

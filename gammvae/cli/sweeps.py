@@ -4,13 +4,13 @@ import dataclasses
 import itertools
 import json
 import logging
+import os
 import re
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -28,7 +28,7 @@ from gammvae.cli.sweep_record import begin, end, record
 from gammvae.cli.terminal import DISK_ERRORS
 from gammvae.config.candidates import as_text
 from gammvae.errors import DivergenceError, InputError, InUseError, first_line
-from gammvae.system.printing import say
+from gammvae.system.printing import say_above_bars
 from gammvae.system.writing import append
 from gammvae.tables.seeds import compare_seeds
 
@@ -41,6 +41,8 @@ SWEPT = re.compile(r"[^-=][^=]*=.*", re.DOTALL)
 
 # Jobs of this process's last sweep.
 JOBS: list["Job"] = []
+# Environment variable, inherited by processes of a launcher, that leaves out what jobs print.
+QUIET = "GAMMVAE_QUIET"
 # Functions that are called with every job that ends in this process.
 LISTENERS: list[Callable[["Job"], None]] = []
 
@@ -70,6 +72,19 @@ class Job:
 
 
 @contextmanager
+def heard(hear: Callable[[Job], None]) -> Iterator[None]:
+    """Calls a function with every job that ends in this process; leaves out what sweeps print."""
+    LISTENERS.append(hear)
+    os.environ[QUIET] = "1"
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield
+    finally:
+        LISTENERS.remove(hear)
+        del os.environ[QUIET]
+
+
+@contextmanager
 def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
     """Runs one job, which may fail, and appends a line about it to the sweep's file.
 
@@ -85,7 +100,8 @@ def attempt(overrides: Sequence[str], folder: str) -> Iterator[Job]:
         job.in_use = isinstance(error, InUseError)
         if not job.refused and not isinstance(error, DivergenceError):
             traceback.print_exc()
-        say(f"gammvae: {job.overrides}: {job.reason}", sys.stderr)
+        if not (job.in_use and QUIET in os.environ):
+            say_above_bars(f"gammvae: {job.overrides}: {job.reason}")
     append(record(folder), json.dumps(dataclasses.asdict(job)) + "\n")
     for hear in LISTENERS:
         hear(job)

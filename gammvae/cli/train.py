@@ -1,6 +1,7 @@
 """``gammvae train``: runs one configuration or a sweep and prints the figures."""
 
 import argparse
+import contextlib
 import logging
 import os
 import shlex
@@ -107,18 +108,28 @@ def train_one(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gammvae.cli.sweeps import Job, attempt, given
+    from gammvae.cli.sweeps import QUIET, Job, attempt, given
 
-    log_to_terminal()  # a job may run in a new process
-    hydra = HydraConfig.get()
+    quiet, hydra = QUIET in os.environ, HydraConfig.get()
+    log_to_terminal(logging.WARNING if quiet else logging.INFO)  # a job may run in a new process
     if hydra.mode == RunMode.RUN:
         with exit_codes():
             alone, job = count() == 1, Job("")
             train_job(cfg, job) if alone else train_together(cfg, job)
     else:  # a failure must not stop the other jobs
-        with attempt(given(hydra.overrides.task), hydra.sweep.dir) as job:
+        with attempt(given(hydra.overrides.task), hydra.sweep.dir) as job, output(shown=not quiet):
             train_job(cfg, job)
     return job.elbo
+
+
+@contextlib.contextmanager
+def output(*, shown: bool) -> Iterator[None]:
+    """Prints what is printed in the context, or leaves it out."""
+    if shown:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def warn_of_other_processes() -> None:
@@ -164,7 +175,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gammvae.cli.sweeps import LISTENERS
+    from gammvae.cli.sweeps import QUIET
     from gammvae.config.candidates import is_undecided
     from gammvae.config.typed import to_config
     from gammvae.runs.contents import REPORT
@@ -186,9 +197,12 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
         try:
             run = experiment.prepared(config, directory)
             first = hydra.mode == RunMode.RUN or hydra.job.num == 0
-            if first and not LISTENERS:  # they have several sweeps, and warn once
+            if first and QUIET not in os.environ:  # it has several sweeps, and warns once
                 warn_of_other_processes()
             result = run.run()
+            if directory.by_another:
+                say(f"{path} was finished by another process")
+                job.state = "skipped"
         except Exception as error:
             directory.note_failure(config, error, begin=hydra.mode != RunMode.RUN)
             raise
@@ -205,7 +219,7 @@ def train_job(cfg: "DictConfig", job: "Job") -> None:
         for line in unsupported(choice):
             say(line)
     say(path)
-    if hydra.mode == RunMode.RUN and sys.stdout.isatty() and not LISTENERS:
+    if hydra.mode == RunMode.RUN and sys.stdout.isatty():
         say("\n".join(what_next(directory, config)))
     job.elbo = result["metrics"].get("elbo", nan)
 

@@ -11,6 +11,8 @@ from gammvae.config.groups import groups, packaged
 from gammvae.errors import InputError
 
 NO_NAMES = NoneType, int, float, list, RangeSweep, IntervalSweep
+# A group of Hydra's, and the name of an option that is not among the packaged files.
+LAUNCHER, JOBLIB = "hydra/launcher", "joblib"
 
 
 def check_choices(words: Sequence[str]) -> None:
@@ -20,9 +22,9 @@ def check_choices(words: Sequence[str]) -> None:
         words: Arguments of ``gammvae train``.
 
     Raises:
-        InputError: A group is given a number, ``null`` or a list.
+        InputError: A group is given a number, ``null``, a list or nothing.
     """
-    known, parser = groups(), OverridesParser.create()
+    known, parser = [*groups(), LAUNCHER], OverridesParser.create()
     for word in words:
         key, equals, _ = word.partition("=")
         group = key.lstrip("+").partition("@")[0]  # as in +optimizer@train.optimizer=sgd
@@ -32,11 +34,16 @@ def check_choices(words: Sequence[str]) -> None:
             value = parser.parse_override(word).value()
         except HydraException:  # explained where it is composed
             continue
-        if any(isinstance(one, NO_NAMES) for one in values_of(value)):
-            name = min(path.stem for path in (packaged() / group).glob("*.yaml"))
-            raise InputError(f"{word} names no option: {group} takes one name, as in {key}={name}")
+        listed = list(value.list or ()) if isinstance(value, ChoiceSweep) else [value]
+        for one in listed:
+            if one == "" or isinstance(one, NO_NAMES):
+                wrong = word if len(listed) == 1 else f"{one} in {word}"
+                name = JOBLIB if group == LAUNCHER else first_option(group)
+                raise InputError(
+                    f"{wrong} is the name of no option: it must be one, as in {key}={name}"
+                )
 
 
-def values_of(value: object) -> list[object]:
-    """A value, or all that a sweep lists."""
-    return list(value.list) if isinstance(value, ChoiceSweep) and value.list else [value]
+def first_option(group: str) -> str:
+    """The first name of a group's options."""
+    return min(path.stem for path in (packaged() / group).glob("*.yaml"))

@@ -73,6 +73,8 @@ def unparsed(override: str) -> str:
     key, equals, value = override.partition("=")
     if not equals:
         return f"{override} cannot be parsed: a setting has the form KEY=VALUE"
+    if value[:1] == "{":
+        return f"{override} cannot be parsed: settings in braces have the form {{NAME:VALUE}}"
     items = [item.strip() for item in value[1:-1].split(",")]
     quotable = items if value[:1] + value[-1:] == "[]" else value
     return f"{override} cannot be parsed; with quotes it reads {overrides.override(key, quotable)}"
@@ -107,6 +109,8 @@ def missing(error: Exception, text: str) -> str:
     if key.endswith("n_clusters"):
         key = key.removeprefix("dataset.")
         return f"{key} is missing: {key}=VALUE must be given, or {key}=auto has the data choose it"
+    if key == "dataset.likelihood":
+        return f"{key} is missing: the dataset's YAML file must say auto, bernoulli or normal"
     return f"{key} is missing: {key}=VALUE must be given"
 
 

@@ -52,11 +52,15 @@ class RunDirectory(StoredRun):
     Args:
         path: Path of the directory, which is created when the run is opened.
         command: Command that started the run, which is stored in its result.
+
+    Attributes:
+        by_another: Whether ``finished_since`` has found a result.
     """
 
     def __init__(self, path: str | Path, command: str = "") -> None:
         super().__init__(path)
         self.command = command
+        self.missed, self.by_another = False, False
         # Called with records that were written to the metrics, and whether these are all.
         self.listeners: list[Callable[[Sequence[Mapping[str, Any]], bool], None]] = []
 
@@ -110,6 +114,7 @@ class RunDirectory(StoredRun):
                 for recomputing damaged outputs were changed.
         """
         if config.overwrite or not (self / RESULT).exists():
+            self.missed = not config.overwrite
             return None
         self._refuse_foreign()
         self.check_config(config)
@@ -127,6 +132,16 @@ class RunDirectory(StoredRun):
                     self.check_digest(name)
                 except InputError as error:
                     log.warning("%s; overwrite=true runs it again", error)
+        return result
+
+    def finished_since(self, config: Config) -> Result | None:
+        """The result of another process that has ended since ``finished`` found none.
+
+        Raises:
+            InputError: See ``finished``.
+        """
+        result = self.finished(config) if self.missed else None
+        self.by_another = result is not None
         return result
 
     def finish(self, result: Result) -> None:

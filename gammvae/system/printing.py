@@ -30,6 +30,14 @@ def say(text: object, stream: TextIO | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def say_above_bars(text: object) -> None:
+    """Prints a possibly untrusted text on standard error, on a line above all progress bars."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode(sys.stderr):
+        say(text, sys.stderr)
+
+
 def plain(text: str) -> str:
     """The text with escaped control characters, so that a terminal does not execute them."""
     return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
@@ -40,10 +48,7 @@ class TerminalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
-        from tqdm import tqdm
-
-        with tqdm.external_write_mode(sys.stderr):
-            say(self.format(record), sys.stderr)
+        say_above_bars(self.format(record))
 
 
 class LogFile(logging.StreamHandler):

@@ -68,14 +68,21 @@ class Experiment:
         check_candidates(self.work)
 
     def run(self) -> Result:
-        """Runs the stages that are left, and returns the result.
+        """Runs the stages that are left, and returns the result; if there is one by now, that.
 
         Raises:
             InputError: The contents of the directory do not allow the run.
             DivergenceError: Training became non-finite.
         """
         directory = self.work.directory
-        with directory.open(self.config), tracking(self.config, directory) as conclude:
+        with directory.open(self.config):
+            found = directory.finished_since(self.config)
+            return self._trained() if found is None else found
+
+    def _trained(self) -> Result:
+        """Runs the stages that are left, in the open directory."""
+        directory = self.work.directory
+        with tracking(self.config, directory) as conclude:
             self.work.introduce()
             with run_bar(expected(self.work, self.method.stages())) as bar:
                 self._settle()

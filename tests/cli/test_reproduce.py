@@ -215,13 +215,52 @@ def test_a_run_of_another_process_is_waited_for_at_the_end(tmp_path, in_process,
         result = in_process("reproduce", "quick", *MINE)
         other.result()
     assert result.returncode == 0, result.stderr
-    assert f"waiting for another process, which computes {RUN}0\n" in result.stderr
-    assert [line for line in result.stderr.splitlines() if line.endswith(" done")] == [
+    assert result.stderr.splitlines()[-5:] == [
+        f"{RUN}0 is computed by another process, and left for the end",
         f"1 of 2: {RUN}1 done",
+        f"waiting for another process, which computes {RUN}0",
+        "quick: k-means",
         f"2 of 2: {RUN}0 done",
     ]
     assert "failed" not in result.stdout
     assert "±" in (tmp_path / "outputs/tables/quick.md").read_text()
+
+
+def test_a_run_that_failed_is_not_tried_again_after_waiting(tmp_path, in_process, monkeypatch):
+    monkeypatch.setattr("gammvae.cli.campaign.SECONDS_BETWEEN_LOOKS", 0.01)
+    rows = "rows: [{name: many, overrides: [model=kmeans, n_clusters=50]}]\n"  # mine has 40 samples
+    own_table(tmp_path, ONE[: ONE.index("rows:")].replace("[digits]", "[digits, mine]") + rows)
+    own_dataset(tmp_path, labels="c")
+    taken = tmp_path / "outputs/reproduce/digits/kmeans/n_clusters=50/seed=0"
+    held = Event()
+
+    def hold():
+        with locked(taken, ".lock"):
+            held.set()
+            while not (taken.with_name("seed=1") / "result.json").exists():
+                time.sleep(0.01)
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor() as threads:
+        other = threads.submit(hold)
+        held.wait()
+        result = in_process("reproduce", "quick", *MINE)
+        other.result()
+    assert result.returncode == 1
+    for seed in (0, 1):
+        attempts = [line for line in result.stderr.splitlines() if "exceeds the 40 samples" in line]
+        assert len([line for line in attempts if f"seed={seed}:" in line]) == 1
+    assert (taken / "result.json").exists()
+
+
+def test_what_processes_of_a_launcher_print_is_left_out(tmp_path, in_process):
+    own_table(tmp_path, ONE)
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    result = in_process("reproduce", "quick", *MINE, *launcher)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("One; seeds 0, 1\n")
+    assert "samples of 64 features" not in result.stderr
+    assert "2 of 2: " in result.stderr
 
 
 def test_a_table_grows_with_its_rows(tmp_path, in_process, monkeypatch):

@@ -6,12 +6,20 @@ from gammvae.errors import InputError
 
 @pytest.mark.parametrize(
     "word",
-    ["model=3", "model=null", "model=true", "model=[vae]", "model=vae,3", "model=range(0,3)"],
+    [
+        "model=3",
+        "model=null",
+        "model=true",
+        "model=[vae]",
+        "model=",
+        "model=''",
+        "model=range(0,3)",
+    ],
 )
 def test_what_is_no_name_is_refused_with_one_that_is(word):
     with pytest.raises(InputError) as error:
         check_choices(["seed=3", word])
-    assert str(error.value).startswith(f"{word} names no option: model takes one name, as in ")
+    assert str(error.value).startswith(f"{word} is the name of no option: it must be one, as in ")
     check_choices([str(error.value).rpartition(" ")[2]])
 
 
@@ -21,3 +29,8 @@ def test_what_is_no_name_is_refused_with_one_that_is(word):
 )
 def test_names_and_settings_are_left_to_hydra(word):
     check_choices([word, "+optimizer@train.optimizer=sgd", "-m"])
+
+
+def test_of_several_values_the_wrong_one_is_named():
+    with pytest.raises(InputError, match="^3 in model=vade,3 is the name of no option: "):
+        check_choices(["model=vade,3"])

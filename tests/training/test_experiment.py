@@ -176,6 +176,18 @@ def test_overwrite_runs_anew(finished, tmp_path):
     assert len(directory.read_metrics()) == 7
 
 
+def test_a_run_that_another_process_has_ended_meanwhile_is_not_repeated(tmp_path):
+    ours, theirs = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "run")
+    assert ours.finished(short()) is None
+    waiting = Experiment(short(), ours)
+    result = run(short(), theirs)
+    before = {path: path.stat().st_mtime_ns for path in theirs.path.iterdir()}
+    assert waiting.run()["metrics"] == result["metrics"]
+    assert ours.by_another
+    after = {path: path.stat().st_mtime_ns for path in theirs.path.iterdir()}
+    assert {path.name for path in before if before[path] != after[path]} <= {CONFIG, LOG, ".lock"}
+
+
 @pytest.mark.parametrize("stop_at", ["pretrain", "train"])
 def test_a_diverged_run_stops_with_its_checkpoint_intact(tmp_path, stop_at):
     config = short("optimizer.lr=1e30", f"{'pretrain' if stop_at == 'train' else 'train'}.epochs=0")
