@@ -26,6 +26,8 @@ class Progress:
 
     def __init__(self, missing: Sequence[Path]) -> None:
         self.missing = {str(path) for path in missing}
+        # a result that is there already is damaged, or of another configuration
+        self.without = [path for path in missing if not (path / RESULT).exists()]
         self.bar = meter(total=len(self.missing), unit="run", disable=None)
         self.done = 0
         self.elsewhere: set[str] = set()
@@ -43,6 +45,12 @@ class Progress:
         elif self.bar.disable and job.path not in self.elsewhere:
             say(f"{job.path} is computed by another process, and left for the end", sys.stderr)
             self.elsewhere.add(job.path)
+
+    def catch_up(self) -> None:
+        """Counts the runs that other processes have finished."""
+        for path in self.without:
+            if (path / RESULT).exists():
+                self.count(str(path), "done by another process")
 
     def count(self, path: str, state: str) -> None:
         """Counts a run that has ended, here or in another process."""
@@ -92,9 +100,10 @@ def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> lis
         while True:
             for plan in plans:
                 compute_rows(plan, settings, folder, progress, ended)
+            progress.catch_up()
             if not (elsewhere := [path for path, job in ended.items() if job.in_use]):
                 break
-            wait(elsewhere, progress)
+            wait(elsewhere)
             for path in elsewhere:
                 del ended[path]
     return list(ended.values())
@@ -120,6 +129,7 @@ def compute_rows(
         InputError: The table cannot be written.
     """
     for row in plan.table["rows"]:
+        progress.catch_up()
         if missing := plan.missing(row, {Path(path) for path in ended}):
             progress.begin(plan.name, row["name"])
             common = ["-m", *settings, "report=false", *row.get("overrides", ())]
@@ -130,20 +140,13 @@ def compute_rows(
             plan.write(folder)
 
 
-def wait(paths: Sequence[str], progress: Progress) -> None:
-    """Waits until no other process uses some run directories.
-
-    Args:
-        paths: The directories.
-        progress: Is told of those that hold a finished run then.
-    """
+def wait(paths: Sequence[str]) -> None:
+    """Waits until no other process uses some run directories."""
     number = f"{len(paths)} runs" if len(paths) > 1 else paths[0]
     say_above_bars(f"waiting for another process, which computes {number}")
     for path in paths:
         while is_locked(Path(path), LOCK):
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        if (Path(path) / RESULT).exists():
-            progress.count(path, "done by another process")
 
 
 def sweeps_of(missing: dict[str, list[int]]) -> Iterator[list[str]]:
