@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -42,6 +43,26 @@ def own_dataset(folder, labels="null"):
     (folder / "x.csv").write_text(
         "a,b,c\n" + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(40))
     )
+
+
+@contextmanager
+def another_process_at(taken, until):
+    """Holds the lock of a run, as another process would, until some other run is finished."""
+    held = Event()
+
+    def hold():
+        with locked(taken, ".lock"):
+            held.set()
+            while not (until / "result.json").exists():
+                time.sleep(0.01)
+            time.sleep(0.1)  # the run is waited for by then
+            assert not (taken / "result.json").exists()
+
+    with ThreadPoolExecutor() as threads:
+        other = threads.submit(hold)
+        held.wait()
+        yield
+        other.result()
 
 
 def state(in_process):
@@ -198,22 +219,8 @@ def test_a_run_of_another_process_is_waited_for_at_the_end(tmp_path, in_process,
     """The other process ends without a result, so the run is computed here."""
     monkeypatch.setattr("gammvae.cli.campaign.SECONDS_BETWEEN_LOOKS", 0.01)
     own_table(tmp_path, ONE)
-    taken, own = (tmp_path / f"{RUN}{seed}" for seed in (0, 1))
-    held = Event()
-
-    def hold():
-        with locked(taken, ".lock"):
-            held.set()
-            while not (own / "result.json").exists():
-                time.sleep(0.01)
-            time.sleep(0.1)  # it is waited for by then
-            assert not (taken / "result.json").exists()
-
-    with ThreadPoolExecutor() as threads:
-        other = threads.submit(hold)
-        held.wait()
+    with another_process_at(tmp_path / f"{RUN}0", until=tmp_path / f"{RUN}1"):
         result = in_process("reproduce", "quick", *MINE)
-        other.result()
     assert result.returncode == 0, result.stderr
     assert result.stderr.splitlines()[-5:] == [
         f"{RUN}0 is computed by another process, and left for the end",
@@ -232,20 +239,8 @@ def test_a_run_that_failed_is_not_tried_again_after_waiting(tmp_path, in_process
     own_table(tmp_path, ONE[: ONE.index("rows:")].replace("[digits]", "[digits, mine]") + rows)
     own_dataset(tmp_path, labels="c")
     taken = tmp_path / "outputs/reproduce/digits/kmeans/n_clusters=50/seed=0"
-    held = Event()
-
-    def hold():
-        with locked(taken, ".lock"):
-            held.set()
-            while not (taken.with_name("seed=1") / "result.json").exists():
-                time.sleep(0.01)
-            time.sleep(0.1)
-
-    with ThreadPoolExecutor() as threads:
-        other = threads.submit(hold)
-        held.wait()
+    with another_process_at(taken, until=taken.with_name("seed=1")):
         result = in_process("reproduce", "quick", *MINE)
-        other.result()
     assert result.returncode == 1
     for seed in (0, 1):
         attempts = [line for line in result.stderr.splitlines() if "exceeds the 40 samples" in line]
