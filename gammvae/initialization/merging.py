@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 EPSILON = np.finfo(np.float64).eps
+# Groups in pairs that gain most, up to rounding errors, of which all pairs are compared anew. More
+# are alike, as on points that coincide, and comparing them before every merger takes ``O(G^3)``.
+MOST_COMPARED = 64
 
 
 class Merging:
@@ -17,7 +20,8 @@ class Merging:
 
     Pairs that gain the same up to rounding errors are frequent among small groups. They are
     compared by gains from volumes that are summed anew, in the order of the groups; of equal ones
-    the first is taken. So the result is that of computing all gains before every merger.
+    the first is taken. So the result is that of computing all gains before every merger. Among
+    more than ``MOST_COMPARED`` groups, the first pair is taken.
 
     Args:
         weights: Shares of the graph's weight between every pair of groups, ``(G, G)``, symmetric;
@@ -47,8 +51,11 @@ class Merging:
         """The two groups that gain most if they are merged, in ascending order."""
         best = self.best.max()
         scale = abs(best) if self.resolution is None else max(1, self.resolution)
-        rows = np.flatnonzero(self.best >= best - self.tolerance * scale)
-        if len(rows) > 2:
+        least = best - self.tolerance * scale
+        rows = np.flatnonzero(self.best >= least)
+        if len(rows) > MOST_COMPARED:
+            rows = np.append(rows[0], (self.gains[rows[0]] >= least).argmax())
+        elif len(rows) > 2:
             weights = self.weights[rows]
             volumes = weights.cumsum(1)[:, -1]
             gains = self._gains(weights[:, rows], np.multiply.outer(volumes, volumes))

@@ -46,7 +46,7 @@ def svg(figure: Figure, title: str) -> str:
 
 
 def curves(records: Sequence[Mapping[str, Any]], stage: str, unit: str) -> str:
-    """Plots the ELBO's terms over a stage's epochs; also scores and the mixture's, if known.
+    """Plots the objective's terms over a stage's epochs; also scores and the mixture's, if known.
 
     Args:
         records: Lines of ``metrics.jsonl``.
@@ -73,7 +73,7 @@ def curves(records: Sequence[Mapping[str, Any]], stage: str, unit: str) -> str:
             axis.set_xlabel("epoch")
         figure.suptitle(stage)
         axes[0].set_ylabel(unit)
-        return svg(figure, f"Terms of the ELBO and health over the epochs of {stage}")
+        return svg(figure, f"Terms of the objective and health over the epochs of {stage}")
 
 
 def density(z: NDArray, grid: NDArray, parts: NDArray, name: str, colors: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ from gammvae.report.panels import (
 )
 from gammvae.report.pictures import gray_range, grid, is_image
 from gammvae.report.subject import Subject
-from gammvae.runs.records import Result
+from gammvae.runs.records import Record, Result
 from gammvae.system.writing import write_text
 from gammvae.tables.choices import conclusion
 from gammvae.tables.summary import judgement
@@ -39,6 +39,7 @@ from gammvae.tables.summary import judgement
 DOTS, MAP, STEPS = 1000, (720, 520), 500
 # Units of the curves.
 NATS, SQUARES = "nats per sample", "negative mean squared error"
+OBJECTIVE = "terms of the objective"  # of methods that have no bound
 
 
 def write_report(subjects: Sequence[Subject], path: Path) -> None:
@@ -60,8 +61,6 @@ def described(subject: Subject) -> dict[str, Any]:
     config, result = subject.config, subject.result
     versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
     colors = palette(config.n_clusters)
-    likely = config.pretrain.loss == "likelihood"
-    units = {"pretrain": NATS if likely else SQUARES, "train": NATS}
     run: dict[str, Any] = {
         "name": f"{result['dataset']}, {result['model']}, seed {result['seed']}",
         "headline": headline(result),
@@ -69,8 +68,7 @@ def described(subject: Subject) -> dict[str, Any]:
         "notes": result["dataset_notes"],
         "curves": [
             Markup(curves(subject.records, stage, unit))
-            for stage, unit in units.items()
-            if any(record["stage"] == stage for record in subject.records)
+            for stage, unit in units(config.pretrain.loss, subject.records).items()
         ],
         "map": dots(subject, colors),
         "legends": legends(subject, colors),
@@ -95,6 +93,22 @@ def described(subject: Subject) -> dict[str, Any]:
             "densities": [Markup(one) for one in latent(subject, colors)],
         }
     return run
+
+
+def units(loss: str, records: Sequence[Record]) -> dict[str, str]:
+    """Units of the objective's terms in the stages that the records have.
+
+    Args:
+        loss: The setting ``pretrain.loss``.
+        records: Lines of ``metrics.jsonl``.
+    """
+    bounded = any(record.get("elbo") is not None for record in records)
+    known = {
+        "pretrain": NATS if loss == "likelihood" else SQUARES,
+        "train": NATS if bounded else OBJECTIVE,
+    }
+    stages = {record["stage"] for record in records}
+    return {stage: unit for stage, unit in known.items() if stage in stages}
 
 
 def headline(result: Result) -> list[tuple[str, str, str]]:

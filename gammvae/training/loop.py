@@ -176,7 +176,9 @@ def figures(model: MixtureVAE, totals: Totals, kl_weight: float) -> dict[str, fl
 
 def report(record: dict[str, Any], stage: Stage, bar: Bar) -> None:
     """Shows an epoch's figures on the progress bar, and every few epochs in the log."""
-    shown = [f"{name} {record[name]:.2f}" for name in (*TERMS, "elbo") if record[name] is not None]
+    shown = [
+        f"{name} {short(record[name])}" for name in (*TERMS, "elbo") if record[name] is not None
+    ]
     bar.set_postfix_str(", ".join(shown), refresh=False)
     epoch = record["epoch"]
     epochs = stage.all_epochs
@@ -190,6 +192,11 @@ def report(record: dict[str, Any], stage: Stage, bar: Bar) -> None:
             ", ".join(shown),
             record["seconds"],
         )
+
+
+def short(value: float) -> str:
+    """A figure with two decimals, or with three digits if it is below one."""
+    return f"{value:.3g}" if 0 < abs(value) < 1 else f"{value:.2f}"
 
 
 def warn_of_collapse(record: dict[str, Any], n_clusters: int, before: int) -> int:

@@ -77,3 +77,16 @@ def test_of_equal_mergers_the_first_is_taken():
         order.append(merging.best_pair())
         merging.join(*order[-1])
     assert order == [(0, 1), (2, 3), (4, 5)]
+
+
+@pytest.mark.parametrize("resolution", [None, 1.0])
+def test_of_very_many_groups_that_are_alike_any_pair_that_gains_most_is_merged(resolution):
+    weights = np.full((150, 150), 1 / 150**2)
+    merging = Merging(weights.copy(order="F"), resolution)
+    for _ in range(140):
+        kept, gone = merging.best_pair()
+        assert kept < gone
+        assert merging.alive[[kept, gone]].all()
+        largest = merging.gains[np.ix_(merging.alive, merging.alive)].max()
+        assert merging.gains[kept, gone] == pytest.approx(largest, rel=1e-9)
+        merging.join(kept, gone)
