@@ -11,6 +11,7 @@ import torch
 
 import gammvae
 from gammvae.errors import InputError
+from gammvae.system.provenance import processor
 
 
 def available_devices() -> list[str]:
@@ -65,16 +66,24 @@ def random_numbers_kept(device: torch.device) -> Iterator[None]:
         set_random_state(before, device)
 
 
-def surroundings(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
-    """What a run's figures depend on besides its configuration and data."""
+def surroundings(device: torch.device, precision: torch.dtype, commit: str) -> dict[str, Any]:
+    """What a run's figures depend on besides its configuration and data.
+
+    Args:
+        device: Device of the run.
+        precision: Precision of its networks.
+        commit: Commit of gammvae when it began; empty outside of a checkout.
+    """
     return {
         "device": str(device),
+        "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "precision": str(precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "gammvae": gammvae.__version__,
+            **({"commit": commit} if commit else {}),
         },
     }
 

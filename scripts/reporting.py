@@ -7,10 +7,7 @@ every row, so an interrupted benchmark keeps the rows it has.
 
 import argparse
 import platform
-import re
 import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 
 import gammvae
 from gammvae.system.printing import say
+from gammvae.system.provenance import commit, processor
 from gammvae.system.writing import write_text
 from gammvae.tables.formats import Entry, Grid, to_markdown
 
@@ -85,28 +83,6 @@ def machine() -> str:
     """Description of the machine: GPU if there is one, available cores and processor."""
     cores = f"{joblib.cpu_count()} cores of {processor()}"
     return f"{torch.cuda.get_device_name()} and {cores}" if torch.cuda.is_available() else cores
-
-
-def processor() -> str:
-    """The name of the processor, or its architecture where no name is known."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The current commit, with a + if gammvae/ or conf/ has changes; empty outside of git."""
-    if not shutil.which("git"):
-        return ""
-    git = ["git", "-C", str(ROOT)]
-    name, changed = (
-        subprocess.run([*git, *words], capture_output=True, text=True).stdout.strip()
-        for words in (
-            ("rev-parse", "--short", "HEAD"),
-            ("status", "--porcelain", "--", "gammvae", "conf"),
-        )
-    )
-    return name + ("+" if changed else "")
 
 
 def mean_and_deviation(values: NDArray[np.float64], digits: int = 2) -> str:

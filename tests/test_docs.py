@@ -136,7 +136,7 @@ def test_the_page_of_settings_has_all_of_them():
         assert f"\n### `{key}` {{#{key}}}\n" in page
     files = {f"{file.parent.name}={file.stem}" for file in (ROOT / "conf").rglob("*/*.yaml")}
     tables = {file for file in files if file.startswith(("tables=", "search="))}
-    assert len(tables) == 11
+    assert len(tables) == 12
     assert not any(table in page for table in tables)
     files -= tables
     assert len(files) > 30

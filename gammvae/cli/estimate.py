@@ -37,7 +37,8 @@ class Estimate(NamedTuple):
         if known:
             texts.append(f"about {duration(self.seconds)} for {runs(known)} ({', '.join(based)})")
         if self.unknown:
-            texts.append(f"unknown for {runs(self.unknown)} unlike all finished ones")
+            them = "it" if self.unknown == 1 else "them"
+            texts.append(f"unknown for {runs(self.unknown)}, as none like {them} is finished")
         return ", ".join(texts)
 
 

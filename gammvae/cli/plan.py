@@ -70,6 +70,13 @@ class Plan:
         }
         return {dataset: seeds for dataset, seeds in lacking.items() if seeds}
 
+    def finished(self) -> Iterator[Run]:
+        """Yields the finished runs of all rows and datasets, also of seeds that are not shown."""
+        for row in self.table["rows"]:
+            for dataset in self.table["datasets"]:
+                found = self.finder.finished(row.get("overrides", ()), dataset)
+                yield from (run._replace(row=row["name"], dataset=dataset) for run in found)
+
     def has_data(self) -> bool:
         """Whether a dataset is here, or at least a finished run."""
         here = {*self.table["datasets"]} - {*self.absent}
@@ -105,6 +112,7 @@ class Plan:
         begun = {
             key: runs for key, runs in cells.items() if any(run.reason != NOT_RUN for run in runs)
         }
+        with_runs = {dataset for _, dataset in begun}
         return Sheet(
             begun,
             [row["name"] for row in table["rows"]],
@@ -116,6 +124,7 @@ class Plan:
             f"{table['title']}; {span(table['seeds'])}",
             self.rankings(begun),
             about(table),
+            [name for name in table["datasets"] if with_runs and name not in with_runs],
         )
 
     def rankings(self, cells: Cells) -> list[Ranking]:

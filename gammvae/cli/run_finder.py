@@ -73,6 +73,20 @@ class RunFinder:
             self._finished[path] = run
         return self._finished[path]
 
+    def finished(self, overrides: Sequence[str], dataset: str) -> list[Run]:
+        """The finished runs of any seed.
+
+        Raises:
+            InputError: As ``composed``.
+        """
+        if not self.begun(dataset):
+            return []
+        _, folder = self.composed(overrides, dataset)
+        names = (path.name.removeprefix("seed=") for path in folder.glob("seed=*"))
+        seeds = sorted(int(name) for name in names if name.isdecimal())
+        runs = (self.run(overrides, dataset, seed) for seed in seeds)
+        return [run for run in runs if run.figures]
+
     def _read(self, path: Path, config: Config) -> Run:
         unfinished = Run(path, config.dataset.name, "", config.seed, {}, NOT_RUN, {})
         try:

@@ -22,7 +22,7 @@ def overview(plans: Sequence[Plan], device: str) -> str:
 
 def times_of(plans: Sequence[Plan], device: str) -> Times:
     """The times of all finished runs on the kind of device that is given, as in ``train``."""
-    finished = [run for plan in plans for run in plan.all_runs() if run.figures]
+    finished = [run for plan in plans for run in plan.finished()]
     kinds = {folder: kind for plan in plans for folder, kind in plan.kinds().items()}
     return Times(finished, kinds, choose_device(device).type)
 

@@ -135,7 +135,9 @@ def output(*, shown: bool) -> Iterator[None]:
 def warn_of_other_processes() -> None:
     """Logs a warning if other processes use more of the cores than is tolerated."""
     if (used := cores_in_use() or 0.0) > TOLERATED:
-        log.warning("other processes use %.1f of the cores, so this takes longer", used)
+        cores = len(os.sched_getaffinity(0))
+        words = f"{used:.1f} of the {cores} cores" if cores > 1 else "the core"
+        log.warning("other processes use %s, so this takes longer", words)
 
 
 def train_together(cfg: "DictConfig", job: "Job") -> None:

@@ -49,6 +49,7 @@ class Versions(TypedDict):
     python: str
     torch: str
     gammvae: str
+    commit: NotRequired[str]
 
 
 @strict
@@ -66,6 +67,7 @@ class Result(TypedDict):
     dataset_notes: list[str]
     command: NotRequired[str]
     device: str
+    machine: NotRequired[str]
     precision: str
     threads: PositiveInt
     processes: NotRequired[PositiveInt]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gammvae.tables.formats import latex, latex_notes
+from gammvae.tables.latex import escaped, notes_below
 
 
 def to_terminal(about: Mapping[str, str]) -> str:
@@ -28,6 +28,8 @@ def literal(text: str) -> str:
 
 
 def to_latex(about: Mapping[str, str]) -> str:
-    """Notes in small type, as wide as the text, which need no package; see ``to_terminal``."""
-    lines = (rf"\textbf{{{latex(row)}}}: {latex(sentence)}\par" for row, sentence in about.items())
-    return "\n".join(latex_notes(lines)) + "\n"
+    """Notes in small type, as wide as the text; see ``to_terminal``."""
+    lines = (
+        rf"\textbf{{{escaped(row)}}}: {escaped(sentence)}\par" for row, sentence in about.items()
+    )
+    return "\n".join(notes_below(lines)) + "\n"

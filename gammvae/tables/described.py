@@ -166,10 +166,22 @@ def problems_of(row: Row, table: Description) -> Iterator[str]:
     for dataset, figures in row.get("published", {}).items():
         if dataset not in table["datasets"]:
             known = ", ".join(table["datasets"])
-            yield f"row {name!r} has published figures of {dataset!r}: {known} are shown"
+            yield (
+                f"row {name!r} has published figures on {dataset!r}, which is not among the "
+                f"table's datasets, {known}"
+            )
         for metric in {figure["metric"] for figure in figures} - {*table["metrics"]}:
             shown = ", ".join(table["metrics"])
-            yield f"row {name!r} has published figures of {metric!r}: {shown} are shown"
+            yield (
+                f"row {name!r} has published figures of {metric!r}, which is not among the "
+                f"table's metrics, {shown}"
+            )
+        for figure in figures:
+            if figure["metric"] != "ari" and 0 < (value := figure["value"]) <= 1:
+                yield (
+                    f"row {name!r} has the published {figure['metric']} {value} on {dataset!r}: "
+                    f"it must be in percent, as {100 * value:g}"
+                )
     keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
     for key in repeated(keys):
         yield f"row {name!r} has the override {key} twice: each must be there once"

@@ -1,4 +1,4 @@
-"""Tables as text for terminals, Markdown and LaTeX.
+"""Tables, and their text for terminals and as Markdown.
 
 tabulate and pandas were considered. tabulate makes every column at least two characters wider than
 its header, and its booktabs format escapes all cells, so none can be bold. pandas can make a whole
@@ -9,12 +9,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gammvae.tables.summary import table
-
-LATEX = {ord(special): f"\\{special}" for special in "&%$#_{}"} | {
-    ord("\\"): r"\textbackslash{}",
-    ord("~"): r"\textasciitilde{}",
-    ord("^"): r"\textasciicircum{}",
-}
 
 
 class Entry(NamedTuple):
@@ -27,11 +21,19 @@ class Entry(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A table with footnotes, independent of the output format."""
+    """A table with footnotes, independent of the output format.
+
+    Attributes:
+        header: Names of the columns.
+        lines: Entries of each line.
+        notes: Footnotes.
+        long: Index of a column whose texts are too long for a page, if there is one.
+    """
 
     header: list[str]
     lines: list[list[Entry]]
     notes: list[str]
+    long: int | None = None
 
 
 def to_terminal(grid: Grid) -> str:
@@ -65,45 +67,6 @@ def to_markdown(grid: Grid) -> str:
     ]
     notes = [f"\n{note}".replace("*", "\\*") for note in grid.notes]
     return "\n".join(lines + notes) + "\n"
-
-
-def to_latex(grid: Grid) -> str:
-    """A LaTeX tabular for booktabs; the best means are bold, marks superscripts, notes below."""
-
-    def text(entry: Entry) -> str:
-        mean = latex(entry.mean)
-        words = rf"\textbf{{{mean}}}" if entry.bold else mean
-        return words + (rf" $\pm$ {entry.std}" if entry.std else "") + superscript(entry.marks)
-
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        rf"\begin{{tabular}}{{{'l' * len(grid.header)}}}",
-        r"\toprule",
-        " & ".join(latex(header) for header in grid.header) + r" \\",
-        r"\midrule",
-        *(" & ".join(text(entry) for entry in line) + r" \\" for line in grid.lines),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    if grid.notes:
-        lines += latex_notes(rf"{latex(note)}\par" for note in grid.notes)
-    return "\n".join(lines) + "\n"
-
-
-def latex_notes(lines: Iterable[str]) -> list[str]:
-    """Lines of LaTeX as notes in small type, as wide as the text, which need no package."""
-    begin = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
-    return [begin, *lines, r"\end{minipage}"]
-
-
-def latex(text: str) -> str:
-    """Text with LaTeX's special characters escaped."""
-    return text.translate(LATEX)
-
-
-def superscript(marks: str) -> str:
-    """Marks as a superscript."""
-    return f"$^{{{marks}}}$" if marks else ""
 
 
 def listed(names: Iterable[str]) -> str:

@@ -68,14 +68,16 @@ def figure(value: Cell | None, metric: str, marks: str = "", bold: bool = False)
     if value is None:
         return Entry("-", marks=marks)
     varies = value.std > 0 or metric not in EFFORT
-    std = number(value.std, metric) if len(value.values) > 1 and varies else ""
+    std = number(value.std, metric, value.mean) if len(value.values) > 1 and varies else ""
     return Entry(number(value.mean, metric), std, marks, bold)
 
 
-def number(value: float, metric: str) -> str:
-    """Formats a figure."""
+def number(value: float, metric: str, beside: float | None = None) -> str:
+    """Formats a figure; with as many decimals as another one, if it stands ``beside`` that."""
     if metric in SHARES:
         return f"{100 * value:.2f}"
+    if metric == "seconds" and (value if beside is None else beside) < 10:
+        return f"{value:.1f}"
     return f"{value:,.0f}" if metric in EFFORT else f"{value:.2f}"
 
 

@@ -18,20 +18,24 @@ class Origin(NamedTuple):
 
     Attributes:
         device: Kind of device, such as ``on cuda``.
+        machine: Name of the processor or GPU; empty if the run has not noted it.
         precision: Precision of the networks, such as ``in float32``.
         threads: ``with one thread`` or ``with several threads``, whose sums have another order.
         torch: Version of torch, such as ``torch 2.9.0``.
         gammvae: Version of gammvae, such as ``gammvae 0.1.0``.
+        commit: Such as ``commit 24c29d6``; empty if the run has not noted it.
     """
 
     device: str
+    machine: str
     precision: str
     threads: str
     torch: str
     gammvae: str
+    commit: str
 
     def __str__(self) -> str:
-        return ", ".join(self)
+        return ", ".join(filter(None, self))
 
 
 def origin_of(result: Result) -> Origin:
@@ -39,10 +43,12 @@ def origin_of(result: Result) -> Origin:
     versions = result["versions"]
     return Origin(
         f"on {result['device'].partition(':')[0]}",
+        result.get("machine", ""),
         f"in {result['precision']}",
         "with one thread" if result["threads"] == 1 else "with several threads",
         f"torch {versions['torch']}",
         f"gammvae {versions['gammvae']}",
+        f"commit {versions['commit']}" if "commit" in versions else "",
     )
 
 
@@ -77,8 +83,10 @@ class Origins:
 
 def differing(origin: Origin, others: Iterable[Origin]) -> str:
     """What an origin does not have in common with all the others."""
-    columns = zip(origin, *others, strict=True)
-    return ", ".join(mine for mine, *theirs in columns if set(theirs) != {mine})
+    columns = zip(origin._fields, origin, *others, strict=True)
+    return ", ".join(
+        mine or f"{name} not noted" for name, mine, *theirs in columns if set(theirs) != {mine}
+    )
 
 
 def letter(number: int) -> str:

@@ -49,7 +49,7 @@ def beside_ours(
                 n = Entry(str(len(value.values) if value else 0))
                 lines.append([*names, ours, n, *entries(one)])
     header = ["dataset", "model", "metric", "ours", "seeds", "published", "seeds", "source"]
-    return Grid(header, lines, []) if lines else None
+    return Grid(header, lines, [], long=header.index("source")) if lines else None
 
 
 def entries(one: Published) -> list[Entry]:

@@ -127,7 +127,8 @@ def read_run(path: Path) -> Run:
         result = directory.read_result()
         check_same(config, result, path / CONFIG)
         known, origin = figures(result), origin_of(result)
-        made |= {f"versions.{name}": str(one) for name, one in result["versions"].items()}
+        released = {name: one for name, one in result["versions"].items() if name != "commit"}
+        made |= {f"versions.{name}": str(one) for name, one in released.items()}
         made |= {name: str(result[name]) for name in ("dataset_digest", "precision")}
     else:
         status = directory.read_status()

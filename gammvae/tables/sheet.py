@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from gammvae.system.writing import refuse_replacing, write_text
 from gammvae.tables import about
-from gammvae.tables.formats import Grid, to_latex, to_markdown, to_terminal
+from gammvae.tables.formats import Grid, to_markdown, to_terminal
 from gammvae.tables.grids import by_dataset, by_metric, comparisons
+from gammvae.tables.latex import to_latex
 from gammvae.tables.lines import to_csv
 from gammvae.tables.published import AllPublished, beside_ours
 from gammvae.tables.ranking import Ranking
-from gammvae.tables.results import Cells
+from gammvae.tables.results import EFFORT, Cells
 
 FORMATS = (".csv", ".md", ".tex")
 NONE: Mapping[Any, Any] = {}
@@ -32,6 +33,7 @@ class Sheet(NamedTuple):
         title: Text above the table; empty for none.
         rankings: Rankings of the rows, shown below all figures.
         about: One sentence about each row, or some of them, at the end.
+        not_run: Datasets that a note names, instead of a column without any figure.
     """
 
     cells: Cells
@@ -44,17 +46,23 @@ class Sheet(NamedTuple):
     title: str = ""
     rankings: Sequence[Ranking] = ()
     about: Mapping[str, str] = NONE
+    not_run: Sequence[str] = ()
 
     def grids(self) -> list[Grid]:
         """The grids, in the order in which the files show them."""
         shown = self.rows, self.datasets
         if self.columns == "datasets":
-            grids = [by_dataset(self.cells, *shown, metric) for metric in self.metrics]
+            run = self.rows, [name for name in self.datasets if name not in self.not_run]
+            grids = [by_dataset(self.cells, *run, metric) for metric in self.metrics]
         else:
             grids = [by_metric(self.cells, *shown, self.metrics)]
+        if self.not_run:
+            note = f"not run yet: {', '.join(self.not_run)}"
+            grids[0] = grids[0]._replace(notes=[*grids[0].notes, note])
         others = beside_ours(self.cells, *shown, self.metrics, self.published)
         grids += [others] if others else []
-        for metric in self.metrics if self.compared else ():
+        tested = [metric for metric in self.metrics if metric not in EFFORT] or self.metrics
+        for metric in tested if self.compared else ():
             first, second = self.compared or ()
             grids.append(comparisons(self.cells, first, second, self.datasets, metric))
         return grids + [ranking.grid() for ranking in self.rankings]

@@ -26,6 +26,7 @@ from gammvae.model.vae import MixtureVAE
 from gammvae.runs.checkpoints import held_of, load_checkpoint
 from gammvae.runs.directory import RunDirectory
 from gammvae.system.processes import count
+from gammvae.system.provenance import commit
 from gammvae.training.compilation import Compilation
 from gammvae.training.precision import choose_precision, faulty_layers
 
@@ -53,6 +54,7 @@ class Workspace:
         filled: Share of nonzero values, in [0, 1].
         augment: Augmentation of the encoder's input, or ``None``.
         given_labels: Starting labels ``(N,)`` given by the user, or ``None``.
+        commit: Commit of gammvae when the run began; empty outside of a checkout.
         candidates: Numbers of clusters to choose among; empty if the number is known. Until one is
             chosen, ``config`` has the first.
 
@@ -62,7 +64,7 @@ class Workspace:
 
     def __init__(self, config: Config, directory: RunDirectory) -> None:
         self.directory = directory
-        self.device = choose_device(config.device)
+        self.device, self.commit = choose_device(config.device), commit()
         data = load_data(config.dataset, config.preprocess, config.device)
         n_samples, n_features = data.rows.shape
         self.chosen = chosen_by_size(config, n_samples, n_features)
@@ -203,6 +205,6 @@ class Workspace:
             "dataset_digest": self.digest,
             "dataset_notes": list(self.notes),
             "command": self.directory.command,
-            **surroundings(self.device, self.precision),
+            **surroundings(self.device, self.precision, self.commit),
             "processes": count(),
         }

@@ -26,7 +26,7 @@ def test_an_estimate_in_words():
     assert str(Estimate(0, 0, 0, 0)) == ""
     assert str(Estimate(7200, 1, 0, 1)) == (
         "about 2 h 0 min for 1 run (1 by runs of the same row and dataset), "
-        "unknown for 1 run unlike all finished ones"
+        "unknown for 1 run, as none like it is finished"
     )
 
 

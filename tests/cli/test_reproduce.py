@@ -92,7 +92,7 @@ def test_without_a_table_all_are_listed_and_nothing_is_run(tmp_path, in_process)
         "-------  --------  -------  --------------------------------------------",
         "digits   0 of 6    all      here",
         "usps     0 of 6    all      not here: gammvae datasets fetch usps (8 MB)",
-        "the rest, where files are here: unknown for 6 runs unlike all finished ones",
+        "the rest, where files are here: unknown for 6 runs, as none like them is finished",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
@@ -137,10 +137,13 @@ def test_the_rest_is_estimated_from_finished_runs(tmp_path, in_process):
         "(1 by runs of the same row and dataset, "
         "3 by runs of the same dataset and length of pretraining)"
     )
+    asked = in_process("reproduce", "quick", "seed=7", "row=k-means", *MINE)
+    assert "about 40 s for 1 run (1 by runs of the same row and dataset)" in asked.stderr
+    shutil.rmtree(tmp_path / f"{RUN}7")
     for seed in (0, 2):  # times of another kind of device say nothing
         path = tmp_path / f"{RUN}{seed}/result.json"
         path.write_text(path.read_text().replace('"device": "cpu"', '"device": "mps"'))
-    assert state(in_process)[-1].endswith("unknown for 4 runs unlike all finished ones")
+    assert state(in_process)[-1].endswith("unknown for 4 runs, as none like them is finished")
 
 
 def test_finished_runs_are_not_repeated_and_settings_reach_the_runs(tmp_path, in_process):
@@ -408,7 +411,7 @@ def changed(old, new):
         (changed("[nine, k-means]", "[nine, x]"), "the row 'x': it must be one of k-means, nine"),
         (
             changed("      digits: [", "      mnist: ["),
-            "published figures of 'mnist': digits, usps",
+            "published figures on 'mnist', which is not among the table's datasets, digits, usps",
         ),
         (
             changed("value: 80.1", "value: 801"),
@@ -435,7 +438,14 @@ def changed(old, new):
         (changed("n_clusters=9", "seed_=1, seed_=2"), "has the override seed_ twice"),
         (changed("[model=kmeans, n_clusters=9]", "[model=kmeans]"), "have the same overrides"),
         (changed("[nine, k-means]", "[nine, nine]"), "compare have 'nine' twice"),
-        (changed("[acc, nmi]", "[nmi]"), "has published figures of 'acc': nmi are shown"),
+        (
+            changed("[acc, nmi]", "[nmi]"),
+            "has published figures of 'acc', which is not among the table's metrics, nmi",
+        ),
+        (
+            changed("value: 80.1", "value: 0.801"),
+            "has the published acc 0.801 on 'digits': it must be in percent, as 80.1",
+        ),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(tmp_path, in_process, text, message):
@@ -451,7 +461,7 @@ def test_a_bad_table_is_refused_in_one_line(tmp_path, in_process, text, message)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nothing",), "unknown table 'nothing': it must be one of comparison, family, "),
+        (("nothing",), "unknown table 'nothing': it must be one of budget, comparison, "),
         (("family", "sed=3"), "reproduce has no setting sed=3: did you mean seed? it takes"),
         (("family", "seed=-1"), "seed=-1 is no seed: seeds are whole numbers from 0 to 2147"),
         (("family", "seed=a,b"), "seed=a is no seed"),
@@ -507,6 +517,6 @@ def test_a_name_that_is_taken_is_refused(tmp_path, in_process, name):
 
 def test_the_benchmarks_have_their_tables():
     assert list(table_files(None)) == [
-        *("comparison", "family", "family_plain", "published", "published_2025"),
+        *("budget", "comparison", "family", "family_plain", "published", "published_2025"),
         *("reparameterization", "sensitivity", "start"),
     ]

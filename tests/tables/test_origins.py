@@ -19,6 +19,17 @@ def test_what_counts_is_the_kind_of_device_and_of_threads():
     assert origin(versions={"python": "3.13", "torch": "2.15", "gammvae": "0.1"}) == HERE
 
 
+def test_the_machine_and_the_commit_count_where_they_are_noted():
+    released = {"python": "3.11", "torch": "2.15", "gammvae": "0.1"}
+    here = origin(machine="Xeon", versions=released | {"commit": "a1"})
+    there = origin(machine="Ryzen", versions=released | {"commit": "a1"})
+    assert list(Origins([[here, here], [there], [HERE]]).notes()) == [
+        "computed on cpu, Xeon, in float32, with one thread, torch 2.15, gammvae 0.1, commit a1",
+        "a Ryzen",
+        "b machine not noted, commit not noted",
+    ]
+
+
 def test_the_most_common_origin_has_no_letter():
     origins = Origins([[GPU], [HERE, HERE], [HERE], []])
     assert [origins.mark(cell) for cell in ([GPU], [HERE, HERE], [])] == ["a", "", ""]
