@@ -22,9 +22,11 @@ class Progress:
 
     Args:
         missing: Folders of the runs to compute.
+        several: Whether they are of several tables, which are then named.
     """
 
-    def __init__(self, missing: Sequence[Path]) -> None:
+    def __init__(self, missing: Sequence[Path], *, several: bool) -> None:
+        self.several = several
         self.missing = {str(path) for path in missing}
         # a result that is there already is damaged, or of another configuration
         self.without = [path for path in missing if not (path / RESULT).exists()]
@@ -33,10 +35,11 @@ class Progress:
         self.elsewhere: set[str] = set()
 
     def begin(self, table: str, row: str) -> None:
-        """Names the row whose runs come next."""
-        self.bar.set_description(f"{table}: {row}")
+        """Names the row whose runs come next, and its table if there are several."""
+        text = f"{table}: {row}" if self.several else row
+        self.bar.set_description(text)
         if self.bar.disable:
-            say(f"{table}: {row}", sys.stderr)
+            say(text, sys.stderr)
 
     def hear(self, job: sweeps.Job) -> None:
         """Counts a run that has ended here, or notes that another process computes it."""
@@ -65,9 +68,14 @@ class Progress:
 
 
 @contextlib.contextmanager
-def shown(missing: Sequence[Path]) -> Iterator[Progress]:
-    """The progress of the runs that end in the context; what they print is left out."""
-    progress = Progress(missing)
+def shown(missing: Sequence[Path], *, several: bool) -> Iterator[Progress]:
+    """The progress of the runs that end in the context; what they print is left out.
+
+    Args:
+        missing: Folders of the runs to compute.
+        several: Whether they are of several tables.
+    """
+    progress = Progress(missing, several=several)
     try:
         with sweeps.heard(progress.hear):
             yield progress
@@ -96,7 +104,7 @@ def compute(plans: Sequence[Plan], settings: Sequence[str], folder: Path) -> lis
     if todo:
         warn_of_other_processes()
     ended: dict[str, sweeps.Job] = {}
-    with shown(todo) as progress:
+    with shown(todo, several=len(plans) > 1) as progress:
         while True:
             for plan in plans:
                 compute_rows(plan, settings, folder, progress, ended)

@@ -16,7 +16,7 @@ ESCAPED = {ord(special): f"\\{special}" for special in "&%$#_{}"} | {
 }
 PACKAGES = r"% needs \usepackage{booktabs,graphicx}"
 # A table that is wider than the text is shrunk to it.
-BEGIN = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+BEGIN = r"\noindent\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 # Lines of a table that fit on a page, with its notes.
 MOST_LINES = 40
 
@@ -88,7 +88,7 @@ def words(entry: Entry) -> str:
 
 def notes_below(lines: Iterable[str]) -> list[str]:
     """Lines of LaTeX as notes in small type, as wide as the text."""
-    begin = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize"
+    begin = r"\par\smallskip\noindent\begin{minipage}{\linewidth}\footnotesize"
     return [begin, *lines, r"\end{minipage}"]
 
 

@@ -229,7 +229,7 @@ def test_a_run_of_another_process_is_waited_for_at_the_end(tmp_path, in_process,
         f"{RUN}0 is computed by another process, and left for the end",
         f"1 of 2: {RUN}1 done",
         f"waiting for another process, which computes {RUN}0",
-        "quick: k-means",
+        "k-means",
         f"2 of 2: {RUN}0 done",
     ]
     assert "failed" not in result.stdout

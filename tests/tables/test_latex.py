@@ -1,4 +1,6 @@
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -56,3 +58,28 @@ def test_a_table_longer_than_a_page_is_split_between_datasets():
     assert second.count("c & ") == 17
     assert text.count(r"note\par") == 1
     assert to_latex(Grid(["dataset", "n"], lines[:MOST_LINES], [])).count("tabular}{") == 1
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex, graphicx")
+def test_latex_makes_pages_on_which_everything_fits(tmp_path):
+    wide = [
+        [Entry(f"data_{n // 20}"), Entry("a row | < 5 %"), Entry("-1.25", "0.30", "a+", bold=True)]
+        + [Entry("93.70", "2.60")] * 6
+        + [Entry("a source & its table, page 3")]
+        for n in range(60)
+    ]
+    grid = Grid([str(n) for n in range(10)], wide, ["p < .05"], long=9)
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        + to_latex(grid)
+        + "\\end{document}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Overfull" not in done.stdout
+    assert "Output written on t.pdf" in done.stdout
