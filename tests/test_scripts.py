@@ -264,7 +264,7 @@ def is_of(name, run):
     return first == {"": "seed", "diagonal": "model.covariance", "plain": "experiment"}[change]
 
 
-@pytest.mark.parametrize("table", ["published", "comparison"])
+@pytest.mark.parametrize("table", ["published", "comparison", "budget"])
 def test_a_table_has_the_means_of_the_runs_beside_it(table):
     runs = [*csv.DictReader((TABLES / f"{table}_runs.csv").open())]
     found = [*csv.DictReader((TABLES / f"{table}.csv").open())]
@@ -296,6 +296,7 @@ COLUMNS = {
     ("heading", "tables"),
     [
         ("All models side by side", ["comparison"]),
+        ("With the budget of the default", ["budget"]),
         ("As the sources train", ["published", "published_vade_hhar"]),
     ],
 )

@@ -112,7 +112,6 @@ class Plan:
         begun = {
             key: runs for key, runs in cells.items() if any(run.reason != NOT_RUN for run in runs)
         }
-        with_runs = {dataset for _, dataset in begun}
         return Sheet(
             begun,
             [row["name"] for row in table["rows"]],
@@ -124,7 +123,7 @@ class Plan:
             f"{table['title']}; {span(table['seeds'])}",
             self.rankings(begun),
             about(table),
-            [name for name in table["datasets"] if with_runs and name not in with_runs],
+            only_begun=True,
         )
 
     def rankings(self, cells: Cells) -> list[Ranking]:

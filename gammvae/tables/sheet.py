@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from gammvae.system.writing import refuse_replacing, write_text
 from gammvae.tables import about
-from gammvae.tables.formats import Grid, to_markdown, to_terminal
+from gammvae.tables.formats import Grid, listed, to_markdown, to_terminal
 from gammvae.tables.grids import by_dataset, by_metric, comparisons
 from gammvae.tables.latex import to_latex
 from gammvae.tables.lines import to_csv
@@ -33,7 +33,8 @@ class Sheet(NamedTuple):
         title: Text above the table; empty for none.
         rankings: Rankings of the rows, shown below all figures.
         about: One sentence about each row, or some of them, at the end.
-        not_run: Datasets that a note names, instead of a column without any figure.
+        only_begun: Whether a note names rows and datasets without any run, which otherwise are
+            shown without a figure.
     """
 
     cells: Cells
@@ -46,19 +47,12 @@ class Sheet(NamedTuple):
     title: str = ""
     rankings: Sequence[Ranking] = ()
     about: Mapping[str, str] = NONE
-    not_run: Sequence[str] = ()
+    only_begun: bool = False
 
     def grids(self) -> list[Grid]:
         """The grids, in the order in which the files show them."""
         shown = self.rows, self.datasets
-        if self.columns == "datasets":
-            run = self.rows, [name for name in self.datasets if name not in self.not_run]
-            grids = [by_dataset(self.cells, *run, metric) for metric in self.metrics]
-        else:
-            grids = [by_metric(self.cells, *shown, self.metrics)]
-        if self.not_run:
-            note = f"not run yet: {', '.join(self.not_run)}"
-            grids[0] = grids[0]._replace(notes=[*grids[0].notes, note])
+        grids = self.grids_of_ours()
         others = beside_ours(self.cells, *shown, self.metrics, self.published)
         grids += [others] if others else []
         tested = [metric for metric in self.metrics if metric not in EFFORT] or self.metrics
@@ -66,6 +60,22 @@ class Sheet(NamedTuple):
             first, second = self.compared or ()
             grids.append(comparisons(self.cells, first, second, self.datasets, metric))
         return grids + [ranking.grid() for ranking in self.rankings]
+
+    def grids_of_ours(self) -> list[Grid]:
+        """The grids of the cells."""
+        rows, datasets, others = self.rows, self.datasets, list[str]()
+        if self.only_begun and self.cells:
+            begun = {name for key in self.cells for name in key}
+            others = [name for name in (*datasets, *rows) if name not in begun]
+            rows, datasets = ([one for one in names if one in begun] for names in (rows, datasets))
+        if self.columns == "datasets":
+            grids = [by_dataset(self.cells, rows, datasets, metric) for metric in self.metrics]
+        else:
+            grids = [by_metric(self.cells, rows, datasets, self.metrics)]
+        if others:
+            note = f"not run yet: {listed(others)}"
+            grids[0] = grids[0]._replace(notes=[*grids[0].notes, note])
+        return grids
 
     def to_terminal(self) -> str:
         """The table as it is printed."""
