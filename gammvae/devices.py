@@ -1,17 +1,18 @@
 """Devices, and the random states with which an interrupted run resumes exactly."""
 
 import platform
+import re
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 import gammvae
 from gammvae.errors import InputError
-from gammvae.system.provenance import processor
 
 
 def available_devices() -> list[str]:
@@ -64,6 +65,13 @@ def random_numbers_kept(device: torch.device) -> Iterator[None]:
         yield
     finally:
         set_random_state(before, device)
+
+
+def processor() -> str:
+    """The name of the processor, or its architecture where no name is known."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def surroundings(device: torch.device, precision: torch.dtype, commit: str) -> dict[str, Any]:

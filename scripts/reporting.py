@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 import gammvae
+from gammvae.devices import processor
 from gammvae.system.printing import say
-from gammvae.system.provenance import commit, processor
+from gammvae.system.provenance import commit
 from gammvae.system.writing import write_text
 from gammvae.tables.formats import Entry, Grid, to_markdown
 

@@ -7,6 +7,7 @@ import torch
 from gammvae.devices import (
     available_devices,
     choose_device,
+    processor,
     random_numbers_kept,
     random_state,
     set_random_state,
@@ -60,3 +61,7 @@ def test_random_numbers_are_kept_for_the_code_around():
         torch.manual_seed(4)
         torch.rand(2)
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_the_processor_has_a_name():
+    assert processor().strip()

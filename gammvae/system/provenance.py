@@ -1,20 +1,11 @@
-"""What a figure comes from besides its settings: the processor, and the commit of a checkout."""
+"""The commit of a checkout from which gammvae is imported."""
 
 import functools
-import platform
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-
-
-def processor() -> str:
-    """The name of the processor, or its architecture where no name is known."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 @functools.cache

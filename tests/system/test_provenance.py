@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from gammvae.system import provenance
-from gammvae.system.provenance import commit, processor
+from gammvae.system.provenance import commit
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,3 @@ def test_without_a_checkout_or_git_there_is_no_commit(tmp_path, monkeypatch, mis
     folder = tmp_path if missing == "git" else tmp_path / "site-packages"
     monkeypatch.setattr(provenance, "ROOT", folder)
     assert commit() == ""
-
-
-def test_the_processor_has_a_name():
-    assert processor().strip()
