@@ -65,9 +65,13 @@ class Sheet(NamedTuple):
         """The grids of the cells."""
         rows, datasets, others = self.rows, self.datasets, list[str]()
         if self.only_begun and self.cells:
-            begun = {name for key in self.cells for name in key}
-            others = [name for name in (*datasets, *rows) if name not in begun]
-            rows, datasets = ([one for one in names if one in begun] for names in (rows, datasets))
+            with_runs = [set(names) for names in zip(*self.cells, strict=True)]
+            rows, datasets = (
+                [name for name in names if name in begun]
+                for names, begun in zip((rows, datasets), with_runs, strict=True)
+            )
+            others = [name for name in self.datasets if name not in datasets]
+            others += [name for name in self.rows if name not in rows]
         if self.columns == "datasets":
             grids = [by_dataset(self.cells, rows, datasets, metric) for metric in self.metrics]
         else:
